@@ -1,0 +1,141 @@
+/**
+ * Reductions, products and table lookups on tensors.
+ *
+ * @module
+ */
+import { add, div, exp, log, mul, stopGradient, sub } from "./elementwise_ops.ts";
+import { node } from "./infer.ts";
+import { reshape, transpose } from "./movement_ops.ts";
+import { axisOf, type Shape } from "./shape.ts";
+import type { AttentionAttributes, Tensor } from "./tensor.ts";
+
+function axesOf(shape: Shape, axes: readonly number[] | undefined): number[] {
+  return axes === undefined
+    ? shape.map((_, axis) => axis)
+    : axes.map((axis) => axisOf(shape, axis));
+}
+
+function without(shape: Shape, axes: readonly number[]): number[] {
+  return shape.filter((_, axis) => !axes.includes(axis));
+}
+
+/** The sum over the axes (all of them by default), which stay with size 1. */
+export function sumKeeping(x: Tensor, axes?: readonly number[]): Tensor {
+  const over = axesOf(x.shape, axes);
+  return over.length === 0 ? x : node({ name: "sum", attributes: { axes: over } }, [x]);
+}
+
+/** The sum over the axes (all of them by default), which go. */
+export function sum(x: Tensor, axes?: readonly number[]): Tensor {
+  return reshape(sumKeeping(x, axes), without(x.shape, axesOf(x.shape, axes)));
+}
+
+/** The mean over the axes (all of them by default), which stay with size 1. */
+export function meanKeeping(x: Tensor, axes?: readonly number[]): Tensor {
+  const count = axesOf(x.shape, axes).reduce((product, axis) => product * x.shape[axis], 1);
+  return mul(sumKeeping(x, axes), 1 / count);
+}
+
+/** The mean over the axes (all of them by default), which go. */
+export function mean(x: Tensor, axes?: readonly number[]): Tensor {
+  return reshape(meanKeeping(x, axes), without(x.shape, axesOf(x.shape, axes)));
+}
+
+/** The maximum over the axes, which stay with size 1; ties share the gradient equally. */
+export function maxKeeping(x: Tensor, axes?: readonly number[]): Tensor {
+  return node({ name: "reduceMax", attributes: { axes: axesOf(x.shape, axes) } }, [x]);
+}
+
+/** The i32 index of the first largest value along an axis, which goes. */
+export function argmax(x: Tensor, axis = -1): Tensor {
+  const at = axisOf(x.shape, axis);
+  return reshape(node({ name: "argmax", attributes: { axis: at } }, [x]), without(x.shape, [at]));
+}
+
+/** log(sum(e^x)) over the last axis, which stays with size 1. */
+export function logSumExp(x: Tensor): Tensor {
+  const peak = stopGradient(maxKeeping(x, [-1]));
+  return add(log(sumKeeping(exp(sub(x, peak)), [-1])), peak);
+}
+
+/** The softmax over the last axis. */
+export function softmax(x: Tensor): Tensor {
+  const grown = exp(sub(x, stopGradient(maxKeeping(x, [-1]))));
+  return div(grown, sumKeeping(grown, [-1]));
+}
+
+/** The logarithm of the softmax over the last axis. */
+export function logSoftmax(x: Tensor): Tensor {
+  return sub(x, logSumExp(x));
+}
+
+/** [..., m, k] times [..., k, n]; leading axes are equal. */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  return node({ name: "matmul", attributes: {} }, [a, b]);
+}
+
+/** x [rows, in] through a weight matrix [out, in] (packed or not): x times its transpose. */
+export function linear(x: Tensor, weight: Tensor): Tensor {
+  return matmul(x, transpose(dense(weight)));
+}
+
+/** The f32 matrix that a weight stands for: itself, or a packed matrix dequantised. */
+export function dense(weight: Tensor): Tensor {
+  return weight.type === "f32" ? weight : node({ name: "dequantize", attributes: {} }, [weight]);
+}
+
+/** Rows of a table [n, width] by i32 index [rows]; zeros where an index is outside. */
+export function gather(table: Tensor, indices: Tensor): Tensor {
+  return node({ name: "gather", attributes: {} }, [table, indices]);
+}
+
+/** The table with updates [rows, width] added to the rows at `indices`; outside ones are dropped. */
+export function scatterAdd(table: Tensor, indices: Tensor, updates: Tensor): Tensor {
+  return node({ name: "scatter", attributes: { mode: "add" } }, [table, indices, updates]);
+}
+
+/**
+ * The table with the rows at `indices` replaced; outside ones are dropped. The gradient supposes
+ * that no index occurs twice.
+ */
+export function scatterSet(table: Tensor, indices: Tensor, updates: Tensor): Tensor {
+  return node({ name: "scatter", attributes: { mode: "set" } }, [table, indices, updates]);
+}
+
+/** Operands of {@link attention}. */
+export interface AttentionOperands {
+  /** [rows, heads, headWidth] */
+  readonly query: Tensor;
+  /** [slots, keyValueHeads, headWidth] */
+  readonly key: Tensor;
+  /** [slots, keyValueHeads, headWidth] */
+  readonly value: Tensor;
+  /** i32 [rows]: the first visible slot of each row. */
+  readonly start: Tensor;
+  /** i32 [rows]: the slot after the last visible one. */
+  readonly end: Tensor;
+  /** i32 [rows, n]: further visible slots after the window, -1 where there is none (trees). */
+  readonly extra?: Tensor;
+}
+
+/**
+ * Softmax attention of rows over the slots that each row sees.
+ *
+ * @param attributes the factor on the scores; headWidth^-0.5 by default
+ * @returns [rows, heads, headWidth], zeros for a row that sees nothing
+ */
+export function attention(operands: AttentionOperands, attributes?: AttentionAttributes): Tensor {
+  const { query, key, value, start, end, extra } = operands;
+  const scale = attributes?.scale ?? query.shape[2] ** -0.5;
+  const inputs = [query, key, value, start, end, ...(extra === undefined ? [] : [extra])];
+  return node({ name: "attention", attributes: { scale } }, inputs);
+}
+
+/** Sums a tensor that was broadcast back to the shape that it came from. */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  const ones = x.shape.length - shape.length;
+  const axes = x.shape.flatMap((size, axis) =>
+    axis < ones || (shape[axis - ones] === 1 && size !== 1) ? [axis] : []
+  );
+  return reshape(sumKeeping(x, axes), shape);
+}

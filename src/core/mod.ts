@@ -1,0 +1,21 @@
+/**
+ * The core: tensors as immutable descriptions, and functions from description to description.
+ *
+ * @module
+ */
+export * from "./attention_parts.ts";
+export * from "./dtype.ts";
+export * from "./elementwise.ts";
+export * from "./elementwise_ops.ts";
+export * from "./errors.ts";
+export * from "./grad.ts";
+export * from "./infer.ts";
+export * from "./linear_ops.ts";
+export * from "./movement_ops.ts";
+export * from "./packed.ts";
+export * from "./print.ts";
+export * from "./random.ts";
+export * from "./shape.ts";
+export * from "./tensor.ts";
+export * from "./tree.ts";
+export { pullback } from "./vjp.ts";

@@ -1,0 +1,37 @@
+/**
+ * The narrow waist: what a backend must do, and nothing else.
+ *
+ * @module
+ */
+import type { Plan } from "../plan/plan.ts";
+
+/** A piece of device memory, named by a number that only its backend understands. */
+export type Allocation = number;
+
+/** A plan made ready to run on one backend. */
+export interface Executable {
+  /** The plan it was made from. */
+  readonly plan: Plan;
+  /** Runs the plan once; the arrays name memory in the order of the plan's ports. */
+  run(inputs: readonly Allocation[], outputs: readonly Allocation[]): void;
+  /** Gives back what `prepare` allocated (constants, not kernels). */
+  release(): void;
+}
+
+/** A device that can hold arrays and run plans. */
+export interface Backend {
+  /** Its name in reports: "reference", "wasm", "webgpu". */
+  readonly name: string;
+  /** Reserves `bytes` of memory, uninitialised. Throws an OutriderError when there is no room. */
+  allocate(bytes: number): Allocation;
+  /** Gives an allocation back. */
+  release(allocation: Allocation): void;
+  /** Copies host bytes into an allocation, from `offset` on. */
+  write(allocation: Allocation, bytes: Uint8Array, offset: number): void;
+  /** Copies bytes out of an allocation, after all runs queued before. */
+  read(allocation: Allocation, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Compiles a plan; kernels that an earlier plan already needed are reused. */
+  prepare(plan: Plan): Executable;
+  /** Ends the device; nothing of it may be used afterwards. */
+  close(): void;
+}
