@@ -1,0 +1,64 @@
+/**
+ * What a speculative decoder needs of a drafter.
+ *
+ * @module
+ */
+
+import { OutriderError } from "../core/errors.ts";
+import type { Probs, TokenId } from "./language_model.ts";
+import type { Warp } from "./warp.ts";
+
+/** A request for a block of drafted tokens. */
+export interface DraftRequest {
+  /** All tokens so far, prompt included; at least one. */
+  readonly context: readonly TokenId[];
+  /** How many tokens are wanted at most, 1 or more. */
+  readonly gamma: number;
+  /** The target's vocabulary. */
+  readonly vocabulary: number;
+  /** The warp that shapes the target's distributions, to shape the drafter's alike. */
+  readonly warp: Warp;
+  /** The coin in [0, 1) that draws the token at an absolute position. */
+  readonly coin: (position: number) => number;
+}
+
+/** A drafted block, which may be shorter than what was wanted, or empty. */
+export interface Proposal<State> {
+  /** The drafter's next state. */
+  readonly state: State;
+  /** The drafted tokens, `[count]`. */
+  readonly tokens: readonly TokenId[];
+  /** The distributions that they were drawn from, `[count][vocabulary]`. */
+  readonly probs: readonly Probs[];
+}
+
+/**
+ * A drafter as init/step functions. States are use-once: each call takes the state that it is given.
+ * A call that fails has released what its state held.
+ */
+export interface Draft<State> {
+  /** A state that has seen `prompt` (at least one token) in whole or in part. */
+  init(prompt: readonly TokenId[]): Promise<State>;
+  /** Drafts up to `gamma` tokens after the context. */
+  propose(state: State, request: DraftRequest): Promise<Proposal<State>>;
+  /** Drops what was drafted beyond the first `length` tokens of the text, which stand. */
+  commit(state: State, length: number): State;
+  /** Releases what a live state holds; a taken one is let through silently. */
+  close(state: State): void;
+}
+
+/**
+ * Checks what exactness rests on: every drafted token has a distribution over the target's vocabulary
+ * that can have drawn it. Throws an {@link OutriderError} if not.
+ */
+export function checkProposal<State>(proposal: Proposal<State>, vocabulary: number): void {
+  const { tokens, probs } = proposal;
+  const sound = tokens.length === probs.length &&
+    tokens.every((token, i) => probs[i].length === vocabulary && probs[i][token] > 0);
+  if (sound) return;
+  throw new OutriderError(
+    `for each drafted token its distribution over ${vocabulary} tokens`,
+    `${tokens.length} tokens, ${probs.length} distributions, or a token of probability 0`,
+    "correct the drafter",
+  );
+}

@@ -1,0 +1,110 @@
+/**
+ * A language model made from a plain function: for tests, for examples, for rules tried on paper.
+ *
+ * @module
+ */
+
+import { OutriderError } from "../core/errors.ts";
+import { type LanguageModel, logitsOf, type TokenId } from "./language_model.ts";
+import { type UseOnce, useOnce } from "./use_once.ts";
+
+/** The parts of a {@link functionModel}. */
+export interface FunctionModelOptions {
+  /** How many tokens there are. */
+  readonly vocabulary: number;
+  /** How many tokens a prefix may have. */
+  readonly contextLength: number;
+  /** The logits of the token after a prefix, `[vocabulary]`. */
+  readonly logits: (prefix: readonly TokenId[]) => Float32Array | readonly number[];
+}
+
+/** The cache of a {@link functionModel}: the tokens, and the mark that makes it use-once. */
+export interface FunctionCache {
+  /** The rows' tokens. */
+  readonly tokens: readonly TokenId[];
+  /** Taken by the call that consumed this cache. */
+  readonly mark: UseOnce;
+}
+
+/**
+ * A {@link LanguageModel} whose logits are a function of the prefix. It holds users to the contract:
+ * dead caches, foreign tokens and rows beyond the context throw an {@link OutriderError}.
+ *
+ * @example
+ * ```ts
+ * import { functionModel } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const model = functionModel({ vocabulary: 2, contextLength: 4, logits: (prefix) => [prefix.length, 0] });
+ * const { cache, logits } = await model.forward(model.open(), [0, 1, 1], 2);
+ * assertEquals(logits.map((row) => row[0]), [2, 3]);
+ * model.close(cache);
+ * ```
+ */
+export function functionModel(options: FunctionModelOptions): LanguageModel<FunctionCache> {
+  const { vocabulary, contextLength, logits } = options;
+  return {
+    vocabulary,
+    contextLength,
+    open: () => cacheOf([]),
+    lengthOf: (cache) => cache.tokens.length,
+    forward: (cache, tokens, wanted) => {
+      checkRows(options, cache.tokens.length, tokens, wanted);
+      cache.mark.take("forward");
+      const text = [...cache.tokens, ...tokens];
+      const ends = Array.from({ length: wanted }, (_, i) => text.length - wanted + i + 1);
+      const rows = ends.map((end) => logitsOf(logits(text.slice(0, end))));
+      return Promise.resolve({ cache: cacheOf(text), logits: rows });
+    },
+    truncate: (cache, length) => {
+      if (!(Number.isInteger(length) && length >= 0 && length <= cache.tokens.length)) {
+        throw new OutriderError(
+          `a length of 0 to ${cache.tokens.length}`,
+          `${length}`,
+          "a cache can only become shorter",
+        );
+      }
+      cache.mark.take("truncate");
+      return cacheOf(cache.tokens.slice(0, length));
+    },
+    close: (cache) => {
+      if (cache.mark.takenBy === undefined) cache.mark.take("close");
+    },
+  };
+}
+
+function cacheOf(tokens: readonly TokenId[]): FunctionCache {
+  return { tokens, mark: useOnce("cache") };
+}
+
+function checkRows(
+  { vocabulary, contextLength }: FunctionModelOptions,
+  held: number,
+  tokens: readonly TokenId[],
+  wanted: number,
+): void {
+  if (tokens.length === 0 || !(wanted >= 0 && wanted <= tokens.length)) {
+    throw new OutriderError(
+      "at least one row, and no more wanted than given",
+      `${tokens.length} rows, ${wanted} wanted`,
+      "correct the call",
+    );
+  }
+  if (held + tokens.length > contextLength) {
+    throw new OutriderError(
+      `at most ${contextLength} rows`,
+      `${held + tokens.length}`,
+      "shorten the text",
+    );
+  }
+  const foreign = tokens.find((token) =>
+    !Number.isInteger(token) || token < 0 || token >= vocabulary
+  );
+  if (foreign !== undefined) {
+    throw new OutriderError(
+      `tokens below ${vocabulary}`,
+      `${foreign}`,
+      "use the model's tokenizer",
+    );
+  }
+}

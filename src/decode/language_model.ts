@@ -1,0 +1,150 @@
+/**
+ * What a decoder needs of a language model: rows of tokens in, rows of logits out, and a cache whose
+ * rollback is a smaller length.
+ *
+ * @module
+ */
+
+import { OutriderError } from "../core/errors.ts";
+
+/** The index of a token in the vocabulary. */
+export type TokenId = number;
+
+/**
+ * Unnormalised log-probabilities of the next token, `[vocabulary]`, in f32; `-Infinity` marks a
+ * token that cannot come. Made by {@link logitsOf}.
+ */
+export type Logits = Float32Array & { readonly "~kind": "logits" };
+
+/** Probabilities of the next token, `[vocabulary]`, in f64, with sum 1. Made by `softmax`. */
+export type Probs = Float64Array & { readonly "~kind": "probs" };
+
+/**
+ * A causal language model behind a use-once cache.
+ *
+ * A step is a list of rows, each with a token, a position and a parent. Here every row's parent is
+ * the row before it (a chain), so the list is written as the tokens alone and positions follow from
+ * the cache's length; a model that also takes trees adds a method and leaves these as they are.
+ *
+ * A row's logits must not depend, to the bit, on how many rows run together: that is what makes
+ * speculative text equal plain text exactly.
+ *
+ * `Cache` is the handle's type. `forward` and `truncate` take the handle that they are given and
+ * return its successor; a dead handle makes them throw.
+ */
+export interface LanguageModel<Cache> {
+  /** How many tokens there are; the length of every logits row. */
+  readonly vocabulary: number;
+  /** How many rows a cache can hold. */
+  readonly contextLength: number;
+  /** A new, empty cache. */
+  open(): Cache;
+  /** How many rows a live cache holds. */
+  lengthOf(cache: Cache): number;
+  /**
+   * Appends `tokens` (at least one) as rows and gives the logits of the last `wanted` of them
+   * (0 to `tokens.length`), oldest first. The rows stay readable until the next `forward`. When it
+   * rejects, either the given handle is still alive or all that it held has been released.
+   */
+  forward(
+    cache: Cache,
+    tokens: readonly TokenId[],
+    wanted: number,
+  ): Promise<{ readonly cache: Cache; readonly logits: readonly Logits[] }>;
+  /** Keeps the first `length` rows: nothing is copied. */
+  truncate(cache: Cache, length: number): Cache;
+  /** Releases the cache; a dead handle is let through silently, so that cleaning up is simple. */
+  close(cache: Cache): void;
+}
+
+/** Whether `row` can be a logits row at all: it is not empty. */
+export function isLogits(row: Float32Array): row is Logits {
+  return row.length > 0;
+}
+
+/**
+ * Marks numbers as a logits row, `[vocabulary]`; an f32 array is taken as it is, without a copy.
+ *
+ * Throws an {@link OutriderError} for an empty row.
+ *
+ * @example
+ * ```ts
+ * import { logitsOf } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(logitsOf([0, 1.5]).length, 2);
+ * ```
+ */
+export function logitsOf(row: Float32Array | readonly number[]): Logits {
+  const values = row instanceof Float32Array ? row : Float32Array.from(row);
+  if (isLogits(values)) return values;
+  throw new OutriderError("logits of at least one token", "an empty row", "check the vocabulary");
+}
+
+/** Whether `row` holds probabilities: nothing negative, sum 1 to within 1e-9. */
+export function isProbs(row: Float64Array): row is Probs {
+  let sum = 0;
+  for (const value of row) {
+    if (!(value >= 0)) return false;
+    sum += value;
+  }
+  return Math.abs(sum - 1) <= 1e-9;
+}
+
+/**
+ * Checks and marks numbers as probabilities, `[vocabulary]`; an f64 array is not copied.
+ *
+ * Throws an {@link OutriderError} for negative numbers or a sum that is not 1.
+ *
+ * @example
+ * ```ts
+ * import { probsOf } from "@outrider/outrider/decode";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals(probsOf([0.25, 0.75])[1], 0.75);
+ * assertThrows(() => probsOf([0.25, 0.25]));
+ * ```
+ */
+export function probsOf(row: Float64Array | readonly number[]): Probs {
+  const values = row instanceof Float64Array ? row : Float64Array.from(row);
+  if (isProbs(values)) return values;
+  throw new OutriderError(
+    "probabilities: no number below 0 and a sum of 1",
+    `${values.length} numbers that are not`,
+    "divide them by their sum, or use softmax",
+  );
+}
+
+/**
+ * Probabilities that put everything on one token, `[vocabulary]`.
+ *
+ * @example
+ * ```ts
+ * import { oneHot } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...oneHot(3, 1)], [0, 1, 0]);
+ * ```
+ */
+export function oneHot(vocabulary: number, token: TokenId): Probs {
+  const values = new Float64Array(vocabulary);
+  if (!(token in values)) {
+    throw new OutriderError(
+      `a token below ${vocabulary}`,
+      `token ${token}`,
+      "use the model's own tokenizer",
+    );
+  }
+  values[token] = 1;
+  return trusted(values);
+}
+
+/** Marks an array whose sum is 1 by the way it was made; only for functions of this module set. */
+export function trusted(values: Float64Array): Probs {
+  if (isTrusted(values)) return values;
+  throw new OutriderError("probabilities", "an empty array", "check the vocabulary");
+}
+
+function isTrusted(values: Float64Array): values is Probs {
+  return values.length > 0;
+}

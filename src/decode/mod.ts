@@ -1,0 +1,41 @@
+/**
+ * Decoding: warps, drafts, verification rules and decoders that emit the target's distribution
+ * exactly, plain or speculative.
+ *
+ * @module
+ */
+
+export type { Key } from "../core/random.ts";
+export * from "./autoregressive.ts";
+export * from "./coins.ts";
+export * from "./decoder.ts";
+export * from "./draft.ts";
+export * from "./draft_length.ts";
+export * from "./draft_model.ts";
+export * from "./draft_none.ts";
+export * from "./draft_prompt_lookup.ts";
+export * from "./function_model.ts";
+export {
+  isLogits,
+  isProbs,
+  type LanguageModel,
+  type Logits,
+  logitsOf,
+  oneHot,
+  type Probs,
+  probsOf,
+  type TokenId,
+} from "./language_model.ts";
+export * from "./sample.ts";
+export * from "./speculative.ts";
+export * from "./stream.ts";
+export * from "./text_pieces.ts";
+export type { Clock, TextState } from "./text_state.ts";
+export { type Ending, limit, untilToken } from "./until.ts";
+export * from "./until_text.ts";
+export * from "./use_once.ts";
+export * from "./verify.ts";
+export * from "./verify_block.ts";
+export * from "./verify_token.ts";
+export * from "./warp.ts";
+export * from "./warp_truncate.ts";

@@ -1,0 +1,213 @@
+/**
+ * Chain-speculative decoding: a draft runs ahead, one target pass judges all of it.
+ *
+ * @module
+ */
+
+import type { Key } from "../core/random.ts";
+import type { Decoder, Step } from "./decoder.ts";
+import { checkProposal, type Draft, type Proposal } from "./draft.ts";
+import { type DraftLength, fixedLength } from "./draft_length.ts";
+import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
+import {
+  checkLogits,
+  type Clock,
+  extendText,
+  isFull,
+  machineClock,
+  readPrompt,
+  takeState,
+  type TextState,
+} from "./text_state.ts";
+import type { Round, Verdict, Verify } from "./verify.ts";
+import { probabilities, type Warp } from "./warp.ts";
+
+/** The parts of a {@link speculative} decoder. */
+export interface SpeculativeOptions<Cache, DraftState> {
+  /** The model that decides. */
+  readonly target: LanguageModel<Cache>;
+  /** What runs ahead. */
+  readonly draft: Draft<DraftState>;
+  /** The rule that judges, such as `verifyToken` or `verifyBlock`. */
+  readonly verify: Verify;
+  /** What shapes both models' distributions; `temperature(0)` is greedy. */
+  readonly warp: Warp;
+  /** A clock in seconds; the machine's if left out. */
+  readonly now?: Clock;
+}
+
+/** The state of a {@link speculative} decoder. */
+export interface SpeculativeState<Cache, DraftState, LengthState> extends TextState<Cache> {
+  /** The drafter's state. */
+  readonly draft: DraftState;
+  /** The state of the rule for the draft's length. */
+  readonly length: LengthState;
+}
+
+/**
+ * A decoder that emits the target's processed distribution exactly, several tokens per target pass.
+ *
+ * `gamma` is the number of tokens to draft, or a {@link DraftLength} rule; near the end of the
+ * context it is lowered. Errors are those of `autoregressive`.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import * as decode from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const logits = (prefix: readonly number[]) => [0, 1, 2].map((id) => id === prefix.length % 3 ? 9 : 0);
+ * const target = decode.functionModel({ vocabulary: 3, contextLength: 9, logits });
+ * const { verifyToken: verify, temperature } = decode;
+ * const draft = decode.draftModel(target);
+ * const decoder = decode.speculative({ target, draft, verify, warp: temperature(0), gamma: 3 });
+ * const { tokens, reports } = await decode.generate(decoder, [0], { key: keyOf(1) });
+ * assertEquals([tokens, reports.length], [[1, 2, 0, 1, 2, 0, 1, 2, 0], 3]);
+ * ```
+ */
+export function speculative<Cache, DraftState>(
+  options: SpeculativeOptions<Cache, DraftState> & { readonly gamma: number },
+): Decoder<SpeculativeState<Cache, DraftState, null>>;
+/** The same with a rule for the number of tokens to draft. */
+export function speculative<Cache, DraftState, LengthState>(
+  options: SpeculativeOptions<Cache, DraftState> & { readonly gamma: DraftLength<LengthState> },
+): Decoder<SpeculativeState<Cache, DraftState, LengthState>>;
+export function speculative<Cache, DraftState, LengthState>(
+  options: SpeculativeOptions<Cache, DraftState> & {
+    readonly gamma: number | DraftLength<LengthState>;
+  },
+):
+  | Decoder<SpeculativeState<Cache, DraftState, null>>
+  | Decoder<SpeculativeState<Cache, DraftState, LengthState>> {
+  const { gamma } = options;
+  return typeof gamma === "number"
+    ? decoderOf(options, fixedLength(gamma))
+    : decoderOf(options, gamma);
+}
+
+function decoderOf<Cache, DraftState, LengthState>(
+  options: SpeculativeOptions<Cache, DraftState>,
+  rule: DraftLength<LengthState>,
+): Decoder<SpeculativeState<Cache, DraftState, LengthState>> {
+  const { target, draft } = options;
+  return {
+    init: (prompt, key) => initialState(options, rule, prompt, key),
+    step: async (state) => {
+      takeState(target, state);
+      const held = { cache: state.cache, draft: state.draft };
+      try {
+        return await speculate(options, rule, state, held);
+      } catch (error) {
+        target.close(held.cache);
+        draft.close(held.draft);
+        throw error;
+      }
+    },
+    close: (state) => {
+      if (state.mark.takenBy === undefined) {
+        state.mark.take("close");
+        target.close(state.cache);
+        draft.close(state.draft);
+      }
+    },
+  };
+}
+
+async function initialState<Cache, DraftState, LengthState>(
+  { target, draft, now = machineClock }: SpeculativeOptions<Cache, DraftState>,
+  rule: DraftLength<LengthState>,
+  prompt: readonly TokenId[],
+  key: Key,
+): Promise<SpeculativeState<Cache, DraftState, LengthState>> {
+  const text = await readPrompt(target, prompt, key, now);
+  const start = now();
+  try {
+    const drafter = await draft.init(prompt);
+    const prefillSeconds = text.prefillSeconds + now() - start;
+    return { ...text, prefillSeconds, draft: drafter, length: rule.init() };
+  } catch (error) {
+    target.close(text.cache);
+    throw error;
+  }
+}
+
+/** The handles that a step holds at any moment, for whoever must release them if it fails. */
+interface Held<Cache, DraftState> {
+  cache: Cache;
+  draft: DraftState;
+}
+
+async function speculate<Cache, DraftState, LengthState>(
+  options: SpeculativeOptions<Cache, DraftState>,
+  rule: DraftLength<LengthState>,
+  state: SpeculativeState<Cache, DraftState, LengthState>,
+  held: Held<Cache, DraftState>,
+): Promise<Step<SpeculativeState<Cache, DraftState, LengthState>>> {
+  const { target, draft, now = machineClock } = options;
+  const started = now();
+  const proposal = await propose(options, state, rule.gamma(state.length));
+  held.draft = proposal.state;
+  checkProposal(proposal, target.vocabulary);
+  const drafted = now();
+  const block = [...state.text.slice(-1), ...proposal.tokens];
+  const pass = await target.forward(held.cache, block, block.length);
+  held.cache = pass.cache;
+  const passed = now();
+  checkLogits(pass.logits, block.length, target.vocabulary);
+  const { accepted, next } = judge(options, state, proposal, pass.logits);
+  const verified = now();
+  const stands = state.text.length + accepted;
+  held.draft = draft.commit(held.draft, stands);
+  const committed = now();
+  if (accepted < proposal.tokens.length) held.cache = target.truncate(held.cache, stands);
+  const tokens = [...proposal.tokens.slice(0, accepted), next];
+  const extended = extendText(state, tokens, held.cache);
+  const seconds = {
+    prefill: state.prefillSeconds,
+    draft: drafted - started + committed - verified,
+    target: passed - drafted,
+    verify: verified - passed,
+    host: now() - committed,
+  };
+  const report = { drafted: proposal.tokens.length, accepted, emitted: tokens.length, seconds };
+  return {
+    state: { ...extended, draft: held.draft, length: rule.step(state.length, report) },
+    tokens,
+    report,
+    finish: isFull(target, extended) ? "context" : undefined,
+  };
+}
+
+/** Drafts `gamma` tokens or as many as the target's context has rows for. */
+async function propose<Cache, DraftState, LengthState>(
+  { target, draft, warp }: SpeculativeOptions<Cache, DraftState>,
+  state: SpeculativeState<Cache, DraftState, LengthState>,
+  wanted: number,
+): Promise<Proposal<DraftState>> {
+  const start = state.text.length;
+  const gamma = Math.min(wanted, target.contextLength - start);
+  if (gamma <= 0) return { state: state.draft, tokens: [], probs: [] };
+  return await draft.propose(state.draft, {
+    context: state.text,
+    gamma,
+    vocabulary: target.vocabulary,
+    warp,
+    coin: (position) => state.coins.draft(start, position),
+  });
+}
+
+/** Applies the warp to the target's rows, draws the coins of this place and asks the rule. */
+function judge<Cache, DraftState>(
+  { warp, verify }: SpeculativeOptions<Cache, DraftState>,
+  { text, coins }: TextState<Cache>,
+  { tokens, probs }: Proposal<DraftState>,
+  logits: readonly Logits[],
+): Verdict {
+  const start = text.length;
+  const target = logits.map((row, i) => probabilities(warp, row, [...text, ...tokens.slice(0, i)]));
+  const round: Round = { tokens, draft: probs, target };
+  return verify(round, {
+    accept: tokens.map((_, i) => coins.accept(start, start + i)),
+    sample: target.map((_, i) => coins.sample(start + i)),
+  });
+}

@@ -1,0 +1,90 @@
+/**
+ * Verification: how many drafted tokens stand, and which token follows them, such that the emitted
+ * text has the target's distribution whatever the draft proposes.
+ *
+ * A rule is two pure laws, the probability of acceptance and the distribution of the next token;
+ * coins turn them into a verdict. So exactness is algebra on the laws, not a statistic.
+ *
+ * @module
+ */
+
+import { type Probs, type TokenId, trusted } from "./language_model.ts";
+
+/** What a target pass over a block has to judge. `gamma` is the number of drafted tokens. */
+export interface Round {
+  /** The drafted tokens, `[gamma]`. */
+  readonly tokens: readonly TokenId[];
+  /** The processed distributions that they were drawn from, `[gamma][vocabulary]`. */
+  readonly draft: readonly Probs[];
+  /** The target's processed distributions, `[gamma + 1][vocabulary]`. */
+  readonly target: readonly Probs[];
+}
+
+/** The chance in a verdict, all in [0, 1). */
+export interface RoundCoins {
+  /** One coin per drafted token, `[gamma]`. */
+  readonly accept: readonly number[];
+  /** The coin of the next token, should it come at this place, `[gamma + 1]`. */
+  readonly sample: readonly number[];
+}
+
+/** What stands of a block. */
+export interface Verdict {
+  /** How many of the drafted tokens stand, 0 to gamma. */
+  readonly accepted: number;
+  /** The token that follows them: a bonus if all stand, else a draw from the residual. */
+  readonly next: TokenId;
+}
+
+/** A verification rule: a pure function of both models' distributions and of coins. */
+export type Verify = (round: Round, coins: RoundCoins) => Verdict;
+
+/**
+ * The mass that a draft leaves over: `(weight * target - draft)+`, normalised, `[vocabulary]`.
+ *
+ * With nothing left over (equal distributions, so that a rejection has probability 0 up to rounding)
+ * it is the target itself. (Leviathan et al. 2023, section 2.3, has weight 1; Sun et al. 2024, block
+ * verification, has the block's weight.)
+ *
+ * @example
+ * ```ts
+ * import { probsOf, residual } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...residual(probsOf([0.5, 0.5]), probsOf([0.75, 0.25]))], [0, 1]);
+ * ```
+ */
+export function residual(target: Probs, draft: Probs, weight: number = 1): Probs {
+  const out = new Float64Array(target.length);
+  let sum = 0;
+  for (let token = 0; token < target.length; token++) {
+    const left = weight * target[token] - draft[token];
+    if (left > 0) {
+      out[token] = left;
+      sum += left;
+    }
+  }
+  if (sum === 0) return target;
+  for (let token = 0; token < out.length; token++) out[token] /= sum;
+  return trusted(out);
+}
+
+/**
+ * The summed mass of {@link residual} before it is normalised.
+ *
+ * @example
+ * ```ts
+ * import { probsOf, residualMass } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(residualMass(probsOf([0.5, 0.5]), probsOf([0.75, 0.25]), 1), 0.25);
+ * ```
+ */
+export function residualMass(target: Probs, draft: Probs, weight: number): number {
+  let sum = 0;
+  for (let token = 0; token < target.length; token++) {
+    const left = weight * target[token] - draft[token];
+    if (left > 0) sum += left;
+  }
+  return sum;
+}

@@ -1,0 +1,7 @@
+/**
+ * Evaluation: the figures of speculative decoding.
+ *
+ * @module
+ */
+
+export * from "./metrics.ts";
