@@ -10,6 +10,7 @@ import { add, and, cast, div, equal, exp, less, mul, not } from "./elementwise_o
 import { or, stopGradient, sub, where } from "./elementwise_ops.ts";
 import { matmul, maxKeeping, sumKeeping } from "./linear_ops.ts";
 import { iota, permute, reshape, sliceAxis, transpose } from "./movement_ops.ts";
+import type { Shape } from "./shape.ts";
 import type { AttentionAttributes, Tensor } from "./tensor.ts";
 
 /** Attention's operands in the operation's order. */
@@ -34,11 +35,12 @@ function byGroup(x: Tensor, groups: number): Tensor {
   return reshape(permute(split, [1, 0, 2, 3]), [groups, rows * heads / groups, width]);
 }
 
-/** The inverse of {@link byGroup}. */
-function byRow(x: Tensor, rows: number): Tensor {
-  const [groups, inner, width] = x.shape;
-  const split = reshape(x, [groups, rows, inner / rows, width]);
-  return reshape(permute(split, [1, 0, 2, 3]), [rows, groups * inner / rows, width]);
+/** The inverse of {@link byGroup}, for the shape [rows, heads, d]. */
+function byRow(x: Tensor, shape: Shape): Tensor {
+  const [rows, heads, width] = shape;
+  const groups = x.shape[0];
+  const split = reshape(x, [groups, rows, heads / groups, width]);
+  return reshape(permute(split, [1, 0, 2, 3]), shape);
 }
 
 /** softmax(scale q k^T) under the mask, [groups, rows * heads / groups, slots]. */
@@ -61,7 +63,7 @@ function probabilities(operands: Operands, scale: number): Tensor {
 /** What `attention` computes. */
 export function attentionByParts(operands: Operands, { scale }: AttentionAttributes): Tensor {
   const values = permute(operands[2], [1, 0, 2]);
-  return byRow(matmul(probabilities(operands, scale), values), operands[0].shape[0]);
+  return byRow(matmul(probabilities(operands, scale), values), operands[0].shape);
 }
 
 /** What `attentionGrad` computes; the last operand is the cotangent. */
@@ -79,7 +81,7 @@ export function attentionGradByParts(
   const centred = sub(reward, sumKeeping(mul(chance, reward), [-1]));
   const scoreGrad = mul(mul(chance, centred), scale);
   if (operand === "query") {
-    return byRow(matmul(scoreGrad, permute(key, [1, 0, 2])), query.shape[0]);
+    return byRow(matmul(scoreGrad, permute(key, [1, 0, 2])), query.shape);
   }
   return permute(matmul(transpose(scoreGrad), byGroup(query, groups)), [1, 0, 2]);
 }

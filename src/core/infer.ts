@@ -110,7 +110,13 @@ const INFER: OpTable<[inputs: readonly Tensor[], declared: Inferred | undefined]
   and: binary("and"),
   or: binary("or"),
   input: (_, __, declared) => declare("input", declared),
-  full: (_, __, declared) => declare("full", declared),
+  full: ({ value }, inputs, declared) => {
+    const made = declare("full", declared);
+    if (isPacked(made.type) || !holds(made.type, value)) {
+      fail("full", `a value that ${made.type} holds instead of ${value}`, inputs);
+    }
+    return made;
+  },
   data: ({ data }, inputs, declared) => {
     const made = declare("data", declared);
     if (sizeOf(made.shape) !== data.length) fail("data", `${data.length} elements`, inputs);
@@ -158,7 +164,8 @@ const INFER: OpTable<[inputs: readonly Tensor[], declared: Inferred | undefined]
     const { shape } = inputs[0];
     const fits = start.length === shape.length && sizes.length === shape.length &&
       shape.every((size, axis) =>
-        start[axis] >= 0 && sizes[axis] >= 0 && start[axis] + sizes[axis] <= size
+        Number.isInteger(start[axis]) && start[axis] >= 0 && sizes[axis] >= 0 &&
+        start[axis] + sizes[axis] <= size
       );
     if (!fits) fail("slice", `the box [${start}] + ${shapeText(sizes)} inside`, inputs);
     return { shape: sizes, type: computed("slice", inputs[0]) };
@@ -166,7 +173,7 @@ const INFER: OpTable<[inputs: readonly Tensor[], declared: Inferred | undefined]
   pad: ({ before, after }, inputs) => {
     const { shape } = inputs[0];
     const fits = before.length === shape.length && after.length === shape.length &&
-      [...before, ...after].every((size) => size >= 0);
+      [...before, ...after].every((size) => Number.isInteger(size) && size >= 0);
     if (!fits) fail("pad", "one size of 0 or more per axis and side", inputs);
     return {
       shape: shape.map((size, axis) => before[axis] + size + after[axis]),
@@ -250,17 +257,24 @@ function declare(name: string, declared: Inferred | undefined): Inferred {
   return declared;
 }
 
+/** True where the type can hold the value. */
+function holds(type: ElementType, value: number): boolean {
+  return type === "f32" || (type === "i32" ? (value | 0) : Number(value !== 0)) === value;
+}
+
+function checkSizes({ shape, type }: Inferred): Inferred {
+  if (shape.every((size) => Number.isSafeInteger(size) && size >= 0)) return { shape, type };
+  throw new OutriderError(
+    "sizes that are whole numbers from 0",
+    shapeText(shape),
+    "check the shape",
+  );
+}
+
 /** Makes a node of a source operation, whose shape and type are declared. */
 export function source(op: Op, shape: Shape, type: ElementType): Tensor {
-  const bad = shape.find((size) => !Number.isSafeInteger(size) || size < 0);
-  if (bad !== undefined) {
-    throw new OutriderError(
-      "sizes that are whole numbers from 0",
-      shapeText(shape),
-      "check the shape",
-    );
-  }
-  return Object.freeze({ op, inputs: [], ...interpret(INFER, op, [], { shape, type }) });
+  const declared = checkSizes({ shape, type });
+  return Object.freeze({ op, inputs: [], ...interpret(INFER, op, [], declared) });
 }
 
 /**
@@ -269,5 +283,5 @@ export function source(op: Op, shape: Shape, type: ElementType): Tensor {
  * @throws OutriderError where the operands do not fit the operation
  */
 export function node(op: Op, inputs: readonly Tensor[]): Tensor {
-  return Object.freeze({ op, inputs, ...interpret(INFER, op, inputs, undefined) });
+  return Object.freeze({ op, inputs, ...checkSizes(interpret(INFER, op, inputs, undefined)) });
 }

@@ -56,7 +56,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 
 /** The box of x that begins at `start` and has the given sizes. */
 export function slice(x: Tensor, start: readonly number[], sizes: Shape): Tensor {
-  if (sameShape(sizes, x.shape)) return x;
+  if (sameShape(sizes, x.shape) && sameShape(start, sizes.map(() => 0))) return x;
   return node({ name: "slice", attributes: { start: [...start], sizes: [...sizes] } }, [x]);
 }
 
@@ -69,7 +69,8 @@ export function sliceAxis(x: Tensor, axis: number, start: number, size: number):
 
 /** x between zeros: `before[axis]` and `after[axis]` of them. */
 export function pad(x: Tensor, before: readonly number[], after: readonly number[]): Tensor {
-  if ([...before, ...after].every((size) => size === 0)) return x;
+  const none = x.shape.map(() => 0);
+  if (sameShape(before, none) && sameShape(after, none)) return x;
   return node({ name: "pad", attributes: { before: [...before], after: [...after] } }, [x]);
 }
 

@@ -85,7 +85,10 @@ export function split(key: Key, count = 2): Key[] {
  */
 export function foldIn(key: Key, data: number | string): Key {
   if (typeof data === "number") {
-    return threefry(key, data >>> 0, (Math.floor(data / 2 ** 32) >>> 0) ^ 1);
+    const [low, high] = [data >>> 0, Math.floor(data / 2 ** 32) >>> 0];
+    const child = threefry(key, low, 1);
+    // The second word of a counter names its purpose, so the upper half is a step of its own.
+    return high === 0 ? child : threefry(child, high, 7);
   }
   let current = threefry(key, data.length, 2);
   for (const character of data) current = threefry(current, character.codePointAt(0) ?? 0, 3);
