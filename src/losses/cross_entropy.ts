@@ -1,0 +1,41 @@
+/**
+ * Cross-entropy of the next token: `-log p(y)` (maximum likelihood).
+ *
+ * @module
+ */
+import { and, cast, equal, less, mul, neg, where } from "../core/elementwise_ops.ts";
+import { sumKeeping } from "../core/linear_ops.ts";
+import { iota, reshape } from "../core/movement_ops.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { checkRows, countedLogits, logProbabilities, meanOverRows } from "./rows.ts";
+
+/**
+ * The mean of `-log p(y)` over the rows that count: the loss of pretraining.
+ *
+ * @param logits f32 `[rows, vocab]`
+ * @param targets i32 `[rows]`, the tokens that follow; a row whose target is no token of the
+ *   vocabulary (-1, say) does not count
+ * @param mask f32 `[rows]`, 1 where a row counts
+ * @returns a scalar, in nats per token; 0 where no row counts
+ * @throws {OutriderError} where the shapes do not fit
+ *
+ * @example
+ * ```ts
+ * import { input } from "@outrider/outrider/core";
+ * import { crossEntropy } from "@outrider/outrider/losses";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const loss = crossEntropy(input([8, 100]), input([8], "i32"), input([8]));
+ * assertEquals(loss.shape, []);
+ * ```
+ */
+export function crossEntropy(logits: Tensor, targets: Tensor, mask: Tensor): Tensor {
+  checkRows("crossEntropy", [logits], mask);
+  const [rows, vocabulary] = logits.shape;
+  const isToken = and(less(-1, targets), less(targets, vocabulary));
+  const counted = mul(mask, cast(isToken, "f32"));
+  const logP = logProbabilities(countedLogits(logits, counted));
+  // Compared, not gathered: the comparison fuses into the sum, and its gradient needs no scatter.
+  const isTarget = equal(iota(logits.shape, 1), reshape(targets, [rows, 1]));
+  return meanOverRows(neg(sumKeeping(where(isTarget, logP, 0), [1])), counted);
+}

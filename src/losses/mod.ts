@@ -1,0 +1,21 @@
+/**
+ * Losses of pretraining and of distillation, each a pure function of logits `[rows, vocab]`, and
+ * the acceptance rate that they are there to raise.
+ *
+ * @module
+ */
+export { acceptance } from "./acceptance.ts";
+export { crossEntropy } from "./cross_entropy.ts";
+export { jsd } from "./jsd.ts";
+export { kld } from "./kld.ts";
+export { lkHybrid } from "./lk_hybrid.ts";
+export { negativeLogAcceptance } from "./negative_log_acceptance.ts";
+export { isLossName, losses, lossNamed } from "./registry.ts";
+export type { LossName } from "./registry.ts";
+export { reverseKld } from "./reverse_kld.ts";
+export type { DistillationLoss } from "./rows.ts";
+export { tvd } from "./tvd.ts";
+export { SIGMA_FLOOR, tvdPlusPlus } from "./tvd_plus_plus.ts";
+export { tvdPlusPlusBatch } from "./tvd_plus_plus_batch.ts";
+export { tvdPlusPlusSampled } from "./tvd_plus_plus_sampled.ts";
+export { atTemperature, warped } from "./warped.ts";

@@ -1,0 +1,65 @@
+/**
+ * The distillation losses by the names that commands and reports use.
+ *
+ * @module
+ */
+import { OutriderError } from "../core/errors.ts";
+import { jsd } from "./jsd.ts";
+import { kld } from "./kld.ts";
+import { lkHybrid } from "./lk_hybrid.ts";
+import { negativeLogAcceptance } from "./negative_log_acceptance.ts";
+import { reverseKld } from "./reverse_kld.ts";
+import type { DistillationLoss } from "./rows.ts";
+import { tvd } from "./tvd.ts";
+import { tvdPlusPlus } from "./tvd_plus_plus.ts";
+import { tvdPlusPlusBatch } from "./tvd_plus_plus_batch.ts";
+
+/** The name of a distillation loss. */
+export type LossName =
+  | "kld"
+  | "tvd"
+  | "tvd++"
+  | "tvd++-batch"
+  | "reverse-kld"
+  | "jsd"
+  | "nla"
+  | "lk";
+
+/** Every distillation loss that needs no more than both models' logits, by name. */
+export const losses: Readonly<Record<LossName, DistillationLoss>> = {
+  "kld": kld,
+  "tvd": tvd,
+  "tvd++": tvdPlusPlus,
+  "tvd++-batch": tvdPlusPlusBatch,
+  "reverse-kld": reverseKld,
+  "jsd": jsd,
+  "nla": negativeLogAcceptance,
+  "lk": lkHybrid,
+};
+
+/** True for the name of a loss. */
+export function isLossName(name: string): name is LossName {
+  return Object.hasOwn(losses, name);
+}
+
+/**
+ * The loss of that name.
+ *
+ * @throws {OutriderError} where there is none, with the names that there are
+ *
+ * @example
+ * ```ts
+ * import { lossNamed, tvdPlusPlus } from "@outrider/outrider/losses";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(lossNamed("tvd++"), tvdPlusPlus);
+ * ```
+ */
+export function lossNamed(name: string): DistillationLoss {
+  if (isLossName(name)) return losses[name];
+  throw new OutriderError(
+    `the name of a loss (${Object.keys(losses).join(", ")})`,
+    JSON.stringify(name),
+    "choose one of these",
+  );
+}
