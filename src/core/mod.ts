@@ -9,6 +9,7 @@ export * from "./elementwise.ts";
 export * from "./elementwise_ops.ts";
 export * from "./errors.ts";
 export * from "./grad.ts";
+export * from "./host_tensor.ts";
 export * from "./infer.ts";
 export * from "./linear_ops.ts";
 export * from "./movement_ops.ts";

@@ -8,6 +8,7 @@
  */
 import type { DType, PackedType } from "../core/dtype.ts";
 import type { BinaryName, UnaryName } from "../core/elementwise.ts";
+import { stableJson } from "./stable_json.ts";
 
 /** How a kernel walks one buffer: element strides over the spec's `shape`, and a start element. */
 export interface Access {
@@ -179,5 +180,5 @@ export type KernelFamily = KernelSpec["family"];
 
 /** The cache key of a spec. */
 export function specKey(spec: KernelSpec): string {
-  return JSON.stringify(spec);
+  return stableJson(spec);
 }

@@ -1,0 +1,9 @@
+/**
+ * Plans: from a graph to kernel commands over numbered buffers, with no device in sight.
+ *
+ * @module
+ */
+export * from "./kernel_spec.ts";
+export { type Graph, graphHash, makePlan } from "./make_plan.ts";
+export * from "./plan.ts";
+export * from "./print_plan.ts";

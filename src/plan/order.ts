@@ -1,0 +1,102 @@
+/**
+ * The order of commands under donation: whoever reads a donated input runs before the command that
+ * overwrites it.
+ *
+ * @module
+ */
+import type { Command } from "./plan.ts";
+
+/** An output buffer that shares the memory of a donated input's buffer. */
+export interface Alias {
+  readonly output: number;
+  readonly input: number;
+}
+
+/** The buffer that a command writes: always its last argument. */
+export function writtenBy(command: Command): number {
+  return command.args[command.args.length - 1];
+}
+
+/** The buffers that a command reads (a scatter also reads what it writes). */
+export function readBy(command: Command): readonly number[] {
+  return command.spec.family === "scatter" ? command.args : command.args.slice(0, -1);
+}
+
+/** For each command the earlier commands that it must follow. */
+function dependencies(commands: readonly Command[]): Set<number>[] {
+  const writers = new Map<number, number[]>();
+  const readers = new Map<number, number[]>();
+  return commands.map((command, i) => {
+    const needs = new Set<number>();
+    for (const buffer of readBy(command)) {
+      for (const writer of writers.get(buffer) ?? []) needs.add(writer);
+      readers.set(buffer, [...readers.get(buffer) ?? [], i]);
+    }
+    const target = writtenBy(command);
+    for (const earlier of [...writers.get(target) ?? [], ...readers.get(target) ?? []]) {
+      if (earlier !== i) needs.add(earlier);
+    }
+    writers.set(target, [...writers.get(target) ?? [], i]);
+    return needs;
+  });
+}
+
+/** Adds "readers of the input before writers of the output". */
+function addAlias(commands: readonly Command[], needs: Set<number>[], alias: Alias): void {
+  commands.forEach((writer, w) => {
+    if (writtenBy(writer) !== alias.output) return;
+    commands.forEach((reader, r) => {
+      if (r !== w && writtenBy(reader) !== alias.output && readBy(reader).includes(alias.input)) {
+        needs[w].add(r);
+      }
+    });
+  });
+}
+
+/** The commands in dependency order, the earliest first; undefined where there is a cycle. */
+function sorted(
+  commands: readonly Command[],
+  needs: readonly Set<number>[],
+): Command[] | undefined {
+  const waiting = needs.map((set) => set.size);
+  const followers = commands.map((): number[] => []);
+  needs.forEach((set, i) => set.forEach((earlier) => followers[earlier].push(i)));
+  const ready = commands.flatMap((_, i) => waiting[i] === 0 ? [i] : []).reverse();
+  const order: Command[] = [];
+  for (let i = ready.pop(); i !== undefined; i = ready.pop()) {
+    order.push(commands[i]);
+    const freed = followers[i].filter((follower) => --waiting[follower] === 0);
+    ready.push(...freed);
+    ready.sort((a, b) => b - a);
+  }
+  return order.length === commands.length ? order : undefined;
+}
+
+/**
+ * Orders commands so that every alias is safe; undefined where no order is.
+ */
+export function orderCommands(
+  commands: readonly Command[],
+  aliases: readonly Alias[],
+): Command[] | undefined {
+  if (aliases.length === 0) return [...commands];
+  const needs = dependencies(commands);
+  for (const alias of aliases) addAlias(commands, needs, alias);
+  return sorted(commands, needs);
+}
+
+/** True where some command would overwrite elements of the input before it has read them. */
+export function clobbers(commands: readonly Command[], alias: Alias): boolean {
+  const writers = commands.filter((command) => writtenBy(command) === alias.output);
+  return writers.some(({ spec, args }) => {
+    if (!args.slice(0, -1).includes(alias.input)) return false;
+    if (spec.family !== "map") return true;
+    return spec.inputs.some((access, i) =>
+      args[i] === alias.input &&
+      (access.offset !== spec.output.offset ||
+        access.strides.some((stride, axis) =>
+          spec.shape[axis] > 1 && stride !== spec.output.strides[axis]
+        ))
+    );
+  }) || (writers.length > 1 && writers.some((w) => readBy(w).includes(alias.input)));
+}

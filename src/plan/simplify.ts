@@ -1,0 +1,122 @@
+/**
+ * Simplification: the same values with fewer nodes.
+ *
+ * One pass from the operands up: names (`identity`, `stopGradient`) go, constants fold, neutral
+ * elements vanish, chains of movements join, and equal nodes become one.
+ *
+ * @module
+ */
+import type { ElementType } from "../core/dtype.ts";
+import { full } from "../core/elementwise_ops.ts";
+import { node } from "../core/infer.ts";
+import { permute, reshape } from "../core/movement_ops.ts";
+import { sameShape, type Shape } from "../core/shape.ts";
+import { type Tensor, topologicalOrder } from "../core/tensor.ts";
+import { isPacked } from "../core/dtype.ts";
+import { stableJson } from "./stable_json.ts";
+
+/** The value of a node that is one constant everywhere. */
+function fullValue(t: Tensor): number | undefined {
+  return t.op.name === "full" ? t.op.attributes.value : undefined;
+}
+
+function fullLike(shape: Shape, value: number, type: ElementType): Tensor | undefined {
+  return isPacked(type) ? undefined : full(shape, value, type);
+}
+
+/** f32 arithmetic on constants; only what gradients produce, the rest runs. */
+function foldBinary(name: string, a: number, b: number): number | undefined {
+  switch (name) {
+    case "add":
+      return Math.fround(a + b);
+    case "sub":
+      return Math.fround(a - b);
+    case "mul":
+      return Math.fround(a * b);
+    case "div":
+      return Math.fround(a / b);
+    default:
+      return undefined;
+  }
+}
+
+function foldConstant({ op, inputs, shape, type }: Tensor): Tensor | undefined {
+  const values = inputs.map(fullValue);
+  const [a, b] = values;
+  if (a === undefined || inputs.length > 2) return undefined;
+  switch (op.name) {
+    case "reshape":
+    case "permute":
+    case "broadcast":
+    case "slice":
+      return fullLike(shape, a, type);
+    case "neg":
+      return type === "f32" ? fullLike(shape, -a, type) : undefined;
+    default: {
+      const folded = b === undefined || type !== "f32" ? undefined : foldBinary(op.name, a, b);
+      return folded === undefined ? undefined : fullLike(shape, folded, type);
+    }
+  }
+}
+
+function dropNeutral({ op, inputs }: Tensor): Tensor | undefined {
+  const [a, b] = inputs;
+  if (b === undefined) return undefined;
+  const [left, right] = [fullValue(a), fullValue(b)];
+  switch (op.name) {
+    case "add":
+      return right === 0 ? a : left === 0 ? b : undefined;
+    case "sub":
+      return right === 0 ? a : undefined;
+    case "mul":
+      return right === 1 ? a : left === 1 ? b : undefined;
+    case "div":
+      return right === 1 ? a : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function joinMovement({ op, inputs: [operand], shape }: Tensor): Tensor | undefined {
+  if (op.name === "reshape") {
+    if (sameShape(operand.shape, shape)) return operand;
+    if (operand.op.name === "reshape") return reshape(operand.inputs[0], shape);
+  }
+  if (op.name === "permute" && operand.op.name === "permute") {
+    const inner = operand.op.attributes.order;
+    return permute(operand.inputs[0], op.attributes.order.map((axis) => inner[axis]));
+  }
+  return undefined;
+}
+
+function simplified(t: Tensor): Tensor {
+  if (t.op.name === "identity" || t.op.name === "stopGradient") return t.inputs[0];
+  return foldConstant(t) ?? dropNeutral(t) ?? joinMovement(t) ?? t;
+}
+
+/** The roots of an equal graph with fewer nodes. Inputs stay the nodes that they are. */
+export function simplify(roots: readonly Tensor[]): Tensor[] {
+  const made = new Map<Tensor, Tensor>();
+  const known = new Map<string, Tensor>();
+  const numbers = new Map<Tensor, number>();
+  const unique = (t: Tensor): Tensor => {
+    if (t.op.name === "input") {
+      if (!numbers.has(t)) numbers.set(t, numbers.size);
+      return t;
+    }
+    const operands = t.inputs.map((operand) => numbers.get(operand) ?? -1);
+    if (operands.includes(-1)) return unique({ ...t, inputs: t.inputs.map(unique) });
+    const key = `${stableJson(t.op)}|${operands}|${t.type}[${t.shape}]`;
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    known.set(key, t);
+    numbers.set(t, numbers.size);
+    return t;
+  };
+  for (const t of topologicalOrder(roots)) {
+    const inputs = t.inputs.map((operand) => made.get(operand) ?? operand);
+    const changed = inputs.some((operand, i) => operand !== t.inputs[i]);
+    made.set(t, unique(simplified(changed ? node(t.op, inputs) : t)));
+  }
+  return roots.map((root) => made.get(root) ?? root);
+}

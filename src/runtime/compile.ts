@@ -1,0 +1,177 @@
+/**
+ * `compile`: a function on tensors becomes a function on device arrays.
+ *
+ * It is traced once per shape signature; calls after that only bind memory and run.
+ *
+ * @module
+ */
+import { OutriderError } from "../core/errors.ts";
+import { isTensor } from "../core/grad.ts";
+import { describe } from "../core/host_tensor.ts";
+import { input } from "../core/movement_ops.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { leavesOf, leavesWithPaths, type MapLeaves, mapTree, withLeaves } from "../core/tree.ts";
+import { stableJson } from "../plan/stable_json.ts";
+import type { Executable } from "./backend.ts";
+import type { Device } from "./device.ts";
+import { type DeviceArray, deviceArray, isDeviceArray } from "./device_array.ts";
+
+/** The tree with device arrays in place of tensors. */
+export type OnDevice<T> = MapLeaves<T, Tensor, DeviceArray>;
+
+/** What `compile` is told besides the function. */
+export interface CompileOptions {
+  /** Names the function in errors. */
+  readonly name?: string;
+  /** Indices of arguments whose arrays are used up: their memory goes to outputs of equal size. */
+  readonly donate?: readonly number[];
+}
+
+/** One argument, looked at once: its arrays and the text of its structure, shapes and constants. */
+interface Signed {
+  readonly arrays: readonly DeviceArray[];
+  readonly signature: string;
+}
+
+/** A traced and compiled shape signature. */
+interface Compiled {
+  readonly executable: Executable;
+  /** The function's result with tensors at its leaves. */
+  readonly result: unknown;
+}
+
+function sign(argument: unknown): Signed {
+  const arrays = leavesOf(argument, isDeviceArray);
+  const shapes = mapTree(argument, isDeviceArray, ({ type, shape }) => describe(type, shape));
+  return { arrays, signature: stableJson(shapes) ?? "undefined" };
+}
+
+/** Signs arguments; an object seen before, such as a parameter tree, is not walked again. */
+function signer(): (argument: unknown) => Signed {
+  const known = new WeakMap<object, Signed>();
+  return (argument) => {
+    if (typeof argument !== "object" || argument === null) return sign(argument);
+    const found = known.get(argument);
+    if (found !== undefined) return found;
+    const made = sign(argument);
+    known.set(argument, made);
+    return made;
+  };
+}
+
+/** The arguments with graph inputs in place of arrays, named by their paths. */
+function traced<Args extends readonly unknown[]>(args: OnDevice<Args>): {
+  readonly inputs: Tensor[];
+  readonly args: MapLeaves<OnDevice<Args>, DeviceArray, Tensor>;
+} {
+  const inputs = leavesWithPaths(args, isDeviceArray).map(({ path, leaf }) =>
+    input(leaf.shape, leaf.type, path)
+  );
+  return { inputs, args: withLeaves(args, isDeviceArray, inputs) };
+}
+
+function donatedPlaces(signed: readonly Signed[], donate: readonly number[]): number[] {
+  let from = 0;
+  return signed.flatMap(({ arrays }, i) => {
+    const places = arrays.map((_, k) => from + k);
+    from += arrays.length;
+    return donate.includes(i) ? places : [];
+  });
+}
+
+function runCompiled(
+  device: Device,
+  { executable }: Compiled,
+  arrays: readonly DeviceArray[],
+  name: string,
+): DeviceArray[] {
+  const { outputPorts, donations } = executable.plan;
+  const inputs = arrays.map((array) => array.memory.look());
+  const outputs = outputPorts.map(({ bytes }, k) =>
+    donations[k] < 0 ? device.reserve(bytes) : arrays[donations[k]].memory.take(name)
+  );
+  executable.run(inputs, outputs);
+  device.countRun();
+  return outputPorts.map(({ shape, type }, k) => deviceArray(device, outputs[k], shape, type));
+}
+
+/**
+ * Compiles a function from trees of tensors to a tree of tensors.
+ *
+ * The result takes the same trees with device arrays at their leaves. Numbers, strings and
+ * booleans in the arguments are constants: another value traces anew. Donated arrays die.
+ *
+ * @throws OutriderError (when called) where an array is dead or a donation cannot be honoured
+ * @example
+ * ```ts
+ * import { compile, createDevice, read, upload } from "@outrider/outrider/runtime";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { add, hostTensor, type Tensor } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const double = compile(device, (x: Tensor) => add(x, x));
+ * const x = upload(device, hostTensor(new Float32Array([1, 2])));
+ * assertEquals(await read(double(x)), new Float32Array([2, 4]));
+ * ```
+ */
+export function compile<Args extends readonly unknown[], Out>(
+  device: Device,
+  f: (...args: Args) => Out,
+  options: CompileOptions = {},
+): (...args: OnDevice<Args>) => OnDevice<Out> {
+  const name = options.name ?? (f.name === "" ? "a compiled function" : f.name);
+  const cache = new Map<string, Compiled>();
+  const signed = signer();
+  const donate = options.donate ?? [];
+  const trace = (args: OnDevice<Args>, parts: readonly Signed[]): Compiled => {
+    const { inputs, args: tensors } = traced<Args>(args);
+    const result = callWith(f, tensors);
+    const outputs = leavesOf(result, isTensor);
+    const executable = device.executable({ inputs, outputs }, donatedPlaces(parts, donate));
+    return { executable, result };
+  };
+  return (...args) => {
+    const parts = args.map((argument, i) => donate.includes(i) ? sign(argument) : signed(argument));
+    const key = parts.map(({ signature }) => signature).join("|");
+    const arrays = parts.flatMap((part) => part.arrays);
+    refuseRepeats(arrays, donatedPlaces(parts, donate), name);
+    const compiled = cache.get(key) ?? trace(args, parts);
+    cache.set(key, compiled);
+    return fill<Out>(compiled, runCompiled(device, compiled, arrays, name));
+  };
+}
+
+/** A donated array must not be passed twice: its second reader would see it overwritten. */
+function refuseRepeats(
+  arrays: readonly DeviceArray[],
+  donated: readonly number[],
+  name: string,
+): void {
+  const doubled = donated.find((place) => arrays.indexOf(arrays[place]) !== place);
+  if (doubled === undefined) return;
+  throw new OutriderError(
+    `a donated array once among the arguments of ${name}`,
+    `${describe(arrays[doubled].type, arrays[doubled].shape)} twice`,
+    "copy it, or do not donate it",
+  );
+}
+
+/**
+ * Calls the traced function. Exchanging tensors for arrays and arrays for tensors gives the
+ * original argument types back, which the mapped types cannot show: one overload states it.
+ */
+function callWith<Args extends readonly unknown[], Out>(
+  f: (...args: Args) => Out,
+  args: MapLeaves<OnDevice<Args>, DeviceArray, Tensor>,
+): Out;
+function callWith(f: (...args: unknown[]) => unknown, args: readonly unknown[]): unknown {
+  return f(...args);
+}
+
+/** The traced result with device arrays at its leaves; the type is that of the function's result. */
+function fill<Out>(compiled: Compiled, arrays: readonly DeviceArray[]): OnDevice<Out>;
+function fill({ result }: Compiled, arrays: readonly DeviceArray[]): unknown {
+  let next = 0;
+  return mapTree(result, isTensor, () => arrays[next++]);
+}

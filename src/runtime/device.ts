@@ -1,0 +1,164 @@
+/**
+ * A device: a backend with its plan cache and its counters.
+ *
+ * @module
+ */
+import { ELEMENT_BYTES, type HostArray, isPacked } from "../core/dtype.ts";
+import { OutriderError } from "../core/errors.ts";
+import { describe, type HostTensor, isHostTensor } from "../core/host_tensor.ts";
+import { sizeOf } from "../core/shape.ts";
+import { leavesOf, type MapLeaves, mapTree } from "../core/tree.ts";
+import { type Graph, graphHash, makePlan } from "../plan/make_plan.ts";
+import { simplify } from "../plan/simplify.ts";
+import type { Allocation, Backend, Executable } from "./backend.ts";
+import { type DeviceArray, deviceArray, isDeviceArray, type Keeper } from "./device_array.ts";
+
+/** What a device has done and holds. */
+export interface Counters {
+  /** Arrays that are alive. */
+  readonly liveSlots: number;
+  /** Bytes that they take. */
+  readonly liveBytes: number;
+  /** Plans that were compiled; a plan found in the cache does not count. */
+  readonly compiles: number;
+  /** Plans that were run. */
+  readonly runs: number;
+}
+
+/** A backend, ready for work. */
+export interface Device extends Keeper {
+  /** The backend's name. */
+  readonly name: string;
+  /** The waist below; only the runtime calls it. */
+  readonly backend: Backend;
+  /** Reserves memory and counts it. */
+  reserve(bytes: number): Allocation;
+  /** The executable of a graph, from the cache where an equal one was compiled before. */
+  executable(graph: Graph, donated: readonly number[]): Executable;
+  /** Counts a run. */
+  countRun(): void;
+  /** What the device has done and holds. */
+  counters(): Counters;
+  /** Gives everything back; live arrays die with the device. */
+  close(): void;
+}
+
+/**
+ * Makes a device of a backend.
+ *
+ * @example
+ * ```ts
+ * import { createDevice, read, upload } from "@outrider/outrider/runtime";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { hostTensor } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * using array = upload(device, hostTensor(new Float32Array([1, 2])));
+ * assertEquals(await read(array), new Float32Array([1, 2]));
+ * ```
+ */
+export function createDevice(backend: Backend): Device {
+  const sizes = new Map<Allocation, number>();
+  const executables = new Map<string, Executable>();
+  let [liveBytes, compiles, runs] = [0, 0, 0];
+  return {
+    name: backend.name,
+    backend,
+    reserve(bytes) {
+      const allocation = backend.allocate(bytes);
+      sizes.set(allocation, bytes);
+      liveBytes += bytes;
+      return allocation;
+    },
+    free(allocation) {
+      liveBytes -= sizes.get(allocation) ?? 0;
+      if (sizes.delete(allocation)) backend.release(allocation);
+    },
+    executable(graph, donated) {
+      const simple = { inputs: graph.inputs, outputs: simplify(graph.outputs) };
+      const hash = graphHash(simple, donated);
+      const known = executables.get(hash);
+      if (known !== undefined) return known;
+      const made = backend.prepare(makePlan(simple, donated));
+      compiles++;
+      executables.set(hash, made);
+      return made;
+    },
+    countRun() {
+      runs++;
+    },
+    counters: () => ({ liveSlots: sizes.size, liveBytes, compiles, runs }),
+    close() {
+      for (const executable of executables.values()) executable.release();
+      executables.clear();
+      for (const allocation of sizes.keys()) backend.release(allocation);
+      sizes.clear();
+      liveBytes = 0;
+      backend.close();
+    },
+  };
+}
+
+function bytesOf(data: ArrayBufferView): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Copies a host tensor to a device. */
+export function upload(device: Device, tensor: HostTensor): DeviceArray {
+  const allocation = device.reserve(tensor.data.byteLength);
+  device.backend.write(allocation, bytesOf(tensor.data), 0);
+  return deviceArray(device, allocation, tensor.shape, tensor.type);
+}
+
+/** Copies a tree of host tensors to a device. */
+export function uploadTree<T>(device: Device, tree: T): MapLeaves<T, HostTensor, DeviceArray> {
+  return mapTree(tree, isHostTensor, (tensor) => upload(device, tensor));
+}
+
+/** Gives back every array of a tree. */
+export function releaseTree(tree: unknown): void {
+  for (const array of leavesOf(tree, isDeviceArray)) array.release();
+}
+
+function deviceOf(array: DeviceArray): Device {
+  if (isDevice(array.keeper)) return array.keeper;
+  throw new OutriderError("an array of a device", "one of another keeper", "upload it to a device");
+}
+
+function isDevice(keeper: Keeper): keeper is Device {
+  return "backend" in keeper;
+}
+
+/** Copies elements of an array of a computed type back to the host: all, or `count` from `from`. */
+export async function read(array: DeviceArray, from = 0, count?: number): Promise<HostArray> {
+  if (isPacked(array.type)) {
+    throw new OutriderError(
+      "an array of a computed type",
+      describe(array.type, array.shape),
+      "dequantize it on the device first",
+    );
+  }
+  const wanted = count ?? sizeOf(array.shape) - from;
+  if (from < 0 || from + wanted > sizeOf(array.shape)) {
+    throw new OutriderError(
+      `a range inside ${describe(array.type, array.shape)}`,
+      `${wanted} elements from ${from}`,
+      "read fewer elements",
+    );
+  }
+  const bytes = await deviceOf(array).backend.read(
+    array.memory.look(),
+    from * ELEMENT_BYTES,
+    wanted * ELEMENT_BYTES,
+  );
+  return array.type === "f32" ? new Float32Array(bytes.buffer) : new Int32Array(bytes.buffer);
+}
+
+/** Copies a tree of arrays back to the host. */
+export async function readTree<T>(tree: T): Promise<MapLeaves<T, DeviceArray, HostArray>> {
+  const arrays = leavesOf(tree, isDeviceArray);
+  const contents = new Map<DeviceArray, HostArray>();
+  for (const array of arrays) contents.set(array, await read(array));
+  return mapTree(tree, isDeviceArray, (array) => contents.get(array) ?? new Float32Array());
+}

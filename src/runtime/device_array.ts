@@ -1,0 +1,65 @@
+/**
+ * Handles of arrays that live on a device.
+ *
+ * @module
+ */
+import type { ElementType } from "../core/dtype.ts";
+import { describe } from "../core/host_tensor.ts";
+import type { Shape } from "../core/shape.ts";
+import type { Allocation } from "./backend.ts";
+import { own, type Owned } from "./owned.ts";
+
+/** What gives memory back: the device that an array lives on. */
+export interface Keeper {
+  /** Gives an allocation back and lowers the live count. */
+  free(allocation: Allocation): void;
+}
+
+const brand: unique symbol = Symbol("DeviceArray");
+
+/** An array on a device. It dies by `release`, or by donation to a compiled function. */
+export interface DeviceArray {
+  readonly [brand]: true;
+  readonly shape: Shape;
+  readonly type: ElementType;
+  /** False after release or donation. */
+  readonly live: boolean;
+  /** Gives the memory back; a second call does nothing. */
+  release(): void;
+  /** Releases at the end of a `using` block. */
+  [Symbol.dispose](): void;
+  /** The memory, for the runtime. Throws where the array is dead. */
+  readonly memory: Owned<Allocation>;
+  /** The device, for the runtime. */
+  readonly keeper: Keeper;
+}
+
+/** True for device arrays: the leaves of a parameter tree on a device. */
+export function isDeviceArray(value: unknown): value is DeviceArray {
+  return typeof value === "object" && value !== null && brand in value;
+}
+
+/** Makes the handle of an allocation. */
+export function deviceArray(
+  keeper: Keeper,
+  allocation: Allocation,
+  shape: Shape,
+  type: ElementType,
+): DeviceArray {
+  const memory = own(`array ${describe(type, shape)}`, allocation);
+  const release = () => {
+    if (memory.live) keeper.free(memory.take("release"));
+  };
+  return {
+    [brand]: true,
+    shape,
+    type,
+    memory,
+    keeper,
+    get live(): boolean {
+      return memory.live;
+    },
+    release,
+    [Symbol.dispose]: release,
+  };
+}

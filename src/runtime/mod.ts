@@ -1,0 +1,10 @@
+/**
+ * The runtime: the one door that has effects.
+ *
+ * @module
+ */
+export * from "./backend.ts";
+export * from "./compile.ts";
+export * from "./device.ts";
+export { type DeviceArray, isDeviceArray, type Keeper } from "./device_array.ts";
+export * from "./owned.ts";
