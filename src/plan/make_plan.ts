@@ -73,6 +73,23 @@ function packedReads(order: readonly Tensor[], outputs: readonly Tensor[]): Set<
   );
 }
 
+/** The output buffer of each result, and of what a result is only another shape of. */
+function wantedBuffers(
+  outputs: readonly Tensor[],
+  buffers: readonly number[],
+): Map<Tensor, number> {
+  const wanted = new Map<Tensor, number>();
+  outputs.forEach((t, k) => {
+    if (!wanted.has(t)) wanted.set(t, buffers[k]);
+  });
+  for (const [t, buffer] of [...wanted]) {
+    let base = t;
+    while (base.op.name === "reshape") base = base.inputs[0];
+    if (!wanted.has(base) && base.op.name !== "input") wanted.set(base, buffer);
+  }
+  return wanted;
+}
+
 function lowerAll(builder: Builder, order: readonly Tensor[]): void {
   for (const t of order) {
     const value = interpret(LOWER, t.op, t, builder);
@@ -195,7 +212,7 @@ export function makePlan(graph: Graph, donated: readonly number[] = []): Plan {
     commands: [],
     values: new Map(),
     inputs,
-    wanted: new Map(outputs.map((t, k) => [t, outputBuffers[k]] as const).reverse()),
+    wanted: wantedBuffers(outputs, outputBuffers),
     uses: countUses(order, outputs),
     aliases: new Map(aliases.map(({ output, input }) => [output, input])),
     readPacked: packedReads(order, outputs),

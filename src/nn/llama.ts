@@ -1,0 +1,125 @@
+/**
+ * The Llama-family transformer as one function of rows.
+ *
+ * A step is a list of rows, each with a token, a position, and the slots that it sees. Training,
+ * prefill, decoding, batches and verification differ only in the rows that they pass.
+ *
+ * @module
+ */
+import { add, mul, silu } from "../core/elementwise_ops.ts";
+import { attention, dense, gather, linear, scatterSet } from "../core/linear_ops.ts";
+import { reshape } from "../core/movement_ops.ts";
+import type { Tensor } from "../core/tensor.ts";
+import type { LlamaConfig } from "./llama_config.ts";
+import type { LlamaLayer, LlamaParameters } from "./llama_parameters.ts";
+import { rmsNorm } from "./rms_norm.ts";
+import { rope, type RopeAngles, ropeAngles } from "./rope.ts";
+
+/** The rows of one step, all i32. */
+export interface LlamaRows {
+  /** `[rows]` */
+  readonly tokens: Tensor;
+  /** `[rows]`: positions for the rotation. */
+  readonly positions: Tensor;
+  /** `[rows]`: the first slot that a row sees. */
+  readonly start: Tensor;
+  /** `[rows]`: the slot after the last one of the window that it sees. */
+  readonly end: Tensor;
+  /** `[rows, n]`: further slots that it sees, -1 for none: the ancestors of a row in a tree. */
+  readonly extra?: Tensor;
+  /**
+   * `[rows]`: the cache slot that a row's keys and values are written to (outside the cache: none).
+   * Without a cache the slots are the rows themselves, in order.
+   */
+  readonly slots?: Tensor;
+}
+
+/** Keys and values of one layer, `[slots, keyValueHeads * headWidth]` each. */
+export interface KvLayer<Leaf> {
+  readonly key: Leaf;
+  readonly value: Leaf;
+}
+
+/** Keys and values of all layers. */
+export type KvLayers<Leaf> = readonly KvLayer<Leaf>[];
+
+/** What a forward pass gives. */
+export interface LlamaOutput {
+  /** f32 `[rows, width]`: the last hidden states after the final norm, ready for the head. */
+  readonly hidden: Tensor;
+  /** The residual stream before the first and after every layer; what nobody uses costs nothing. */
+  readonly hiddenStates: readonly Tensor[];
+  /** The cache with this step's rows written. */
+  readonly cache: KvLayers<Tensor>;
+}
+
+interface LayerInput {
+  readonly config: LlamaConfig;
+  readonly rows: LlamaRows;
+  readonly angles: RopeAngles;
+  readonly cache: KvLayer<Tensor> | undefined;
+}
+
+function written(table: Tensor | undefined, rows: LlamaRows, update: Tensor): Tensor {
+  return table === undefined || rows.slots === undefined
+    ? update
+    : scatterSet(table, rows.slots, update);
+}
+
+function attend(
+  x: Tensor,
+  layer: LlamaLayer<Tensor>,
+  { config, rows, angles, cache }: LayerInput,
+): { readonly x: Tensor; readonly cache: KvLayer<Tensor> } {
+  const { headWidth, heads, keyValueHeads, ropePairing } = config;
+  const count = x.shape[0];
+  const turn = (t: Tensor, n: number) =>
+    rope(reshape(t, [count, n, headWidth]), angles, ropePairing);
+  const query = turn(linear(x, layer.query), heads);
+  const freshKey = reshape(turn(linear(x, layer.key), keyValueHeads), [count, -1]);
+  const key = written(cache?.key, rows, freshKey);
+  const value = written(cache?.value, rows, linear(x, layer.value));
+  const byHead = (t: Tensor) => reshape(t, [t.shape[0], keyValueHeads, headWidth]);
+  const { start, end, extra } = rows;
+  const mixed = attention({ query, key: byHead(key), value: byHead(value), start, end, extra });
+  const joined = reshape(mixed, [count, heads * headWidth]);
+  return { x: linear(joined, layer.output), cache: { key, value } };
+}
+
+/** SwiGLU: down(silu(gate(x)) * up(x)) (Shazeer, 2020). */
+export function feedForward(x: Tensor, layer: LlamaLayer<Tensor>): Tensor {
+  return linear(mul(silu(linear(x, layer.gate)), linear(x, layer.up)), layer.down);
+}
+
+/**
+ * Runs the transformer on rows.
+ *
+ * @param cache keys and values to read and write; without it rows see one another only (training)
+ */
+export function llama(
+  config: LlamaConfig,
+  parameters: LlamaParameters<Tensor>,
+  rows: LlamaRows,
+  cache?: KvLayers<Tensor>,
+): LlamaOutput {
+  const angles = ropeAngles(config, rows.positions);
+  let x = gather(dense(parameters.embedding), rows.tokens);
+  const hiddenStates = [x];
+  const nextCache: KvLayer<Tensor>[] = [];
+  parameters.layers.forEach((layer, index) => {
+    const normed = rmsNorm(x, layer.attentionNorm, config.rmsNormEpsilon);
+    const attended = attend(normed, layer, { config, rows, angles, cache: cache?.[index] });
+    const middle = add(x, attended.x);
+    const second = rmsNorm(middle, layer.feedForwardNorm, config.rmsNormEpsilon);
+    x = add(middle, feedForward(second, layer));
+    hiddenStates.push(x);
+    nextCache.push(attended.cache);
+  });
+  const hidden = rmsNorm(x, parameters.finalNorm, config.rmsNormEpsilon);
+  return { hidden, hiddenStates, cache: nextCache };
+}
+
+/** The logits of hidden states, f32 `[rows, vocabulary]`. */
+export function llamaLogits(parameters: LlamaParameters<Tensor>, hidden: Tensor): Tensor {
+  return linear(hidden, parameters.head ?? parameters.embedding);
+}

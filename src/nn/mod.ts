@@ -1,0 +1,10 @@
+/**
+ * Neural networks as pure functions of parameters and rows.
+ *
+ * @module
+ */
+export * from "./llama.ts";
+export * from "./llama_config.ts";
+export * from "./llama_parameters.ts";
+export * from "./rms_norm.ts";
+export * from "./rope.ts";
