@@ -9,7 +9,9 @@ import { type Tensor, topologicalOrder } from "./tensor.ts";
 function attributesText(attributes: object): string {
   const shown = Object.entries(attributes).map(([name, value]) => {
     if (ArrayBuffer.isView(value)) return `${name}=<${value.byteLength} bytes>`;
-    return `${name}=${JSON.stringify(value)}`;
+    // JSON has no name for infinities, NaN and -0.
+    if (Object.is(value, -0)) return `${name}=-0`;
+    return `${name}=${typeof value === "number" ? value : JSON.stringify(value)}`;
   });
   return shown.length === 0 ? "" : ` {${shown.join(" ")}}`;
 }
