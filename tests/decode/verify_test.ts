@@ -1,0 +1,83 @@
+/** Verification at its borders. */
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import {
+  acceptProbability,
+  blockWeights,
+  oneHot,
+  probsOf,
+  residual,
+  residualMass,
+  verifyBlock,
+  verifyToken,
+} from "../../src/decode/mod.ts";
+
+const lowest = 0;
+const highest = 1 - 2 ** -53;
+
+Deno.test("a drafted token that the target cannot emit is rejected by every coin", () => {
+  const target = probsOf([0, 0.5, 0.5]);
+  const round = { tokens: [0], draft: [oneHot(3, 0)], target: [target, target] };
+  for (const verify of [verifyToken, verifyBlock]) {
+    for (const coin of [lowest, highest]) {
+      const { accepted, next } = verify(round, { accept: [coin], sample: [coin, coin] });
+      assertEquals([accepted, next], [0, coin === lowest ? 1 : 2]);
+    }
+  }
+});
+
+Deno.test("a draft on a subset of the vocabulary leaves the other tokens to the residual", () => {
+  const target = probsOf([0.5, 0.25, 0.25]);
+  const draft = probsOf([0.5, 0.5, 0]);
+  assertEquals([...residual(target, draft)], [0, 0, 1]);
+  assertEquals(residualMass(target, draft, 1), 0.25);
+});
+
+Deno.test("the residual of equal distributions is the target, not 0 divided by 0", () => {
+  const probs = probsOf([0.1, 0.2, 0.7]);
+  assertEquals(residual(probs, probs), probs);
+});
+
+Deno.test("a residual left by rounding alone still has sum 1", () => {
+  const target = probsOf([0.1 + 2 ** -56, 0.2, 0.7]);
+  const draft = probsOf([0.1, 0.2, 0.7]);
+  assertEquals([...residual(target, draft)], [1, 0, 0]);
+});
+
+Deno.test("a probability that underflows is accepted and rejected without NaN", () => {
+  const tiny = Number.MIN_VALUE;
+  const target = probsOf([tiny, 1]);
+  const draft = probsOf([1, tiny]);
+  assertEquals(acceptProbability(target, draft, 0), tiny);
+  assertEquals(acceptProbability(draft, target, 0), 1);
+  const round = { tokens: [0, 0], draft: [target, target], target: [draft, draft, draft] };
+  assertEquals(blockWeights(round), [1, 1, 1]);
+});
+
+Deno.test("an empty block is a draw from the target", () => {
+  const round = { tokens: [], draft: [], target: [probsOf([0.25, 0.75])] };
+  for (const verify of [verifyToken, verifyBlock]) {
+    assertEquals(verify(round, { accept: [], sample: [0.25] }), { accepted: 0, next: 1 });
+  }
+});
+
+Deno.test("block weights fall with over-drafted tokens and recover with under-drafted ones", () => {
+  const target = probsOf([0.25, 0.75]);
+  const draft = probsOf([0.5, 0.5]);
+  const round = { tokens: [0, 1, 1], draft: [draft, draft, draft], target: Array(4).fill(target) };
+  const [first, second, third, fourth] = blockWeights(round);
+  assertEquals([first, second, third, fourth], [1, 0.5, 0.75, 1]);
+});
+
+Deno.test("accept and residual of one token add up to the target", () => {
+  const target = probsOf([0.1, 0.2, 0.3, 0.4]);
+  const draft = probsOf([0.4, 0.3, 0.2, 0.1]);
+  const rejected = draft.reduce(
+    (sum, p, token) => sum + p * (1 - acceptProbability(target, draft, token)),
+    0,
+  );
+  const left = residual(target, draft);
+  target.forEach((q, token) => {
+    const emitted = draft[token] * acceptProbability(target, draft, token) + rejected * left[token];
+    assertAlmostEquals(emitted, q, 1e-15);
+  });
+});
