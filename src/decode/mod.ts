@@ -26,6 +26,7 @@ export {
   probsOf,
   type TokenId,
 } from "./language_model.ts";
+export { type LlamaCache, llamaModel, type LlamaModelOptions } from "./llama_model.ts";
 export * from "./sample.ts";
 export * from "./speculative.ts";
 export * from "./stream.ts";
