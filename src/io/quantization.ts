@@ -6,8 +6,9 @@
  * @module
  */
 
+import { type BlockType, quantiseBlocks } from "../core/block_format.ts";
 import { OutriderError } from "../core/errors.ts";
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./half_float.ts";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./float_arrays.ts";
 import {
   dequantizeQ4_0,
   dequantizeQ4_1,
@@ -22,7 +23,6 @@ import {
   dequantizeQ6_K,
   SUPERBLOCK,
 } from "./quantization_superblocks.ts";
-import { quantizeQ4_0, quantizeQ4_1, quantizeQ8_0 } from "./quantizers.ts";
 
 /** Names of the storage formats that can be read. */
 export const TENSOR_FORMAT_NAMES = [
@@ -80,6 +80,18 @@ export const TENSOR_FORMATS: Readonly<Record<TensorFormat, TensorFormatRow>> = {
   Q6_K: { ggufType: 14, blockSize: SUPERBLOCK, blockBytes: 210, dequantize: dequantizeQ6_K },
 };
 
+/** An encoder of blocks of 32 values, by the core's quantisers. */
+function blockEncoder(
+  type: BlockType,
+  blockBytes: number,
+): (values: Float32Array) => Uint8Array<ArrayBuffer> {
+  return (values) => {
+    const bytes = new Uint8Array((values.length / SMALL_BLOCK) * blockBytes);
+    quantiseBlocks(type, values, 0, values.length, bytes);
+    return bytes;
+  };
+}
+
 /** One encoder per writable format. */
 const ENCODERS: Readonly<
   Record<WritableFormat, (values: Float32Array) => Uint8Array<ArrayBuffer>>
@@ -87,9 +99,9 @@ const ENCODERS: Readonly<
   F32: encodeFloat32,
   F16: encodeFloat16,
   BF16: encodeBfloat16,
-  Q8_0: quantizeQ8_0,
-  Q4_0: quantizeQ4_0,
-  Q4_1: quantizeQ4_1,
+  Q8_0: blockEncoder("packed_q8_0", 34),
+  Q4_0: blockEncoder("packed_q4_0", 18),
+  Q4_1: blockEncoder("packed_q4_1", 20),
 };
 
 /**
@@ -162,15 +174,5 @@ export function dequantize(format: TensorFormat, bytes: Uint8Array): Float32Arra
  */
 export function quantize(format: WritableFormat, values: Float32Array): Uint8Array<ArrayBuffer> {
   formatBytes(format, values.length);
-  if (TENSOR_FORMATS[format].blockSize > 1) {
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) {
-      throw new OutriderError(
-        `finite values for ${format}`,
-        `${values[bad]} at index ${bad}`,
-        "repair the weights, or write them as F32",
-      );
-    }
-  }
   return ENCODERS[format](values);
 }

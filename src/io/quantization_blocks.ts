@@ -8,13 +8,13 @@
  * @module
  */
 
-import { float16ToNumber } from "./half_float.ts";
+import { halfToNumber } from "../core/half_float.ts";
 
 /** Values in one block of these formats. */
 export const SMALL_BLOCK = 32;
 
 const half = (bytes: Uint8Array, at: number): number =>
-  float16ToNumber(bytes[at] | (bytes[at + 1] << 8));
+  halfToNumber(bytes[at] | (bytes[at + 1] << 8));
 
 const word = (bytes: Uint8Array, at: number): number =>
   bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);

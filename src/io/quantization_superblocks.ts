@@ -8,13 +8,13 @@
  * @module
  */
 
-import { float16ToNumber } from "./half_float.ts";
+import { halfToNumber } from "../core/half_float.ts";
 
 /** Values in one block of these formats. */
 export const SUPERBLOCK = 256;
 
 const half = (bytes: Uint8Array, at: number): number =>
-  float16ToNumber(bytes[at] | (bytes[at + 1] << 8));
+  halfToNumber(bytes[at] | (bytes[at + 1] << 8));
 
 /**
  * The 6-bit scale of sub-block j (0..7) from 12 packed bytes at `at`: the first four lie in the low

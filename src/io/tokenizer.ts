@@ -21,6 +21,8 @@ export interface EncodeOptions {
   readonly addSpecial?: boolean;
   /** Whether the names of control tokens in the text become these tokens (default true). */
   readonly parseSpecial?: boolean;
+  /** The mark that {@link Tokenizer.guard} put into parts of the text, to be dropped again. */
+  readonly guardMark?: string;
 }
 
 /** Turns text into token ids and back. */
@@ -39,6 +41,11 @@ export interface Tokenizer {
   readonly hash: string;
   /** The ids of a text; any string will do, lone surrogates become U+FFFD. */
   encode(text: string, options?: EncodeOptions): TokenId[];
+  /**
+   * Puts `mark` into every name of a control token in the text, so that encoding with that mark as
+   * `guardMark` makes plain text of it. The mark is one character that the text does not contain.
+   */
+  guard(text: string, mark: string): string;
   /** The text of ids; control tokens are left out unless asked for. */
   decode(ids: readonly TokenId[], options?: DecodeOptions): string;
   /** Decodes ids as they come, after those in `preceding`; never emits a broken character. */
@@ -53,6 +60,10 @@ export function createTokenizer(spec: TokenizerSpec): Tokenizer {
   const encodePlain = plainEncoder(spec);
   const findAll = addedTokenFinder(spec.added);
   const findInPlainText = addedTokenFinder(spec.added.filter(({ id }) => kinds[id] !== "control"));
+  const findControl = addedTokenFinder(
+    spec.added.filter(({ id }) => kinds[id] === "control")
+      .map(({ text, id }) => ({ text, id, strip: { left: false, right: false } })),
+  );
   const startStream = streamDecoderOf(spec);
   return {
     vocabularySize: tokens.length,
@@ -61,17 +72,29 @@ export function createTokenizer(spec: TokenizerSpec): Tokenizer {
     endOfTurn: spec.endOfTurn,
     chatTemplate: spec.chatTemplate,
     hash: sha256OfText(JSON.stringify(tokens)),
-    encode(text, { addSpecial = true, parseSpecial = true } = {}) {
+    encode(text, { addSpecial = true, parseSpecial = true, guardMark = "" } = {}) {
       const find = parseSpecial ? findAll : findInPlainText;
       const ids: TokenId[] = addSpecial ? [...spec.prefix] : [];
       let isFirst = true;
       for (const segment of find(text.toWellFormed())) {
-        if ("id" in segment) ids.push(segment.id);
-        else for (const id of encodePlain(segment.text, isFirst ? "first" : "later")) ids.push(id);
+        if ("id" in segment) {
+          ids.push(segment.id);
+        } else {
+          const plain = guardMark === "" ? segment.text : segment.text.replaceAll(guardMark, "");
+          for (const id of encodePlain(plain, isFirst ? "first" : "later")) ids.push(id);
+        }
         isFirst = false;
       }
       if (addSpecial) ids.push(...spec.suffix);
       return ids;
+    },
+    guard(text, mark) {
+      let guarded = "";
+      for (const segment of findControl(text)) {
+        if ("text" in segment) guarded += segment.text;
+        else guarded += [...tokens[segment.id]].map((character) => character + mark).join("");
+      }
+      return guarded;
     },
     decode(ids, options = {}) {
       const stream = startStream([], options);

@@ -4,51 +4,14 @@
  * @module
  */
 
-// All 65,536 values of binary16: a table look-up is several times faster than DataView.getFloat16.
-const HALF_VALUES: Float32Array = Float32Array.from(
-  new Float16Array(Uint16Array.from({ length: 65536 }, (_, bits) => bits).buffer),
-);
-
-/**
- * The f32 value of 16 bits read as IEEE binary16; exact for every pattern, subnormals included.
- *
- * @example
- * ```ts
- * import { float16ToNumber } from "@outrider/outrider/io";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(float16ToNumber(0x3c00), 1);
- * assertEquals(float16ToNumber(0x0001), 2 ** -24);
- * ```
- */
-export function float16ToNumber(bits: number): number {
-  return HALF_VALUES[bits & 0xffff];
-}
-
-/**
- * The binary16 pattern nearest to a number, ties to even; too large becomes infinity.
- *
- * @example
- * ```ts
- * import { numberToFloat16 } from "@outrider/outrider/io";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(numberToFloat16(1), 0x3c00);
- * assertEquals(numberToFloat16(2049), numberToFloat16(2048)); // halfway, to even
- * ```
- */
-export function numberToFloat16(value: number): number {
-  const view = new DataView(new ArrayBuffer(2));
-  view.setFloat16(0, value);
-  return view.getUint16(0);
-}
+import { halfToNumber } from "../core/half_float.ts";
 
 /**
  * Reads `values.length` binary16 numbers, little endian, from `bytes` into `values`.
  */
 export function decodeFloat16(bytes: Uint8Array, values: Float32Array): void {
   for (let i = 0; i < values.length; i++) {
-    values[i] = HALF_VALUES[bytes[2 * i] | (bytes[2 * i + 1] << 8)];
+    values[i] = halfToNumber(bytes[2 * i] | (bytes[2 * i + 1] << 8));
   }
 }
 

@@ -1,0 +1,38 @@
+/**
+ * Files in and out: model names to paths, GGUF and safetensors, tokenizers, chat templates.
+ *
+ * @example
+ * ```ts
+ * import { memorySource, readGguf } from "@outrider/outrider/io";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await assertRejects(() => readGguf(memorySource(new Uint8Array(7))), Error, "24 bytes");
+ * ```
+ *
+ * @module
+ */
+
+export type { LlamaConfig, RopePairing } from "../nn/llama_config.ts";
+export * from "./atomic_write.ts";
+export * from "./bytes.ts";
+export * from "./chat_template.ts";
+export type { DownloadProgress, OnProgress } from "./download_progress.ts";
+export * from "./gguf_reader.ts";
+export * from "./gguf_types.ts";
+export * from "./gguf_writer.ts";
+export type { HubClient, HubFile } from "./hub_download.ts";
+export type { Json, JsonObject } from "./json_fields.ts";
+export { defaultCacheDirectory } from "./model_cache.ts";
+export * from "./model_config.ts";
+export type { ModelFile, ModelTensor } from "./model_file.ts";
+export * from "./open_model.ts";
+export * from "./quantization.ts";
+export * from "./resolve_model.ts";
+export * from "./safetensors.ts";
+export * from "./safetensors_types.ts";
+export { ggufNames, weightShapes } from "./tensor_names.ts";
+export type { EncodeOptions, Tokenizer } from "./tokenizer.ts";
+export type { DecodeOptions, StreamDecoder } from "./tokenizer_decode.ts";
+export { tokenizerFromGguf } from "./tokenizer_gguf.ts";
+export { tokenizerFromJson, type TokenizerSettings } from "./tokenizer_json.ts";
+export type { TokenId, TokenKind } from "./tokenizer_vocabulary.ts";

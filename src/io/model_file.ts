@@ -1,0 +1,141 @@
+/**
+ * A model opened from files: its sizes, its tokenizer, and its weights by one set of names.
+ *
+ * @module
+ */
+
+import { OutriderError } from "../core/errors.ts";
+import type { LlamaConfig } from "../nn/llama_config.ts";
+import type { Bytes } from "./bytes.ts";
+import { firstNonFiniteBlock } from "./finite_check.ts";
+import { dequantize, TENSOR_FORMATS, type TensorFormat } from "./quantization.ts";
+import { canonicalName, type NamingScheme, weightShapes } from "./tensor_names.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** One weight of an opened model, still in its file. */
+export interface ModelTensor {
+  /** Its canonical name, such as `layers.0.query`. */
+  readonly name: string;
+  /** Outermost dimension first: matrices are `[out, in]`, row-major. */
+  readonly shape: readonly number[];
+  /** Storage format. */
+  readonly format: TensorFormat;
+  /** The stored bytes; rejects with an OutriderError when they hold NaN or infinity. */
+  readBytes(): Promise<Bytes>;
+  /** The values as f32; rejects with an OutriderError when they hold NaN or infinity. */
+  readFloat32(): Promise<Float32Array<ArrayBuffer>>;
+}
+
+/** An opened model; {@link ModelFile.close} gives back its files. */
+export interface ModelFile {
+  /** The path that was opened. */
+  readonly path: string;
+  /** The kind of file. */
+  readonly source: "gguf" | "safetensors";
+  /** Its sizes. */
+  readonly config: LlamaConfig;
+  /** Its tokenizer. */
+  readonly tokenizer: Tokenizer;
+  /** Jinja source of its chat template, if it has one. */
+  readonly chatTemplate?: string;
+  /**
+   * Its weights by canonical name: `embedding`, `finalNorm`, `head` (absent if tied), and
+   * `layers.{i}.` with `attentionNorm`, `query`, `key`, `value`, `output`, `feedForwardNorm`,
+   * `gate`, `up`, `down`.
+   */
+  readonly tensors: ReadonlyMap<string, ModelTensor>;
+  /** Closes the files; weights cannot be read afterwards. */
+  close(): void;
+}
+
+/** A tensor as a file lists it, with a way to read it. */
+export interface StoredTensor {
+  /** Its name in the file. */
+  readonly name: string;
+  /** Outermost dimension first. */
+  readonly shape: readonly number[];
+  /** Storage format. */
+  readonly format: TensorFormat;
+  /** Reads the stored bytes. */
+  readonly read: () => Promise<Bytes>;
+}
+
+function modelTensor(name: string, { shape, format, read }: StoredTensor): ModelTensor {
+  const readBytes = async (): Promise<Bytes> => {
+    const bytes = await read();
+    const bad = firstNonFiniteBlock(format, bytes);
+    if (bad < 0) return bytes;
+    const { blockSize } = TENSOR_FORMATS[format];
+    throw new OutriderError(
+      `finite numbers in ${name}`,
+      `NaN or infinity near value ${bad * blockSize}`,
+      "the weights are damaged; get the model again",
+    );
+  };
+  return {
+    name,
+    shape,
+    format,
+    readBytes,
+    readFloat32: async () => dequantize(format, await readBytes()),
+  };
+}
+
+/** Tensors that older files carry although they follow from the configuration. */
+const REDUNDANT = /\.rotary_emb\.inv_freq$/;
+
+/**
+ * Gives the tensors of a file their canonical names and checks that they are exactly those that the
+ * configuration calls for, with the right shapes.
+ *
+ * @throws {OutriderError} when one is missing, is of another shape, or does not belong.
+ */
+export function modelTensors(
+  config: LlamaConfig,
+  scheme: NamingScheme,
+  stored: readonly StoredTensor[],
+): ReadonlyMap<string, ModelTensor> {
+  const shapes = weightShapes(config);
+  const tensors = new Map<string, ModelTensor>();
+  for (const tensor of stored) {
+    const name = canonicalName(scheme, tensor.name);
+    const isTiedHead = name === "head" && config.tiedEmbeddings;
+    if (isTiedHead || REDUNDANT.test(tensor.name)) continue;
+    const expected = name === undefined ? undefined : shapes.get(name);
+    if (name === undefined || expected === undefined) {
+      throw new OutriderError(
+        `only the tensors of a Llama model with ${config.layers} layers`,
+        `"${tensor.name}"`,
+        "use a Llama-family model without biases and extras",
+      );
+    }
+    if (expected.join() !== tensor.shape.join()) {
+      throw new OutriderError(
+        `shape [${expected.join(", ")}] of "${tensor.name}"`,
+        `[${tensor.shape.join(", ")}]`,
+        "the weights and the configuration are of different models",
+      );
+    }
+    if (tensors.has(name)) {
+      throw new OutriderError(`"${tensor.name}" once`, "it twice", "remove one of the files");
+    }
+    tensors.set(name, modelTensor(name, tensor));
+  }
+  const missing = [...shapes.keys()].find((name) => !tensors.has(name));
+  if (missing === undefined) return tensors;
+  throw new OutriderError(
+    `the tensor ${missing}`,
+    `${stored.length} tensors without it`,
+    "the file is incomplete; get it again",
+  );
+}
+
+/** Checks that every id of the tokenizer has a row in the embedding. */
+export function checkTokenizer(config: LlamaConfig, tokenizer: Tokenizer): void {
+  if (tokenizer.vocabularySize <= config.vocabulary) return;
+  throw new OutriderError(
+    `a tokenizer of at most ${config.vocabulary} tokens`,
+    `${tokenizer.vocabularySize}`,
+    "use the tokenizer that belongs to the weights",
+  );
+}
