@@ -64,6 +64,9 @@ const SPLIT_KEY = keyOf(20_260_401);
 /** One combination in this many is held out. */
 const HELD_OUT_ONE_IN = 10;
 
+/** More different held-out prompts than this are not worth searching for. */
+const MAXIMUM_HELD_OUT = 20_000;
+
 /** Characters of a conversation of several topics; about 250 tokens of a 512-token vocabulary. */
 const MAXIMUM_CHARACTERS = 400;
 
@@ -182,24 +185,23 @@ export function* trainingConversations(seed: number): Generator<Conversation, ne
  * assertEquals(new Set(heldOutPrompts(1, 20).map(({ prompt }) => prompt)).size, 20);
  * ```
  *
- * @throws OutriderError where the language has fewer held-out prompts than that
+ * @throws OutriderError where `count` is above 20,000
  */
 export function heldOutPrompts(seed: number, count: number): HeldOutPrompt[] {
+  if (!(count <= MAXIMUM_HELD_OUT)) {
+    throw new OutriderError(
+      `at most ${MAXIMUM_HELD_OUT} held-out prompts`,
+      `${count}`,
+      "ask for fewer of them",
+    );
+  }
   const found = new Map<string, HeldOutPrompt>();
   const key = foldIn(keyOf(seed), "held out");
-  const limit = (count + KINDS.length) * 20;
-  for (let draw = 0; found.size < count && draw < limit; draw++) {
+  for (let draw = 0; found.size < count; draw++) {
     const kind = KINDS[draw % KINDS.length];
     const first = drawExchanges(kind, foldIn(key, draw), "heldOut")?.[0];
     if (first === undefined || found.has(first.prompt)) continue;
     found.set(first.prompt, { kind: kind.name, prompt: first.prompt, answer: first.answer });
-  }
-  if (found.size < count) {
-    throw new OutriderError(
-      `${count} different held-out prompts`,
-      `${found.size}`,
-      "ask for fewer of them",
-    );
   }
   return [...found.values()];
 }

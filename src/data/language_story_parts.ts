@@ -261,7 +261,7 @@ export const FOUND_ENDINGS: readonly string[] = [
   '"Thank you, {Friend}!" said {Hero}. {He} never lost the {object} again.',
   '{Hero} was so happy that {he} laughed. "Now it belongs to both of us," {he} said to {Friend}.',
   "{Hero} hugged {Friend}, and they walked home together.",
-  "Then {Hero} knew that a good friend is worth more than a {object}.",
+  "Then {Hero} knew that a good friend is worth more than a(n) {object}.",
 ];
 
 /** Endings after sharing. */
