@@ -42,12 +42,22 @@ export interface UntilTextState<State> {
   readonly finish: Finish | undefined;
 }
 
-/** Text held back, and the tokens that reach into it. */
+/** Text held back, and the tokens that it comes from. */
 export interface Held {
   /** The text held back. */
   readonly text: string;
-  /** The tokens held back, with where each one's text ends, counted in `text`. */
-  readonly tokens: readonly { readonly token: TokenId; readonly end: number }[];
+  /** The tokens held back, in order. */
+  readonly tokens: readonly HeldToken[];
+}
+
+/** A token held back: tokens that make one character together share their place. */
+export interface HeldToken {
+  /** The token. */
+  readonly token: TokenId;
+  /** Where its text begins in the text held back; negative if part of it is out already. */
+  readonly start: number;
+  /** Where its text ends; infinite while its character is not complete. */
+  readonly end: number;
 }
 
 /**
@@ -109,16 +119,20 @@ function addTokens<State>(
   textOf: TextOf,
 ): { readonly pieces: PieceState; readonly held: Held } {
   let { pieces } = state;
-  let { text } = state.held;
-  const tokens = [...state.held.tokens];
+  let { text, tokens } = state.held;
   for (const token of step.tokens) {
     const piece = nextPiece(pieces, token, textOf);
     pieces = piece.state;
+    tokens = [...tokens, { token, start: text.length, end: Infinity }];
     text += piece.text;
-    tokens.push({ token, end: text.length });
+    if (piece.text !== "") tokens = tokens.map((held) => complete(held, text.length));
   }
   if (step.finish !== undefined) text += lastPiece(pieces, textOf);
   return { pieces, held: { text, tokens } };
+}
+
+function complete(held: HeldToken, end: number): HeldToken {
+  return held.end === Infinity ? { ...held, end } : held;
 }
 
 /** Splits what is held back into what may go out and what stays. */
@@ -128,22 +142,38 @@ function settle(
   innerFinish: Finish | undefined,
 ): { text: string; tokens: readonly TokenId[]; held: Held; finish: Finish | undefined } {
   const stop = firstStop(text, stops);
-  const finish = stop === undefined ? innerFinish : "stopText";
   const safe = stop ?? (innerFinish ? text.length : text.length - possibleStart(text, stops));
-  const reaching = tokens.findIndex(({ end }) => end > safe);
-  const complete = reaching < 0 ? tokens.length : reaching;
-  const begins = complete === 0 ? 0 : tokens[complete - 1].end;
-  const cutInTwo = stop !== undefined && reaching >= 0 && begins < safe;
-  const out = tokens.slice(0, cutInTwo ? complete + 1 : complete).map(({ token }) => token);
-  const rest = tokens.slice(complete).map(({ token, end }) => ({ token, end: end - safe }));
-  const held = { text: text.slice(safe), tokens: rest };
-  return { text: text.slice(0, safe), tokens: out, held, finish };
+  const goesOut = ({ start, end }: HeldToken): boolean => {
+    if (stop !== undefined) return start < stop;
+    return innerFinish !== undefined || end <= safe;
+  };
+  const stays = tokens.filter((held) => !goesOut(held));
+  return {
+    text: text.slice(0, safe),
+    tokens: tokens.filter(goesOut).map(({ token }) => token),
+    held: {
+      text: text.slice(safe),
+      tokens: stays.map((held) => ({ ...held, start: held.start - safe, end: held.end - safe })),
+    },
+    finish: stop === undefined ? innerFinish : "stopText",
+  };
 }
 
-/** Where the first stop string begins, if there is one. */
+/**
+ * Where the stop string that is complete first begins; of those that end together, the longest.
+ * So the verdict does not depend on how many tokens come at a time.
+ */
 function firstStop(text: string, stops: readonly string[]): number | undefined {
-  const places = stops.map((stop) => text.indexOf(stop)).filter((place) => place >= 0);
-  return places.length === 0 ? undefined : Math.min(...places);
+  let first = Infinity;
+  let start: number | undefined;
+  for (const stop of stops) {
+    const place = text.indexOf(stop);
+    const end = place + stop.length;
+    if (place < 0 || end > first) continue;
+    start = end === first && start !== undefined ? Math.min(start, place) : place;
+    first = end;
+  }
+  return start;
 }
 
 /** How many last characters of the text may be the beginning of a stop string. */
