@@ -1,0 +1,117 @@
+/**
+ * Checkpoints: a training state and the step it belongs to, in one file that is replaced at once.
+ *
+ * @module
+ */
+import type { HostArray } from "../core/dtype.ts";
+import { OutriderError } from "../core/errors.ts";
+import { hostTensor } from "../core/host_tensor.ts";
+import { sameShape, shapeText } from "../core/shape.ts";
+import { leavesWithPaths, mapTree } from "../core/tree.ts";
+import { fileSource } from "../io/bytes.ts";
+import { readSafetensors, writeSafetensors } from "../io/safetensors.ts";
+import { type Device, read, releaseTree, upload } from "../runtime/device.ts";
+import { type DeviceArray, isDeviceArray } from "../runtime/device_array.ts";
+
+/** What a checkpoint says besides the arrays. */
+export interface CheckpointInfo {
+  /** Steps done. */
+  readonly step: number;
+  /** A text that must be equal when the run goes on: sizes, data, seed, schedule. */
+  readonly recipe: string;
+}
+
+/** Writes every array of a training state, and how far it is, atomically. */
+export async function saveCheckpoint(
+  path: string,
+  state: unknown,
+  { step, recipe }: CheckpointInfo,
+): Promise<void> {
+  const tensors = [];
+  for (const { path: name, leaf } of leavesWithPaths(state, isDeviceArray)) {
+    tensors.push({ name, shape: leaf.shape, ...encoded(await read(leaf)) });
+  }
+  await writeSafetensors(path, {
+    metadata: new Map([["step", `${step}`], ["recipe", recipe]]),
+    tensors,
+  });
+}
+
+function encoded(values: HostArray): { type: "F32" | "I32"; bytes: Uint8Array<ArrayBuffer> } {
+  const bytes = new Uint8Array(values.byteLength);
+  bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return { type: values instanceof Float32Array ? "F32" : "I32", bytes };
+}
+
+/** A restored state and the number of steps it has seen. */
+export interface Restored<State> {
+  readonly state: State;
+  readonly step: number;
+}
+
+/**
+ * Reads a checkpoint into a state of the same structure, which dies.
+ *
+ * @returns undefined where there is no file
+ * @throws OutriderError where the checkpoint is of another recipe, or damaged
+ */
+export async function loadCheckpoint<State>(
+  device: Device,
+  path: string,
+  fresh: State,
+  recipe: string,
+): Promise<Restored<State> | undefined> {
+  if (!await exists(path)) return undefined;
+  const source = await fileSource(path);
+  try {
+    const file = await readSafetensors(source);
+    const found = file.metadata.get("recipe");
+    if (found !== recipe) {
+      throw new OutriderError(
+        `a checkpoint of the recipe ${recipe}`,
+        `one of ${found ?? "none"} in ${path}`,
+        "run with the same options, or name another folder",
+      );
+    }
+    const arrays = new Map<string, DeviceArray>();
+    for (const { path: name, leaf } of leavesWithPaths(fresh, isDeviceArray)) {
+      const stored = file.tensors.get(name);
+      if (stored === undefined || !sameShape(stored.shape, leaf.shape)) {
+        throw new OutriderError(
+          `${name} ${shapeText(leaf.shape)} in ${path}`,
+          stored === undefined ? "none" : shapeText(stored.shape),
+          "delete the checkpoint and start again",
+        );
+      }
+      const bytes = await file.readBytes(stored);
+      const values = leaf.type === "i32"
+        ? new Int32Array(bytes.buffer)
+        : new Float32Array(bytes.buffer);
+      arrays.set(name, upload(device, hostTensor(values, leaf.shape)));
+    }
+    releaseTree(fresh);
+    return {
+      state: withArrays(fresh, [...arrays.values()]),
+      step: Number(file.metadata.get("step")),
+    };
+  } finally {
+    source.close();
+  }
+}
+
+/** The tree with other arrays at its leaves; arrays replace arrays, so the type stays. */
+function withArrays<T>(tree: T, arrays: readonly DeviceArray[]): T;
+function withArrays(tree: unknown, arrays: readonly DeviceArray[]): unknown {
+  let next = 0;
+  return mapTree(tree, isDeviceArray, () => arrays[next++]);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Training batches: packed rows of tokens with what each row sees and what it is scored on.
+ *
+ * @module
+ */
+import { add } from "../core/elementwise_ops.ts";
+import { type DenseHostTensor, hostTensor } from "../core/host_tensor.ts";
+import { iota } from "../core/movement_ops.ts";
+import type { Tensor } from "../core/tensor.ts";
+import type { LlamaRows } from "../nn/llama.ts";
+
+/** The arrays of a batch, `[rows]` each: documents one after another. */
+export interface RowBatch<Leaf> {
+  /** i32 token ids. */
+  readonly tokens: Leaf;
+  /** i32 ids of the tokens that follow; -1 where nothing does. */
+  readonly targets: Leaf;
+  /** f32: 1 where a row is scored against the target model's distribution. */
+  readonly distillationMask: Leaf;
+  /** f32: 1 where a row is scored on the token that follows. */
+  readonly textMask: Leaf;
+  /** i32: the first row of each row's document, which is the first that it sees. */
+  readonly starts: Leaf;
+  /** i32: positions, from 0 in every document. */
+  readonly positions: Leaf;
+}
+
+/** A batch in host memory as packing gives it. */
+export interface PackedRows {
+  readonly tokens: Int32Array;
+  readonly targets: Int32Array;
+  readonly lossMask: Float32Array;
+  readonly starts: Int32Array;
+  readonly positions: Int32Array;
+}
+
+const zeros = ({ tokens }: PackedRows): Float32Array => new Float32Array(tokens.length);
+
+function hostBatch(
+  rows: PackedRows,
+  distillationMask: Float32Array,
+  textMask: Float32Array,
+): RowBatch<DenseHostTensor> {
+  return {
+    tokens: hostTensor(rows.tokens),
+    targets: hostTensor(rows.targets),
+    distillationMask: hostTensor(distillationMask),
+    textMask: hostTensor(textMask),
+    starts: hostTensor(rows.starts),
+    positions: hostTensor(rows.positions),
+  };
+}
+
+/** Rows scored on the token that follows: pretraining. */
+export function textBatch(rows: PackedRows): RowBatch<DenseHostTensor> {
+  return hostBatch(rows, zeros(rows), rows.lossMask);
+}
+
+/** Rows of a distillation set, with pretraining rows behind them where some are given. */
+export function distillationBatch(
+  rows: PackedRows,
+  pretraining?: PackedRows,
+): RowBatch<DenseHostTensor> {
+  if (pretraining === undefined) return hostBatch(rows, rows.lossMask, zeros(rows));
+  const shift = rows.tokens.length;
+  const both = {
+    tokens: joined(rows.tokens, pretraining.tokens),
+    targets: joined(rows.targets, pretraining.targets),
+    lossMask: new Float32Array(),
+    starts: joined(rows.starts, pretraining.starts.map((start) => start + shift)),
+    positions: joined(rows.positions, pretraining.positions),
+  };
+  const distillationMask = Float32Array.of(...rows.lossMask, ...zeros(pretraining));
+  const textMask = Float32Array.of(...zeros(rows), ...pretraining.lossMask);
+  return hostBatch(both, distillationMask, textMask);
+}
+
+function joined(a: Int32Array, b: Int32Array): Int32Array {
+  const both = new Int32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
+/** The rows of a training step: every row sees its document up to itself. */
+export function trainingRows({ tokens, positions, starts }: RowBatch<Tensor>): LlamaRows {
+  return { tokens, positions, start: starts, end: add(iota(tokens.shape, 0), 1) };
+}

@@ -1,0 +1,95 @@
+/**
+ * The training loop: batches by step number, metrics, checkpoints, and an end at any moment.
+ *
+ * A batch is a function of the step alone, so a run that was killed goes on to the same bits.
+ *
+ * @module
+ */
+import { OutriderError } from "../core/errors.ts";
+import type { HostTensor } from "../core/host_tensor.ts";
+import { read, releaseTree } from "../runtime/device.ts";
+import type { RowBatch } from "./row_batch.ts";
+import type { DeviceState, Trainer } from "./trainer.ts";
+
+/** What the loop tells after every step. */
+export interface StepNotice {
+  /** Steps done, this one included. */
+  readonly step: number;
+  readonly totalSteps: number;
+  /** Rows of the batch. */
+  readonly tokens: number;
+  /** Wall-clock time of the step. */
+  readonly seconds: number;
+  /** The trainer's metrics by name. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** One run of a trainer. */
+export interface TrainLoopOptions<Optimizer> {
+  readonly trainer: Trainer<Optimizer>;
+  /** The state to go on from; it dies. */
+  readonly state: DeviceState<Optimizer>;
+  /** Steps that the state has seen. */
+  readonly firstStep: number;
+  readonly totalSteps: number;
+  /** The batch of a step, counted from 0. */
+  readonly batch: (step: number) => RowBatch<HostTensor>;
+  readonly onStep?: (notice: StepNotice) => void;
+  /** Called every `saveEvery` steps, at the end, and when the signal aborts. */
+  readonly save?: (state: DeviceState<Optimizer>, step: number) => Promise<void>;
+  readonly saveEvery?: number;
+  /** Stops after the running step; the state is saved and returned. */
+  readonly signal?: AbortSignal;
+}
+
+/** Where a run ended. */
+export interface TrainLoopResult<Optimizer> {
+  readonly state: DeviceState<Optimizer>;
+  readonly step: number;
+}
+
+/**
+ * Runs steps until the last one or until the signal aborts.
+ *
+ * @throws OutriderError where the loss is not a number; the last checkpoint stands
+ */
+export async function trainLoop<Optimizer>(
+  options: TrainLoopOptions<Optimizer>,
+): Promise<TrainLoopResult<Optimizer>> {
+  const { trainer, totalSteps, batch, onStep, save, saveEvery, signal } = options;
+  let { state, firstStep: step } = options;
+  while (step < totalSteps && signal?.aborted !== true) {
+    const started = performance.now();
+    const rows = batch(step);
+    const made = trainer.step(state, rows);
+    state = made.state;
+    step++;
+    const metrics = await readScalars(made.metrics);
+    releaseTree(made.metrics);
+    refuseNaN(metrics, step);
+    const seconds = (performance.now() - started) / 1000;
+    onStep?.({ step, totalSteps, tokens: rows.tokens.shape[0], seconds, metrics });
+    if (saveEvery !== undefined && step % saveEvery === 0 && step < totalSteps) {
+      await save?.(state, step);
+    }
+  }
+  await save?.(state, step);
+  return { state, step };
+}
+
+async function readScalars(
+  metrics: Readonly<Record<string, Parameters<typeof read>[0]>>,
+): Promise<Readonly<Record<string, number>>> {
+  const found: Record<string, number> = {};
+  for (const [name, array] of Object.entries(metrics)) found[name] = (await read(array))[0];
+  return found;
+}
+
+function refuseNaN(metrics: Readonly<Record<string, number>>, step: number): void {
+  if (Number.isFinite(metrics.loss)) return;
+  throw new OutriderError(
+    "a finite loss",
+    `${metrics.loss} in step ${step}`,
+    "lower the learning rate and go on from the last checkpoint",
+  );
+}
