@@ -5,11 +5,12 @@
  */
 import type { HostArray } from "../core/dtype.ts";
 import { OutriderError } from "../core/errors.ts";
-import { hostTensor } from "../core/host_tensor.ts";
+import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
 import { sameShape, shapeText } from "../core/shape.ts";
 import { leavesWithPaths, mapTree } from "../core/tree.ts";
-import { fileSource } from "../io/bytes.ts";
+import { type ByteSource, fileSource } from "../io/bytes.ts";
 import { readSafetensors, writeSafetensors } from "../io/safetensors.ts";
+import type { SafetensorsTensor } from "../io/safetensors_types.ts";
 import { type Device, read, releaseTree, upload } from "../runtime/device.ts";
 import { type DeviceArray, isDeviceArray } from "../runtime/device_array.ts";
 
@@ -64,8 +65,8 @@ export async function loadCheckpoint<State>(
   if (!await exists(path)) return undefined;
   const source = await fileSource(path);
   try {
-    const file = await readSafetensors(source);
-    const found = file.metadata.get("recipe");
+    const { metadata, tensors } = await readSafetensors(source);
+    const found = metadata.get("recipe");
     if (found !== recipe) {
       throw new OutriderError(
         `a checkpoint of the recipe ${recipe}`,
@@ -73,30 +74,35 @@ export async function loadCheckpoint<State>(
         "run with the same options, or name another folder",
       );
     }
-    const arrays = new Map<string, DeviceArray>();
+    const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+    const arrays: DeviceArray[] = [];
     for (const { path: name, leaf } of leavesWithPaths(fresh, isDeviceArray)) {
-      const stored = file.tensors.get(name);
-      if (stored === undefined || !sameShape(stored.shape, leaf.shape)) {
-        throw new OutriderError(
-          `${name} ${shapeText(leaf.shape)} in ${path}`,
-          stored === undefined ? "none" : shapeText(stored.shape),
-          "delete the checkpoint and start again",
-        );
-      }
-      const bytes = await file.readBytes(stored);
-      const values = leaf.type === "i32"
-        ? new Int32Array(bytes.buffer)
-        : new Float32Array(bytes.buffer);
-      arrays.set(name, upload(device, hostTensor(values, leaf.shape)));
+      arrays.push(upload(device, await readLeaf(source, stored.get(name), name, leaf)));
     }
     releaseTree(fresh);
-    return {
-      state: withArrays(fresh, [...arrays.values()]),
-      step: Number(file.metadata.get("step")),
-    };
+    return { state: withArrays(fresh, arrays), step: Number(metadata.get("step")) };
   } finally {
     source.close();
   }
+}
+
+/** One array of a checkpoint, which must be what the state has in its place. */
+async function readLeaf(
+  source: ByteSource,
+  stored: SafetensorsTensor | undefined,
+  name: string,
+  { shape, type }: DeviceArray,
+): Promise<HostTensor> {
+  if (stored === undefined || !sameShape(stored.shape, shape)) {
+    throw new OutriderError(
+      `${name} ${shapeText(shape)} in ${source.name}`,
+      stored === undefined ? "none" : shapeText(stored.shape),
+      "delete the checkpoint and start again",
+    );
+  }
+  const bytes = new Uint8Array(await source.read(stored.offset, stored.byteLength));
+  const values = type === "i32" ? new Int32Array(bytes.buffer) : new Float32Array(bytes.buffer);
+  return hostTensor(values, shape);
 }
 
 /** The tree with other arrays at its leaves; arrays replace arrays, so the type stays. */
