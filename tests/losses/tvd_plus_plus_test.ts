@@ -1,7 +1,8 @@
 /** TVD and TVD++ are policy gradients: their gradients against the closed forms. */
-import { assert, assertAlmostEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { constant, mul, sub, type Tensor } from "../../src/core/mod.ts";
 import {
+  acceptance,
   type DistillationLoss,
   tvd,
   tvdPlusPlus,
@@ -42,6 +43,22 @@ Deno.test("the gradient of TVD is -p_j (r_j - S)", () => {
       gradientByRows(problem, (row) => policyGradient(row, 1)),
     );
   }
+});
+
+Deno.test("a token on which both models agree earns no reward", () => {
+  const problem: Problem = {
+    rows: 1,
+    vocabulary: 4,
+    draft: Float64Array.of(2, -1, 0.5, 0),
+    target: Float64Array.of(-1, 2, 0.5, 0),
+    mask: Float64Array.of(1),
+  };
+  assertEquals(rowOf(problem, 0).reward, Float64Array.of(0, 1, 0, 0));
+  const exact = gradientByRows(problem, (row) => policyGradient(row, 1));
+  assertNear(measure(tvd, problem).gradient, exact);
+  assertNear(measure(acceptance, problem).gradient, exact.map((g) => -g));
+  const divided = (row: PlainRow) => policyGradient(row, deviationOf(row.meanReward));
+  assertNear(measure(tvdPlusPlus, problem).gradient, gradientByRows(problem, divided));
 });
 
 Deno.test("TVD++ divides each row's policy gradient by the deviation of its reward", () => {
@@ -97,6 +114,19 @@ Deno.test("in the exact form any mu gives the same gradient", () => {
   ].map((loss) => measure(loss, problem).gradient);
   assertNear(none, exact);
   assertNear(wild, exact);
+});
+
+Deno.test("the sampled form is minus the normalised advantage times the log-probability", () => {
+  const problem = { ...randomProblem(9, 1, 6), mask: Float64Array.of(1) };
+  const { p, reward, meanReward } = rowOf(problem, 0);
+  for (let token = 0; token < 6; token++) {
+    const { value } = measure(
+      (...rows) => tvdPlusPlusSampled(...rows, constant(Int32Array.of(token))),
+      problem,
+    );
+    const advantage = (reward[token] - meanReward) / deviationOf(meanReward);
+    assertAlmostEquals(value, -advantage * Math.log(p[token]), 1e-13);
+  }
 });
 
 Deno.test("the sampled form has the exact form's gradient as its expectation", () => {
