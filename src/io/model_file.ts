@@ -7,6 +7,7 @@
 import { OutriderError } from "../core/errors.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { Bytes } from "./bytes.ts";
+import type { GgufMetadata } from "./gguf_types.ts";
 import { firstNonFiniteBlock } from "./finite_check.ts";
 import { dequantize, TENSOR_FORMATS, type TensorFormat } from "./quantization.ts";
 import { canonicalName, type NamingScheme, weightShapes } from "./tensor_names.ts";
@@ -38,6 +39,8 @@ export interface ModelFile {
   readonly tokenizer: Tokenizer;
   /** Jinja source of its chat template, if it has one. */
   readonly chatTemplate?: string;
+  /** All metadata of its GGUF file; empty for a folder. */
+  readonly metadata: GgufMetadata;
   /**
    * Its weights by canonical name: `embedding`, `finalNorm`, `head` (absent if tied), and
    * `layers.{i}.` with `attentionNorm`, `query`, `key`, `value`, `output`, `feedForwardNorm`,

@@ -56,6 +56,7 @@ export async function openGgufModel(source: ByteSource): Promise<ModelFile> {
     config,
     tokenizer,
     chatTemplate: tokenizer.chatTemplate,
+    metadata,
     tensors: weights,
     close: () => source.close(),
   };
