@@ -21,7 +21,7 @@ import {
 import { pathInfo } from "./model_cache.ts";
 import { configFromHuggingFace } from "./model_config.ts";
 import { checkTokenizer, type ModelFile, modelTensors, type StoredTensor } from "./model_file.ts";
-import { readSafetensors } from "./safetensors.ts";
+import { readSafetensors, readSafetensorsBytes } from "./safetensors.ts";
 import type { SafetensorsType } from "./safetensors_types.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { tokenizerFromJson } from "./tokenizer_json.ts";
@@ -103,12 +103,12 @@ function weightFormat(name: string, type: SafetensorsType): "F32" | "F16" | "BF1
 }
 
 async function listTensors(source: ByteSource): Promise<StoredTensor[]> {
-  const { tensors, readBytes } = await readSafetensors(source);
-  return Array.from(tensors.values(), (tensor) => ({
+  const { tensors } = await readSafetensors(source);
+  return tensors.map((tensor) => ({
     name: tensor.name,
     shape: tensor.shape,
     format: weightFormat(tensor.name, tensor.type),
-    read: () => readBytes(tensor),
+    read: () => readSafetensorsBytes(source, tensor),
   }));
 }
 

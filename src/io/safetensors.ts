@@ -122,8 +122,7 @@ function checkCoverage(tensors: readonly SafetensorsTensor[], start: number, siz
  * const bytes = new Uint8Array(Float32Array.of(1, 2).buffer);
  * const chunks = encodeSafetensors({ tensors: [{ name: "pair", shape: [2], type: "F32", bytes }] });
  * const whole = new Uint8Array(await new Blob(chunks).arrayBuffer());
- * const file = await readSafetensors(memorySource(whole));
- * assertEquals(file.tensors.get("pair")?.shape, [2]);
+ * assertEquals((await readSafetensors(memorySource(whole))).tensors[0].shape, [2]);
  * ```
  */
 export async function readSafetensors(source: ByteSource): Promise<SafetensorsFile> {
@@ -141,11 +140,15 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
   }
   tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   checkCoverage(tensors, dataStart, source.size);
-  return {
-    metadata,
-    tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
-    readBytes: ({ offset, byteLength }) => source.read(offset, byteLength),
-  };
+  return { metadata, tensors };
+}
+
+/** Reads the stored bytes of one tensor. */
+export function readSafetensorsBytes(
+  source: ByteSource,
+  tensor: SafetensorsTensor,
+): Promise<Bytes> {
+  return source.read(tensor.offset, tensor.byteLength);
 }
 
 function checkContent(tensors: readonly SafetensorsTensorData[]): void {

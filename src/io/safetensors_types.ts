@@ -4,8 +4,6 @@
  * @module
  */
 
-import type { Bytes } from "./bytes.ts";
-
 /** Bytes per value of the number types that are supported. */
 export const SAFETENSORS_BYTES = { F32: 4, F16: 2, BF16: 2, I32: 4 } as const;
 
@@ -26,14 +24,12 @@ export interface SafetensorsTensor {
   readonly byteLength: number;
 }
 
-/** The header of a safetensors file, and access to its data. */
+/** The header of a safetensors file. */
 export interface SafetensorsFile {
   /** Free text by key. */
   readonly metadata: ReadonlyMap<string, string>;
-  /** Tensors by name, in the order of their data. */
-  readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
-  /** Reads the stored bytes of one tensor, for as long as the source is open. */
-  readonly readBytes: (tensor: SafetensorsTensor) => Promise<Bytes>;
+  /** Tensors in the order of their data. */
+  readonly tensors: readonly SafetensorsTensor[];
 }
 
 /** A tensor to be written. */

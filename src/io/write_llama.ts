@@ -6,9 +6,8 @@
 import { OutriderError } from "../core/errors.ts";
 import type { DenseHostTensor } from "../core/host_tensor.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
-import { buildLlama, type LlamaParameters } from "../nn/llama_parameters.ts";
+import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { leavesWithPaths } from "../core/tree.ts";
-import type { BytePairTokenizer } from "../data/byte_pair_trainer.ts";
 import { ggufTensor, type GgufTensorData, writeGguf } from "./gguf_writer.ts";
 import type { GgufMetadata, GgufValue } from "./gguf_types.ts";
 import { ggufNames } from "./tensor_names.ts";
@@ -58,9 +57,16 @@ export function tokenizerMetadata(metadata: GgufMetadata): GgufMetadata {
   return new Map([...metadata].filter(([key]) => key.startsWith("tokenizer.")));
 }
 
+/** A byte-level byte-pair tokenizer whose special tokens come first. */
+export interface BytePairVocabulary {
+  readonly vocabulary: readonly string[];
+  readonly merges: readonly string[];
+  readonly specialCount: number;
+}
+
 /** GGUF metadata of a byte-level byte-pair tokenizer whose special tokens come first. */
 export function bytePairMetadata(
-  tokenizer: BytePairTokenizer,
+  tokenizer: BytePairVocabulary,
   chatTemplate: string,
   ids: { readonly bos: number; readonly eos: number },
 ): GgufMetadata {
@@ -121,12 +127,8 @@ function tensorOf(
 /** Writes a model as a GGUF file in one atomic step. */
 export async function writeLlama(path: string, model: LlamaExport): Promise<void> {
   const names = ggufNames(model.config.layers);
-  const ours = leavesWithPaths(buildLlama(model.config, ({ name }) => name), isName);
-  const values = leavesWithPaths(model.parameters, isDense);
-  const tensors = values.map(({ path: at, leaf }) => {
-    const name = ours.find((entry) => entry.path === at)?.leaf ?? at;
-    return tensorOf(model, name, names.get(name) ?? name, leaf);
-  });
+  const tensors = leavesWithPaths(model.parameters, isDense)
+    .map(({ path: name, leaf }) => tensorOf(model, name, names.get(name) ?? name, leaf));
   const notes = model.notes ?? new Map<string, GgufValue>();
   const metadata = new Map([
     ...configMetadata(model.name, model.config),
@@ -134,10 +136,6 @@ export async function writeLlama(path: string, model: LlamaExport): Promise<void
     ...model.tokenizer,
   ]);
   await writeGguf(path, { metadata, tensors });
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === "string";
 }
 
 function isDense(value: unknown): value is DenseHostTensor {
