@@ -153,17 +153,17 @@ export function lowerGather(builder: Builder, t: Tensor): Value {
   return result;
 }
 
-/** A buffer that holds the table's value and may be written: the table's own where nobody else
- * reads it, else a copy. */
+/**
+ * A buffer that holds the table's value and may be written: the table's own where nobody else reads
+ * it, else a copy. Copying a donated table onto itself is dropped once its donation is settled.
+ */
 function writableTable(builder: Builder, t: Tensor): number {
   const [table] = t.inputs;
   const value = valueOf(builder, table);
   const leaf = plainLeaf(value);
   const target = builder.wanted.get(t);
   if (target !== undefined) {
-    const inPlace = leaf !== undefined && builder.aliases.get(target) === leaf.buffer &&
-      leaf.offset === 0;
-    if (!inPlace) emitStore(builder, value, target);
+    emitStore(builder, value, target);
     return target;
   }
   const own = leaf !== undefined && builder.buffers[leaf.buffer].home === "temporary" &&

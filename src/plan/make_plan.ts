@@ -10,7 +10,7 @@ import { interpret, type Tensor, topologicalOrder } from "../core/tensor.ts";
 import { type Builder, type DraftBuffer, materialize } from "./builder.ts";
 import { matchDonations } from "./donate.ts";
 import { LOWER, worthStoring } from "./lower.ts";
-import { type Alias, clobbers, orderCommands } from "./order.ts";
+import { type Alias, clobbers, copiesOntoItself, orderCommands } from "./order.ts";
 import type { BufferHome, Command, Plan, PortSpec } from "./plan.ts";
 import { simplify } from "./simplify.ts";
 import { assignSlots } from "./slots.ts";
@@ -158,15 +158,17 @@ function settle(
     const home = buffers[output];
     return outputs[home.home === "output" ? home.index : 0];
   };
-  let commands = first;
-  for (const alias of aliases) {
-    const safe = !clobbers(commands, alias) && orderCommands(commands, [alias]) !== undefined;
-    if (!safe) commands = detour(buffers, commands, alias, outputOf(alias));
-  }
+  const through = (from: readonly Command[], alias: Alias) =>
+    detour(buffers, from, alias, outputOf(alias));
+  const commands = aliases.reduce((current, alias) => {
+    const direct = current.filter((command) => !copiesOntoItself(command, alias));
+    const safe = !clobbers(direct, alias) && orderCommands(direct, [alias]) !== undefined;
+    return safe ? direct : through(current, alias);
+  }, first);
   const ordered = orderCommands(commands, aliases);
   if (ordered !== undefined) return ordered;
-  for (const alias of aliases) commands = detour(buffers, commands, alias, outputOf(alias));
-  return orderCommands(commands, aliases) ?? commands;
+  const apart = aliases.reduce(through, first);
+  return orderCommands(apart, aliases) ?? apart;
 }
 
 function homesOf(

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { MapSpec } from "./kernel_spec.ts";
 import type { Command } from "./plan.ts";
 
 /** An output buffer that shares the memory of a donated input's buffer. */
@@ -85,18 +86,27 @@ export function orderCommands(
   return sorted(commands, needs);
 }
 
+/** True where a map reads an input at the very places that it writes. */
+function samePlaces({ shape, inputs, output }: MapSpec, input: number): boolean {
+  const access = inputs[input];
+  return access.offset === output.offset &&
+    shape.every((size, axis) => size <= 1 || access.strides[axis] === output.strides[axis]);
+}
+
+/** True where a command does nothing but copy a donated input onto the output in its place. */
+export function copiesOntoItself({ spec, args }: Command, alias: Alias): boolean {
+  return spec.family === "map" && spec.body.length === 1 && args.length === 2 &&
+    args[0] === alias.input && args[1] === alias.output && samePlaces(spec, 0);
+}
+
 /** True where some command would overwrite elements of the input before it has read them. */
 export function clobbers(commands: readonly Command[], alias: Alias): boolean {
   const writers = commands.filter((command) => writtenBy(command) === alias.output);
-  return writers.some(({ spec, args }) => {
-    if (!args.slice(0, -1).includes(alias.input)) return false;
-    if (spec.family !== "map") return true;
-    return spec.inputs.some((access, i) =>
-      args[i] === alias.input &&
-      (access.offset !== spec.output.offset ||
-        access.strides.some((stride, axis) =>
-          spec.shape[axis] > 1 && stride !== spec.output.strides[axis]
-        ))
-    );
-  }) || (writers.length > 1 && writers.some((w) => readBy(w).includes(alias.input)));
+  const inOneCommand = writers.some(({ spec, args }) =>
+    args.slice(0, -1).some((buffer, i) =>
+      buffer === alias.input && (spec.family !== "map" || !samePlaces(spec, i))
+    )
+  );
+  return inOneCommand ||
+    (writers.length > 1 && writers.some((w) => readBy(w).includes(alias.input)));
 }
