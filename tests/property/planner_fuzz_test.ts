@@ -1,0 +1,110 @@
+import { assert, assertEquals } from "@std/assert";
+import * as core from "../../src/core/mod.ts";
+import type { HostTensor, Key, Tensor } from "../../src/core/mod.ts";
+import { evaluateGraph } from "../../src/backends/reference/mod.ts";
+import {
+  compile,
+  createDevice,
+  type Device,
+  read,
+  releaseTree,
+  upload,
+} from "../../src/runtime/mod.ts";
+import { dice, INPUTS, randomGraph } from "./random_graph.ts";
+import { planInterpreter } from "./plan_interpreter.ts";
+
+/** Random values for the inputs; integers are row numbers, some of them outside. */
+function inputValues(key: Key): HostTensor[] {
+  return INPUTS.map(({ shape, type }, i) => {
+    const child = core.foldIn(key, i);
+    const size = core.sizeOf(shape);
+    if (type === "i32") {
+      const drawn = core.normals(child, size).map((x) => Math.round(1.5 + 2 * x));
+      return core.hostTensor(Int32Array.from(drawn), shape);
+    }
+    const values = core.normals(child, size);
+    if (!core.isPacked(type)) return core.hostTensor(values, shape);
+    const [rows, columns] = shape;
+    return core.packedHostTensor(type, shape, core.packMatrix(type, rows, columns, values));
+  });
+}
+
+interface Difference {
+  readonly output: number;
+  readonly at: number;
+  readonly found: number;
+  readonly expected: number;
+}
+
+/** The first element that is neither equal nor within the tolerance. */
+function difference(
+  found: readonly core.HostArray[],
+  expected: readonly core.HostArray[],
+  tolerance: number,
+): Difference | undefined {
+  for (const [output, values] of expected.entries()) {
+    for (const [at, value] of values.entries()) {
+      const other = found[output][at];
+      if (Object.is(other, value) || other === value) continue;
+      if (Math.abs(other - value) <= tolerance * Math.max(1, Math.abs(value))) continue;
+      return { output, at, found: other, expected: value };
+    }
+  }
+  return undefined;
+}
+
+/** Inputs that may be donated: those that outputs can take over, each by another output. */
+function donations(key: Key, outputs: readonly Tensor[]): number[] {
+  const roll = dice(core.foldIn(key, "donate"));
+  const free = new Set(outputs.keys());
+  return INPUTS.flatMap(({ shape, type }, i) => {
+    if (core.isPacked(type) || roll.chance(0.5)) return [];
+    const heir = [...free].find((k) =>
+      outputs[k].type === type && core.sizeOf(outputs[k].shape) === core.sizeOf(shape)
+    );
+    if (heir === undefined) return [];
+    free.delete(heir);
+    return [i];
+  });
+}
+
+/** Runs the random graph of a key on a device and compares it with the evaluator. */
+async function checkGraph(device: Device, key: Key, tolerance: number): Promise<void> {
+  const inputs = INPUTS.map(({ shape, type }, i) => core.input(shape, type, `x${i}`));
+  const outputs = randomGraph(key, inputs);
+  const values = inputValues(key);
+  const expected = evaluateGraph(outputs, new Map(inputs.map((t, i) => [t, values[i].data])));
+  const donated = donations(key, outputs);
+  const build = (...tensors: Tensor[]): Tensor[] => randomGraph(key, tensors);
+  const compiled = compile(device, build, { name: "graph", donate: donated });
+  const arrays = values.map((value) => upload(device, value));
+  const results = compiled(...arrays);
+  const found: core.HostArray[] = [];
+  for (const result of results) found.push(await read(result));
+  const wrong = difference(found, expected, tolerance);
+  if (wrong !== undefined) {
+    throw new Error(`${JSON.stringify(wrong)}\n${core.printGraph([outputs[wrong.output]])}`);
+  }
+  for (const [i, array] of arrays.entries()) {
+    assertEquals(array.live, !donated.includes(i));
+    if (array.live && !core.isPacked(array.type)) {
+      assertEquals(await read(array), values[i].data, `input ${i} has changed`);
+    }
+  }
+  releaseTree([arrays, results]);
+}
+
+Deno.test("plans of random graphs compute what the graphs mean, donations included", async () => {
+  const device = createDevice(planInterpreter());
+  for (let i = 0; i < 300; i++) {
+    const key = core.foldIn(core.keyOf(2024), i);
+    try {
+      await checkGraph(device, key, 1e-6);
+    } catch (error) {
+      throw new Error(`graph ${i}: ${error instanceof Error ? error.stack : error}`);
+    }
+  }
+  assert(device.counters().compiles > 250);
+  assertEquals(device.counters().liveSlots, 0);
+  device.close();
+});
