@@ -20,11 +20,16 @@ import { countedPair, meanOverRows } from "./rows.ts";
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { acceptance } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * assertEquals(acceptance(input([8, 100]), input([8, 100]), input([8])).shape, []);
+ * const draft = constant(Float32Array.of(0, 0), [1, 2]); // p = 1/2, 1/2
+ * const target = constant(Float32Array.of(Math.log(3), 0), [1, 2]); // q = 3/4, 1/4
+ * const mask = constant(Float32Array.of(1));
+ * const [[alpha]] = evaluateGraph([acceptance(draft, target, mask)], new Map());
+ * assertAlmostEquals(alpha, 0.75, 1e-6);
  * ```
  */
 export function acceptance(draftLogits: Tensor, targetLogits: Tensor, mask: Tensor): Tensor {

@@ -21,12 +21,14 @@ import { checkRows, countedLogits, logProbabilities, meanOverRows } from "./rows
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { crossEntropy } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * const loss = crossEntropy(input([8, 100]), input([8], "i32"), input([8]));
- * assertEquals(loss.shape, []);
+ * const logits = constant(Float32Array.of(0, 0, 0, 9, 9, 9), [2, 3]);
+ * const loss = crossEntropy(logits, constant(Int32Array.of(2, -1)), constant(Float32Array.of(1, 1)));
+ * assertAlmostEquals(evaluateGraph([loss], new Map())[0][0], Math.log(3), 1e-6);
  * ```
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, mask: Tensor): Tensor {

@@ -23,11 +23,16 @@ const SMALLEST_MIXTURE = 1e-36;
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { jsd } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * assertEquals(jsd(input([8, 100]), input([8, 100]), input([8])).shape, []);
+ * const draft = constant(Float32Array.of(0, 0), [1, 2]); // p = 1/2, 1/2
+ * const target = constant(Float32Array.of(Math.log(3), 0), [1, 2]); // q = 3/4, 1/4
+ * const mask = constant(Float32Array.of(1));
+ * const [[divergence]] = evaluateGraph([jsd(draft, target, mask)], new Map());
+ * assertAlmostEquals(divergence, 0.0338221, 1e-6);
  * ```
  */
 export function jsd(draftLogits: Tensor, targetLogits: Tensor, mask: Tensor): Tensor {

@@ -20,11 +20,16 @@ import { countedPair, logProbabilities, meanOverRows } from "./rows.ts";
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { kld } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * assertEquals(kld(input([8, 100]), input([8, 100]), input([8])).shape, []);
+ * const draft = constant(Float32Array.of(0, 0), [1, 2]); // p = 1/2, 1/2
+ * const target = constant(Float32Array.of(Math.log(3), 0), [1, 2]); // q = 3/4, 1/4
+ * const mask = constant(Float32Array.of(1));
+ * const [[divergence]] = evaluateGraph([kld(draft, target, mask)], new Map());
+ * assertAlmostEquals(divergence, 0.75 * Math.log(1.5) + 0.25 * Math.log(0.5), 1e-6);
  * ```
  */
 export function kld(draftLogits: Tensor, targetLogits: Tensor, mask: Tensor): Tensor {

@@ -23,11 +23,18 @@ import { tvd } from "./tvd.ts";
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { lkHybrid } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * assertEquals(lkHybrid(input([8, 100]), input([8, 100]), input([8])).shape, []);
+ * const draft = constant(Float32Array.of(0, 0), [1, 2]); // p = 1/2, 1/2
+ * const target = constant(Float32Array.of(Math.log(3), 0), [1, 2]); // q = 3/4, 1/4
+ * const mask = constant(Float32Array.of(1));
+ * const [[loss]] = evaluateGraph([lkHybrid(draft, target, mask)], new Map());
+ * const lambda = Math.exp(-3 * 0.75);
+ * const kl = 0.75 * Math.log(1.5) + 0.25 * Math.log(0.5);
+ * assertAlmostEquals(loss, lambda * kl + (1 - lambda) * 0.25, 1e-6);
  * ```
  */
 export function lkHybrid(

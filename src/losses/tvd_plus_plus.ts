@@ -73,11 +73,17 @@ export function exactPolicyLoss(terms: PolicyTerms, mean: Tensor, deviation: Ten
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant, grad } from "@outrider/outrider/core";
  * import { tvdPlusPlus } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * assertEquals(tvdPlusPlus(input([8, 100]), input([8, 100]), input([8])).shape, []);
+ * const draft = constant(Float32Array.of(0, 0), [1, 2]); // p = 1/2, 1/2
+ * const target = constant(Float32Array.of(Math.log(3), 0), [1, 2]); // q = 3/4, 1/4
+ * const mask = constant(Float32Array.of(1));
+ * const [slope] = evaluateGraph([grad(tvdPlusPlus)(draft, target, mask)], new Map());
+ * assertAlmostEquals(slope[0], -0.5, 1e-6); // the target wants more of the first token
+ * assertAlmostEquals(slope[1], 0.5, 1e-6);
  * ```
  */
 export function tvdPlusPlus(

@@ -26,13 +26,17 @@ import { policyTerms, rewardDeviation, SIGMA_FLOOR } from "./tvd_plus_plus.ts";
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { tvdPlusPlusSampled } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * const logits = input([8, 100]);
- * const loss = tvdPlusPlusSampled(logits, input([8, 100]), input([8]), input([8], "i32"));
- * assertEquals(loss.shape, []);
+ * const draft = constant(Float32Array.of(0, 0), [1, 2]); // p = 1/2, 1/2
+ * const target = constant(Float32Array.of(Math.log(3), 0), [1, 2]); // q = 3/4, 1/4
+ * const mask = constant(Float32Array.of(1));
+ * const sampled = constant(Int32Array.of(0)); // its advantage is (1 - 1/2) / (1/2) = 1
+ * const loss = tvdPlusPlusSampled(draft, target, mask, sampled);
+ * assertAlmostEquals(evaluateGraph([loss], new Map())[0][0], Math.log(2), 1e-6);
  * ```
  */
 export function tvdPlusPlusSampled(

@@ -17,12 +17,16 @@ import type { DistillationLoss } from "./rows.ts";
  *
  * @example
  * ```ts
- * import { input, minimum } from "@outrider/outrider/core";
- * import { tvd, warped } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { constant, minimum } from "@outrider/outrider/core";
+ * import { acceptance, warped } from "@outrider/outrider/losses";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * const loss = warped(tvd, (logits) => minimum(logits, 30));
- * assertEquals(loss(input([8, 100]), input([8, 100]), input([8])).shape, []);
+ * const draft = constant(Float32Array.of(0, 0), [1, 2]);
+ * const target = constant(Float32Array.of(50, 0), [1, 2]);
+ * const capped = warped(acceptance, (logits) => minimum(logits, 0));
+ * const alpha = capped(draft, target, constant(Float32Array.of(1)));
+ * assertAlmostEquals(evaluateGraph([alpha], new Map())[0][0], 1, 1e-6);
  * ```
  */
 export function warped(
@@ -42,12 +46,16 @@ export function warped(
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
- * import { atTemperature, tvdPlusPlus } from "@outrider/outrider/losses";
- * import { assertEquals } from "@std/assert";
+ * import { constant } from "@outrider/outrider/core";
+ * import { acceptance, atTemperature } from "@outrider/outrider/losses";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * const loss = atTemperature(tvdPlusPlus, 0.7);
- * assertEquals(loss(input([8, 100]), input([8, 100]), input([8])).shape, []);
+ * const draft = constant(Float32Array.of(0, 0), [1, 2]);
+ * const target = constant(Float32Array.of(Math.log(3), 0), [1, 2]);
+ * const colder = atTemperature(acceptance, 0.5); // q = 9/10, 1/10
+ * const alpha = colder(draft, target, constant(Float32Array.of(1)));
+ * assertAlmostEquals(evaluateGraph([alpha], new Map())[0][0], 0.6, 1e-6);
  * ```
  */
 export function atTemperature(loss: DistillationLoss, temperature: Operand): DistillationLoss {

@@ -16,11 +16,13 @@ import { type GradientTransformation, type NoState, transformLeaves } from "./tr
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { globalNorm } from "@outrider/outrider/optim";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(globalNorm({ weight: input([4, 2]), bias: input([4]) }).shape, []);
+ * const tree = { weight: constant(Float32Array.of(3, 0)), bias: constant(Float32Array.of(4)) };
+ * assertEquals(evaluateGraph([globalNorm(tree)], new Map())[0][0], 5);
  * ```
  */
 export function globalNorm(tree: unknown): Tensor {
@@ -35,12 +37,14 @@ export function globalNorm(tree: unknown): Tensor {
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { clipByGlobalNorm } from "@outrider/outrider/optim";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
  * import { assertEquals } from "@std/assert";
  *
- * const weight = input([3]);
- * assertEquals(clipByGlobalNorm(1).update(input([3]), {}, weight).updates.shape, [3]);
+ * const [weight, gradient] = [0, 8].map((x) => constant(Float32Array.of(x, 0)));
+ * const { updates } = clipByGlobalNorm(2).update(gradient, {}, weight);
+ * assertEquals(evaluateGraph([updates], new Map())[0], Float32Array.of(2, 0));
  * ```
  */
 export function clipByGlobalNorm(max: number): GradientTransformation<NoState> {

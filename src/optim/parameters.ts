@@ -14,12 +14,14 @@ import { replaceLeaves } from "./transformation.ts";
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { applyUpdates } from "@outrider/outrider/optim";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
  * import { assertEquals } from "@std/assert";
  *
- * const next = applyUpdates({ weight: input([2]) }, { weight: input([2]) });
- * assertEquals(next.weight.op.name, "add");
+ * const [weight, step] = [3, -1].map((x) => constant(Float32Array.of(x)));
+ * const next = applyUpdates({ weight }, { weight: step });
+ * assertEquals(evaluateGraph([next.weight], new Map())[0], Float32Array.of(2));
  * ```
  */
 export function applyUpdates<Parameters>(
@@ -46,13 +48,15 @@ export interface ParameterAverage {
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { ema } from "@outrider/outrider/optim";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
  * import { assertEquals } from "@std/assert";
  *
- * const { init, step } = ema(0.999);
- * const parameters = { weight: input([2]) };
- * assertEquals(step(init(parameters), parameters).weight.shape, [2]);
+ * const [before, after] = [0, 8].map((x) => ({ weight: constant(Float32Array.of(x)) }));
+ * const { init, step } = ema(0.75);
+ * const average = step(init(before), after);
+ * assertEquals(evaluateGraph([average.weight], new Map())[0], Float32Array.of(2));
  * ```
  */
 export function ema(decay: number): ParameterAverage {

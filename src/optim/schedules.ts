@@ -92,11 +92,14 @@ function fallAfterWarmup(options: WarmupOptions, shape: Fall["shape"]): Schedule
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { constantSchedule } from "@outrider/outrider/optim";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * assertEquals(constantSchedule(0.001)(input([], "i32")).shape, []);
+ * const rate = constantSchedule(0.5);
+ * const step = constant(Int32Array.of(7), []);
+ * assertAlmostEquals(evaluateGraph([rate(step)], new Map())[0][0], 0.5, 1e-6);
  * ```
  */
 export function constantSchedule(rate: number): Schedule {
@@ -111,12 +114,14 @@ export function constantSchedule(rate: number): Schedule {
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { warmupCosine } from "@outrider/outrider/optim";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * const rate = warmupCosine({ warmupSteps: 100, totalSteps: 1000, peak: 3e-4, end: 3e-5 });
- * assertEquals(rate(input([], "i32")).type, "f32");
+ * const rate = warmupCosine({ warmupSteps: 4, totalSteps: 12, peak: 1 });
+ * const step = constant(Int32Array.of(7), []);
+ * assertAlmostEquals(evaluateGraph([rate(step)], new Map())[0][0], 0.5, 1e-6);
  * ```
  */
 export function warmupCosine(options: WarmupOptions): Schedule {
@@ -130,12 +135,14 @@ export function warmupCosine(options: WarmupOptions): Schedule {
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { linearDecay } from "@outrider/outrider/optim";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * const rate = linearDecay({ warmupSteps: 0, totalSteps: 1000, peak: 3e-4 });
- * assertEquals(rate(input([], "i32")).type, "f32");
+ * const rate = linearDecay({ warmupSteps: 0, totalSteps: 8, peak: 1 });
+ * const step = constant(Int32Array.of(1), []);
+ * assertAlmostEquals(evaluateGraph([rate(step)], new Map())[0][0], 0.75, 1e-6);
  * ```
  */
 export function linearDecay(options: WarmupOptions): Schedule {
@@ -150,12 +157,14 @@ export function linearDecay(options: WarmupOptions): Schedule {
  *
  * @example
  * ```ts
- * import { input } from "@outrider/outrider/core";
+ * import { constant } from "@outrider/outrider/core";
  * import { wsd } from "@outrider/outrider/optim";
- * import { assertEquals } from "@std/assert";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertAlmostEquals } from "@std/assert";
  *
- * const rate = wsd({ warmupSteps: 100, stableSteps: 700, decaySteps: 200, peak: 1e-3 });
- * assertEquals(rate(input([], "i32")).type, "f32");
+ * const rate = wsd({ warmupSteps: 2, stableSteps: 6, decaySteps: 4, peak: 1 });
+ * const step = constant(Int32Array.of(8), []);
+ * assertAlmostEquals(evaluateGraph([rate(step)], new Map())[0][0], 0.5, 1e-6);
  * ```
  */
 export function wsd(options: WsdOptions): Schedule {
