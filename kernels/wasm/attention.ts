@@ -1,0 +1,94 @@
+/**
+ * attention: out[r, h, :] = sum_i softmax(s)_i value[slot_i, g, :] with
+ * s_i = scale * query[r, h, :] . key[slot_i, g, :] over the slots that row r sees.
+ *
+ * A unit is one row and one key/value head, with all query heads that read it.
+ *
+ * @module
+ */
+import type { AttentionSpec } from "../../src/plan/kernel_spec.ts";
+import type { Local } from "./assembler.ts";
+import { i32 } from "./assembler_ops.ts";
+import {
+  type AttentionRow,
+  type AttentionSizes,
+  dotProducts,
+  entryBytes,
+  exponentials,
+  loadRow,
+  reciprocal,
+  weightedSum,
+} from "./attention_rows.ts";
+import { assembleKernel, type Features, type Kernel, type KernelFrame } from "./kernel.ts";
+import { LANE_BYTES, LANES } from "./lanes.ts";
+import { startWalk } from "./walk.ts";
+
+/** Pointers of one row and key/value head; those of the row move over the heads that read it. */
+export interface AttentionUnit {
+  readonly row: AttentionRow;
+  readonly query: Local<"i32">;
+  readonly key: Local<"i32">;
+  readonly value: Local<"i32">;
+}
+
+/** Emits the loop over all units; `unit` gets one unit's pointers and further row pointers. */
+export function eachRowAndHead(
+  frame: KernelFrame,
+  spec: AttentionSizes,
+  rowShaped: readonly Local<"i32">[],
+  unit: (unit: AttentionUnit, rowPointers: readonly Local<"i32">[]) => void,
+): void {
+  const { builder, args, lo, hi } = frame;
+  const headBytes = spec.headWidth * LANE_BYTES;
+  const groupBytes = spec.heads / spec.keyValueHeads * headBytes;
+  const [query, key, value, start, end] = args.slice(0, 5).map((arg) => builder.local(arg));
+  const extra = builder.local(spec.extras > 0 ? args[5] : i32.constant(0));
+  const rowPointers = rowShaped.map((pointer) => builder.local(pointer));
+  const rowBytes = spec.heads * headBytes;
+  const moves = [rowBytes, 0, 0, LANE_BYTES, LANE_BYTES, spec.extras * LANE_BYTES];
+  const headMoves = [groupBytes, headBytes, headBytes, 0, 0, 0];
+  const axes = [
+    { size: spec.rows, steps: [...moves, ...rowShaped.map(() => rowBytes)] },
+    { size: spec.keyValueHeads, steps: [...headMoves, ...rowShaped.map(() => groupBytes)] },
+  ];
+  const walk = startWalk(builder, axes, [query, key, value, start, end, extra, ...rowPointers], lo);
+  builder.loopWhile(i32.ltU(lo, hi), () => {
+    const row = loadRow(frame, start, end, extra);
+    unit({ row, query, key, value }, rowPointers);
+    walk.next();
+    builder.advance(lo, 1);
+  });
+}
+
+/** Arithmetic of one row and head, for the grain. */
+export function rowCost(spec: AttentionSizes): number {
+  const group = spec.heads / spec.keyValueHeads;
+  return group * Math.min(spec.slots + spec.extras, 64) * (spec.headWidth / LANES * 2 + 8);
+}
+
+/** Generates the kernel of attention. */
+export function attentionKernel(spec: AttentionSpec, features: Features): Kernel {
+  const headBytes = spec.headWidth * LANE_BYTES;
+  const inputs = spec.extras > 0 ? 6 : 5;
+  const shape = {
+    args: inputs + 1,
+    units: spec.headWidth === 0 ? 0 : spec.rows * spec.keyValueHeads,
+    unitCost: rowCost(spec),
+    scratchBytes: entryBytes(spec),
+  };
+  return assembleKernel(features, shape, (frame) => {
+    const { builder, args } = frame;
+    eachRowAndHead(frame, spec, [args[inputs]], ({ row, key, value, ...unit }, [output]) => {
+      const query = builder.local(unit.query);
+      const out = builder.local(output);
+      builder.repeat(spec.heads / spec.keyValueHeads, () => {
+        const operands = { vector: query, base: key, array: 0, factor: spec.scale };
+        const end = dotProducts(frame, spec, row, operands);
+        const factor = builder.local(reciprocal(frame, exponentials(frame, end)));
+        weightedSum(frame, spec, row, { base: value, array: 0, factor, out });
+        builder.advance(query, headBytes);
+        builder.advance(out, headBytes);
+      });
+    });
+  });
+}

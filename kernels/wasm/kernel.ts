@@ -1,0 +1,108 @@
+/**
+ * What a generator gives back, and the features of the engine that it may use.
+ *
+ * @module
+ */
+import { buildFunction, type FunctionBuilder, type Local } from "./assembler.ts";
+import type { Expression } from "./assembler_code.ts";
+import { moduleBytes } from "./assembler_module.ts";
+import { f32x4, v128 } from "./assembler_ops.ts";
+
+/** What the engine offers; it decides the bits of every product-and-sum. */
+export interface Features {
+  /** Fused multiply-add by relaxed SIMD. */
+  readonly relaxedMadd: "present" | "absent";
+  /** The kind of memory that modules import. */
+  readonly memory: "shared" | "unshared";
+}
+
+/**
+ * A generated kernel: a module that exports "run" (argument pointers..., scratch pointer, lo, hi).
+ *
+ * It does work units lo .. hi-1. No unit shares an accumulation with another, so the bits of the
+ * result are those of one call for every split, and units may run on several threads at once, each
+ * with a scratch of its own.
+ */
+export interface Kernel {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Independent work units in all. */
+  readonly units: number;
+  /** Fewest units that are worth a thread of their own. */
+  readonly grain: number;
+  /** Bytes of private memory that one call needs. */
+  readonly scratchBytes: number;
+}
+
+/** The parameters of a kernel's function, by name. */
+export interface KernelFrame {
+  readonly builder: FunctionBuilder;
+  /** The argument pointers, in the spec's order. */
+  readonly args: readonly Local<"i32">[];
+  readonly scratch: Local<"i32">;
+  readonly lo: Local<"i32">;
+  readonly hi: Local<"i32">;
+  readonly features: Features;
+}
+
+/** What a generator decides besides the code. */
+export interface KernelShape {
+  readonly args: number;
+  readonly units: number;
+  /** Arithmetic per unit, roughly in vector instructions; it sets the grain. */
+  readonly unitCost: number;
+  readonly scratchBytes: number;
+}
+
+/** Vector instructions that outweigh what a barrier among threads costs. */
+const THREAD_COST = 8192;
+
+/** Assembles a kernel around the code that `write` emits. */
+export function assembleKernel(
+  features: Features,
+  shape: KernelShape,
+  write: (frame: KernelFrame) => void,
+): Kernel {
+  const parameters = shape.args + 3;
+  const built = buildFunction(parameters, (builder, all) => {
+    const [scratch, lo, hi] = all.slice(shape.args);
+    if (shape.units > 0) {
+      write({ builder, args: all.slice(0, shape.args), scratch, lo, hi, features });
+    }
+  });
+  const bytes = moduleBytes({
+    memory: features.memory,
+    imports: [],
+    functions: [{ name: "run", parameters, ...built }],
+  });
+  return {
+    bytes,
+    units: shape.units,
+    grain: Math.max(1, Math.ceil(THREAD_COST / Math.max(1, shape.unitCost))),
+    scratchBytes: shape.scratchBytes,
+  };
+}
+
+type V128 = Expression<"v128">;
+
+/** a * b + c in the one way that this engine does it, in every kernel alike. */
+export function multiplyAdd(features: Features, a: V128, b: V128, c: V128): V128 {
+  return features.relaxedMadd === "present"
+    ? f32x4.relaxedMadd(a, b, c)
+    : f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** Asks the engine which features it has, by validating a module that uses them. */
+export function probeFeatures(memory: "shared" | "unshared"): Features {
+  const probe = assembleKernel(
+    { relaxedMadd: "present", memory },
+    { args: 1, units: 1, unitCost: 1, scratchBytes: 0 },
+    ({ builder, args: [pointer] }) => {
+      const value = v128.load({ pointer, offset: 0 });
+      builder.emit(
+        v128.store({ pointer, offset: 0 }, f32x4.relaxedMadd(value, value, value)),
+      );
+    },
+  );
+  const valid = WebAssembly.validate(probe.bytes);
+  return { relaxedMadd: valid ? "present" : "absent", memory };
+}

@@ -1,0 +1,155 @@
+/**
+ * The register tile that every matmul runs on: out[r, c] += left[r, k] panel[k, c], k in order.
+ *
+ * A panel holds {@link PANEL_ROWS} columns of the product. Each element of a tile is one chain of
+ * multiply-adds over k = 0, 1, 2, ... from 0, whatever the height and width of the tile: the shape
+ * of a tile changes the speed only, never a bit.
+ *
+ * @module
+ */
+import { PANEL_ROWS } from "../../src/core/packed.ts";
+import type { Count, FunctionBuilder, Local } from "./assembler.ts";
+import { countExpression } from "./assembler.ts";
+import type { Expression } from "./assembler_code.ts";
+import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
+import { type KernelFrame, multiplyAdd } from "./kernel.ts";
+import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
+
+/** Bytes of one column index k of a panel of f32 values. */
+export const PANEL_BYTES = PANEL_ROWS * LANE_BYTES;
+/** Rows of a full tile: 6 x 8 fills the vector registers. */
+export const TILE_ROWS = 6;
+/** Up to this height a tile spans a whole panel, above it half a panel. */
+export const WIDE_TILE_ROWS = 3;
+/** Steps of k per turn of the innermost loop. */
+const UNROLL = 4;
+/** Longest run of k before the panel in use leaves the nearest cache. */
+const LONGEST_RUN = 384;
+const RUN = 256;
+
+/** Operands of the tiles of one panel: pointers at the first row and the first k. */
+export interface PanelProduct {
+  readonly panel: Local<"i32">;
+  /** Bytes from one k of the panel to the next. */
+  readonly panelStepBytes: number;
+  readonly left: Local<"i32">;
+  readonly leftRowBytes: number;
+  readonly leftStepBytes: number;
+  readonly depth: Count;
+  readonly out: Local<"i32">;
+  readonly outRowBytes: Expression<"i32">;
+  /** Not 0 where the chains start here, 0 where they go on from what is in `out`. */
+  readonly starts: Expression<"i32">;
+  /** Rows as full tiles, and the height of the lower tile after them (0 for none). */
+  readonly fullTiles: Count;
+  readonly lastTileRows: number;
+  /** Not 0 where the lower tile belongs to this product. */
+  readonly hasLastTile: Expression<"i32">;
+  /** Columns that matter: 1 to 16. */
+  readonly width: Expression<"i32">;
+}
+
+/** How many k one pass over a panel takes; more than one pass goes through `out`. */
+export function depthBlock(k: number): number {
+  return k <= LONGEST_RUN ? k : RUN;
+}
+
+/** One tile; `vectors` vectors wide. */
+function tile(frame: KernelFrame, product: PanelProduct, rows: number, vectors: number): void {
+  const { builder, features } = frame;
+  const rowNumbers = Array.from({ length: rows }, (_, row) => row);
+  const columns = Array.from({ length: vectors }, (_, vector) => vector);
+  const sums = rowNumbers.map(() => columns.map(() => builder.declare("v128")));
+  const outRows = rowNumbers.map((row) =>
+    builder.local(
+      i32.add(product.out, i32.mul(product.outRowBytes, i32.constant(row))),
+    )
+  );
+  const each = (visit: (sum: Local<"v128">, row: number, vector: number) => void): void =>
+    rowNumbers.forEach((row) => columns.forEach((vector) => visit(sums[row][vector], row, vector)));
+  const zero = f32x4.constant(0);
+  builder.when(
+    product.starts,
+    () => each((sum) => builder.assign(sum, zero)),
+    () =>
+      each((sum, row, vector) =>
+        builder.assign(sum, v128.load(at(outRows[row], vector * VECTOR_BYTES)))
+      ),
+  );
+  const panel = builder.local(product.panel);
+  const left = builder.local(product.left);
+  const pointers = [
+    { pointer: panel, bytes: product.panelStepBytes },
+    { pointer: left, bytes: product.leftStepBytes },
+  ];
+  builder.stream(product.depth, pointers, UNROLL, (step) => {
+    const weights = columns.map((vector) =>
+      builder.local(v128.load(at(panel, step * product.panelStepBytes + vector * VECTOR_BYTES)))
+    );
+    for (const row of rowNumbers) {
+      const address = at(left, row * product.leftRowBytes + step * product.leftStepBytes);
+      const factor = builder.local(v128.load32Splat(address));
+      columns.forEach((vector) => {
+        const sum = sums[row][vector];
+        builder.assign(sum, multiplyAdd(features, factor, weights[vector], sum));
+      });
+    }
+  });
+  each((sum, row, vector) =>
+    builder.emit(v128.store(at(outRows[row], vector * VECTOR_BYTES), sum))
+  );
+}
+
+/** The tiles of one panel over all rows of the product. */
+export function panelTiles(frame: KernelFrame, product: PanelProduct): void {
+  const { builder } = frame;
+  const isWide = product.fullTiles === 0 && product.lastTileRows <= WIDE_TILE_ROWS;
+  const vectors = isWide ? PANEL_ROWS / LANES : PANEL_ROWS / LANES / 2;
+  const tileBytes = vectors * VECTOR_BYTES;
+  const columns = vectors * LANES;
+  const tilesAcross = isWide
+    ? 1
+    : i32.divU(i32.add(product.width, i32.constant(columns - 1)), i32.constant(columns));
+  const panel = builder.local(product.panel);
+  const outColumn = builder.local(product.out);
+  builder.repeat(tilesAcross, () => {
+    const left = builder.local(product.left);
+    const out = builder.local(outColumn);
+    const here = { ...product, panel, left, out };
+    builder.repeat(product.fullTiles, () => {
+      tile(frame, here, TILE_ROWS, vectors);
+      builder.advance(left, TILE_ROWS * product.leftRowBytes);
+      builder.advance(out, i32.mul(product.outRowBytes, i32.constant(TILE_ROWS)));
+    });
+    if (product.lastTileRows > 0) {
+      builder.when(product.hasLastTile, () => tile(frame, here, product.lastTileRows, vectors));
+    }
+    builder.advance(panel, tileBytes);
+    builder.advance(outColumn, tileBytes);
+  });
+}
+
+/** Copies the first `width` (1 to 15) columns of `rows` panel rows from scratch to the output. */
+export function copyEdge(
+  builder: FunctionBuilder,
+  from: Local<"i32">,
+  to: Local<"i32">,
+  toRowBytes: number,
+  rows: Count,
+  width: number,
+): void {
+  const source = builder.local(from);
+  const target = builder.local(to);
+  const pointers = [{ pointer: source, bytes: PANEL_BYTES }, {
+    pointer: target,
+    bytes: toRowBytes,
+  }];
+  builder.stream(countExpression(rows), pointers, 1, () => {
+    for (let first = 0; first < width; first += LANES) {
+      const value = builder.local(v128.load(at(source, first * LANE_BYTES)));
+      for (let lane = 0; lane < Math.min(LANES, width - first); lane++) {
+        builder.emit(v128.store32Lane(at(target, (first + lane) * LANE_BYTES), lane, value));
+      }
+    }
+  });
+}

@@ -1,0 +1,92 @@
+/**
+ * The WebAssembly backend: one linear memory, SIMD kernels generated at run time.
+ *
+ * @module
+ */
+import { type Features, probeFeatures } from "../../../kernels/wasm/mod.ts";
+import { OutriderError } from "../../core/errors.ts";
+import type { Backend } from "../../runtime/backend.ts";
+import { createArena } from "./arena.ts";
+import { prepareExecutable } from "./executable.ts";
+import { createKernelCache } from "./kernel_cache.ts";
+import { availableMemory, createMemory, type MemoryKind } from "./memory.ts";
+
+/** What can be chosen about the backend; everything has a default that fits the engine. */
+export interface WasmOptions {
+  /** "shared" where the engine has SharedArrayBuffer. */
+  readonly memory?: MemoryKind;
+  /** Fused multiply-add by relaxed SIMD; "present" where the engine has it. */
+  readonly relaxedMadd?: Features["relaxedMadd"];
+}
+
+/** The backend, with counters for tests and reports. */
+export interface WasmBackend extends Backend {
+  readonly name: "wasm";
+  /** Kernels compiled so far; a second preparation of the same specs adds none. */
+  readonly kernelsCompiled: number;
+  /** Ranges of memory in use: allocations, constants and tables of plans, the arena. */
+  readonly liveAllocations: number;
+  /** Bytes of these ranges. */
+  readonly liveBytes: number;
+}
+
+/**
+ * Opens the WebAssembly backend.
+ *
+ * @throws OutriderError from `allocate` and `prepare`, where the 4 GiB of the memory are full
+ * @example
+ * ```ts
+ * import { wasmBackend } from "@outrider/outrider/backends/wasm";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const backend = wasmBackend();
+ * const allocation = backend.allocate(4);
+ * backend.write(allocation, Uint8Array.of(1, 2, 3, 4), 0);
+ * assertEquals(await backend.read(allocation, 1, 2), Uint8Array.of(2, 3));
+ * backend.close();
+ * ```
+ */
+export function wasmBackend(options: WasmOptions = {}): WasmBackend {
+  const linear = createMemory(options.memory ?? availableMemory());
+  const probed = probeFeatures(linear.kind);
+  const features = { ...probed, relaxedMadd: options.relaxedMadd ?? probed.relaxedMadd };
+  const { allocator } = linear;
+  const arena = createArena(allocator);
+  const kernels = createKernelCache(linear.memory, features);
+  let isOpen = true;
+  const open = (): void => {
+    if (!isOpen) throw new OutriderError("an open backend", "a closed one", "open a new one");
+  };
+  return {
+    name: "wasm",
+    allocate(bytes) {
+      open();
+      return allocator.allocate(bytes);
+    },
+    release: (allocation) => allocator.release(allocation),
+    write(allocation, bytes, offset) {
+      open();
+      linear.bytes(allocation + offset, bytes.length).set(bytes);
+    },
+    read(allocation, offset, length) {
+      open();
+      return Promise.resolve(Uint8Array.from(linear.bytes(allocation + offset, length)));
+    },
+    prepare(plan) {
+      open();
+      return prepareExecutable(plan, { linear, kernels, arena });
+    },
+    close() {
+      isOpen = false;
+    },
+    get kernelsCompiled() {
+      return kernels.size;
+    },
+    get liveAllocations() {
+      return allocator.liveRanges;
+    },
+    get liveBytes() {
+      return allocator.liveBytes;
+    },
+  };
+}

@@ -1,0 +1,200 @@
+import { generateKernel } from "../../kernels/wasm/mod.ts";
+import { packMatrix, unpackMatrix } from "../../src/core/mod.ts";
+import type { PackedType } from "../../src/core/dtype.ts";
+import type { MatmulSpec, MatrixAccess } from "../../src/plan/kernel_spec.ts";
+import {
+  assertClose,
+  assertSameBits,
+  FEATURE_SETS,
+  kernelRunner,
+  randomFloats,
+  SPLITS,
+} from "./run_kernel.ts";
+
+/** A [rows, columns] matrix per batch, row-major or column-major, with an offset in front. */
+function layout(order: "rows" | "columns" | "spread", rows: number, columns: number): MatrixAccess {
+  const offset = 3;
+  if (order === "rows") {
+    return { offset, batchStride: rows * columns, rowStride: columns, columnStride: 1 };
+  }
+  if (order === "columns") {
+    return { offset, batchStride: rows * columns, rowStride: 1, columnStride: rows };
+  }
+  return { offset, batchStride: 2 * rows * columns, rowStride: 2 * columns, columnStride: 2 };
+}
+
+function elements(access: MatrixAccess, batch: number, rows: number, columns: number): number {
+  return 3 + access.batchStride * batch + access.rowStride * rows + access.columnStride * columns;
+}
+
+function naive(spec: MatmulSpec, left: Float32Array, right: Float32Array): Float32Array {
+  const { batch, m, n, k } = spec;
+  const at = (a: MatrixAccess, b: number, r: number, c: number): number =>
+    a.offset + b * a.batchStride + r * a.rowStride + c * a.columnStride;
+  const out = new Float32Array(batch * m * n);
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let x = 0; x < k; x++) {
+          sum = Math.fround(
+            sum + Math.fround(left[at(spec.left, b, i, x)] * right[at(spec.right, b, x, j)]),
+          );
+        }
+        out[(b * m + i) * n + j] = sum;
+      }
+    }
+  }
+  return out;
+}
+
+const ORDERS = ["rows", "columns", "spread"] as const;
+
+for (const features of FEATURE_SETS) {
+  const label = `fused multiply-add ${features.relaxedMadd}`;
+
+  Deno.test(`matmul equals naive loops for every stride order and awkward size, ${label}`, () => {
+    const sizes = [[1, 1, 1], [2, 17, 5], [3, 16, 8], [4, 31, 3], [6, 8, 130], [7, 33, 9]];
+    sizes.push([13, 5, 400], [125, 18, 7], [5, 3, 0], [61, 16, 769]);
+    for (const [m, n, k] of sizes) {
+      for (const leftOrder of ORDERS) {
+        for (const rightOrder of ORDERS) {
+          const batch = m > 20 ? 1 : 2;
+          const spec: MatmulSpec = {
+            family: "matmul",
+            ...{ batch, m, n, k },
+            left: layout(leftOrder, m, k),
+            right: layout(rightOrder, k, n),
+          };
+          const left = randomFloats(m, elements(spec.left, batch, m, k));
+          const right = randomFloats(n, elements(spec.right, batch, k, n));
+          const expected = naive(spec, left, right);
+          const run = kernelRunner(spec, features);
+          const name = `${m}x${n}x${k} ${leftOrder} ${rightOrder}`;
+          for (const split of SPLITS) {
+            const out = new Float32Array(batch * m * n).fill(NaN);
+            run([left, right, out], split);
+            if (features.relaxedMadd === "absent") assertSameBits(out, expected, name);
+            else assertClose(out, expected, 2e-5, name);
+          }
+        }
+      }
+    }
+  });
+
+  Deno.test(`a row of a matmul has the same bits alone and among 1 to 16 rows, ${label}`, () => {
+    const [n, k] = [37, 451];
+    const left = randomFloats(1, 16 * k + 3);
+    for (const order of ORDERS) {
+      const right = layout(order, k, n);
+      const weights = randomFloats(2, elements(right, 1, k, n));
+      const rowsOf = (first: number, m: number): Float32Array => {
+        const access = { offset: 3 + first * k, batchStride: 0, rowStride: k, columnStride: 1 };
+        const out = new Float32Array(m * n);
+        const spec: MatmulSpec = { family: "matmul", batch: 1, m, n, k, left: access, right };
+        kernelRunner(spec, features)([left, weights, out]);
+        return out;
+      };
+      const alone = Array.from({ length: 16 }, (_, row) => rowsOf(row, 1));
+      for (let m = 1; m <= 16; m++) {
+        const together = rowsOf(0, m);
+        for (let row = 0; row < m; row++) {
+          const part = together.subarray(row * n, (row + 1) * n);
+          assertSameBits(part, alone[row], `${order}, row ${row} of ${m}`);
+        }
+      }
+    }
+  });
+
+  Deno.test(`packed weights give the bits of the f32 matmul of their values, ${label}`, () => {
+    const types: PackedType[] = [
+      "packed_f32",
+      "packed_f16",
+      "packed_q8_0",
+      "packed_q4_0",
+      "packed_q4_1",
+    ];
+    for (const type of types) {
+      const isPlain = type === "packed_f32" || type === "packed_f16";
+      for (const [n, k] of [[16, 32], [37, 64], [48, 416], ...(isPlain ? [[5, 7], [33, 1]] : [])]) {
+        const values = randomFloats(n * k, n * k);
+        const packed = packMatrix(type, n, k, values);
+        const weights = unpackMatrix(type, n, k, packed);
+        for (const m of [0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 16, 40]) {
+          const x = randomFloats(m + 1, m * k);
+          const expected = new Float32Array(m * n);
+          kernelRunner({
+            family: "matmul",
+            ...{ batch: 1, m, n, k },
+            left: { offset: 0, batchStride: 0, rowStride: k, columnStride: 1 },
+            right: { offset: 0, batchStride: 0, rowStride: 1, columnStride: k },
+          }, features)([x, weights, expected]);
+          const run = kernelRunner({ family: "packedMatmul", weights: type, m, n, k }, features);
+          for (const split of SPLITS) {
+            const out = new Float32Array(m * n).fill(NaN);
+            run([x, packed, out], split);
+            assertSameBits(out, expected, `${type} ${m}x${n}x${k} ${split}`);
+          }
+        }
+      }
+    }
+  });
+
+  Deno.test(`dequantize and gather give the exact values of packed weights, ${label}`, () => {
+    const types: PackedType[] = [
+      "packed_f32",
+      "packed_f16",
+      "packed_q8_0",
+      "packed_q4_0",
+      "packed_q4_1",
+    ];
+    for (const type of types) {
+      const isPlain = type === "packed_f32" || type === "packed_f16";
+      for (const [n, k] of [[16, 32], [37, 96], ...(isPlain ? [[5, 7], [33, 1]] : [])]) {
+        const packed = packMatrix(type, n, k, randomFloats(n * k, n * k));
+        const weights = unpackMatrix(type, n, k, packed);
+        for (const split of SPLITS) {
+          const out = new Float32Array(n * k).fill(NaN);
+          kernelRunner({ family: "dequantize", weights: type, n, k }, features)(
+            [packed, out],
+            split,
+          );
+          assertSameBits(out, weights, `dequantize ${type} ${n}x${k}`);
+          const indices = Int32Array.of(n - 1, 0, -1, Math.floor(n / 2), n, 0);
+          const rows = new Float32Array(indices.length * k).fill(NaN);
+          const spec = {
+            family: "gather",
+            table: type,
+            tableRows: n,
+            rows: indices.length,
+            width: k,
+          } as const;
+          kernelRunner(spec, features)([packed, indices, rows], split);
+          const expected = new Float32Array(rows.length);
+          indices.forEach((index, r) => {
+            if (index < 0 || index >= n) return;
+            expected.set(weights.subarray(index * k, (index + 1) * k), r * k);
+          });
+          assertSameBits(rows, expected, `gather ${type} ${n}x${k}`);
+        }
+      }
+    }
+  });
+}
+
+Deno.test("kernels of empty products have no work", () => {
+  const [features] = FEATURE_SETS;
+  const access = { offset: 0, batchStride: 0, rowStride: 1, columnStride: 1 };
+  for (const [m, n] of [[0, 4], [4, 0]]) {
+    const spec: MatmulSpec = {
+      family: "matmul",
+      batch: 1,
+      m,
+      n,
+      k: 3,
+      left: access,
+      right: access,
+    };
+    if (generateKernel(spec, features).units !== 0) throw new Error(`${m}x${n} has units`);
+  }
+});
