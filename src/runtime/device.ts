@@ -5,9 +5,15 @@
  */
 import { ELEMENT_BYTES, type HostArray, isPacked } from "../core/dtype.ts";
 import { OutriderError } from "../core/errors.ts";
-import { describe, type HostTensor, isHostTensor } from "../core/host_tensor.ts";
+import {
+  type DenseHostTensor,
+  describe,
+  type HostTensor,
+  hostTensor,
+  isHostTensor,
+} from "../core/host_tensor.ts";
 import { sizeOf } from "../core/shape.ts";
-import { leavesOf, type MapLeaves, mapTree } from "../core/tree.ts";
+import { leavesOf, type MapLeaves, mapTree, withLeaves } from "../core/tree.ts";
 import { type Graph, graphHash, makePlan } from "../plan/make_plan.ts";
 import { simplify } from "../plan/simplify.ts";
 import type { Allocation, Backend, Executable } from "./backend.ts";
@@ -155,10 +161,16 @@ export async function read(array: DeviceArray, from = 0, count?: number): Promis
   return array.type === "f32" ? new Float32Array(bytes.buffer) : new Int32Array(bytes.buffer);
 }
 
-/** Copies a tree of arrays back to the host. */
-export async function readTree<T>(tree: T): Promise<MapLeaves<T, DeviceArray, HostArray>> {
-  const arrays = leavesOf(tree, isDeviceArray);
-  const contents = new Map<DeviceArray, HostArray>();
-  for (const array of arrays) contents.set(array, await read(array));
-  return mapTree(tree, isDeviceArray, (array) => contents.get(array) ?? new Float32Array());
+/** Copies an array of a computed type back to the host, with its shape. */
+export async function download(array: DeviceArray): Promise<DenseHostTensor> {
+  return hostTensor(await read(array), array.shape);
+}
+
+/** Copies a tree of arrays back to the host, with their shapes. */
+export async function downloadTree<T>(
+  tree: T,
+): Promise<MapLeaves<T, DeviceArray, DenseHostTensor>> {
+  const contents: DenseHostTensor[] = [];
+  for (const array of leavesOf(tree, isDeviceArray)) contents.push(await download(array));
+  return withLeaves(tree, isDeviceArray, contents);
 }
