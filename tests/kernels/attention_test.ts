@@ -1,0 +1,181 @@
+import type {
+  AttentionGradSpec,
+  AttentionOperand,
+  AttentionSpec,
+} from "../../src/plan/kernel_spec.ts";
+import {
+  assertClose,
+  assertSameBits,
+  FEATURE_SETS,
+  kernelRunner,
+  randomFloats,
+  randomIntegers,
+  SPLITS,
+} from "./run_kernel.ts";
+
+type Sizes = Omit<AttentionSpec, "family">;
+
+interface Inputs {
+  readonly query: Float32Array;
+  readonly key: Float32Array;
+  readonly value: Float32Array;
+  readonly start: Int32Array;
+  readonly end: Int32Array;
+  readonly extra: Int32Array;
+  readonly dOut: Float32Array;
+}
+
+function inputsOf(spec: Sizes, seed: number): Inputs {
+  const rowCount = spec.rows * spec.heads * spec.headWidth;
+  const slotCount = spec.slots * spec.keyValueHeads * spec.headWidth;
+  const start = randomIntegers(seed + 4, spec.rows, 0, spec.slots + 1);
+  return {
+    query: randomFloats(seed, rowCount),
+    key: randomFloats(seed + 1, slotCount),
+    value: randomFloats(seed + 2, slotCount),
+    start,
+    end: randomIntegers(seed + 5, spec.rows, 0, spec.slots + 1),
+    extra: randomIntegers(
+      seed + 6,
+      spec.rows * spec.extras,
+      spec.slots === 0 ? -2 : -1,
+      spec.slots,
+    ),
+    dOut: randomFloats(seed + 3, rowCount),
+  };
+}
+
+function argumentsOf(spec: Sizes, inputs: Inputs): (Float32Array | Int32Array)[] {
+  const { query, key, value, start, end, extra } = inputs;
+  return [query, key, value, start, end, ...(spec.extras > 0 ? [extra] : [])];
+}
+
+function slotsOf(spec: Sizes, { start, end, extra }: Inputs, row: number): number[] {
+  const range = Math.max(0, end[row] - start[row]);
+  const extras = [...extra.subarray(row * spec.extras, (row + 1) * spec.extras)];
+  return [
+    ...Array.from({ length: range }, (_, i) => start[row] + i),
+    ...extras.filter((slot) => slot >= 0),
+  ];
+}
+
+/** Output and all gradients in doubles. */
+function reference(
+  spec: Sizes,
+  inputs: Inputs,
+): { out: number[] } & Record<AttentionOperand, number[]> {
+  const { headWidth: width, heads, keyValueHeads, scale } = spec;
+  const zeros = (array: ArrayLike<number>): number[] => Array.from(array, () => 0);
+  const result = {
+    out: zeros(inputs.query),
+    query: zeros(inputs.query),
+    key: zeros(inputs.key),
+    value: zeros(inputs.value),
+  };
+  for (let row = 0; row < spec.rows; row++) {
+    const slots = slotsOf(spec, inputs, row);
+    for (let head = 0; head < heads; head++) {
+      const q = (row * heads + head) * width;
+      const group = Math.floor(head / (heads / keyValueHeads));
+      const at = (slot: number): number => (slot * keyValueHeads + group) * width;
+      const dot = (a: Float32Array, x: number, b: Float32Array, y: number): number =>
+        Array.from({ length: width }, (_, d) => a[x + d] * b[y + d]).reduce((s, v) => s + v, 0);
+      const scores = slots.map((slot) => scale * dot(inputs.query, q, inputs.key, at(slot)));
+      const largest = Math.max(...scores);
+      const powers = scores.map((score) => Math.exp(score - largest));
+      const sum = powers.reduce((s, v) => s + v, 0);
+      const p = powers.map((power) => power / sum);
+      const dP = slots.map((slot) => dot(inputs.dOut, q, inputs.value, at(slot)));
+      const mean = p.reduce((s, v, i) => s + v * dP[i], 0);
+      slots.forEach((slot, i) => {
+        const dS = p[i] * (dP[i] - mean) * scale;
+        for (let d = 0; d < width; d++) {
+          result.out[q + d] += p[i] * inputs.value[at(slot) + d];
+          result.query[q + d] += dS * inputs.key[at(slot) + d];
+          result.key[at(slot) + d] += dS * inputs.query[q + d];
+          result.value[at(slot) + d] += p[i] * inputs.dOut[q + d];
+        }
+      });
+    }
+  }
+  return result;
+}
+
+const SIZES: Sizes[] = [
+  { rows: 1, slots: 1, heads: 1, keyValueHeads: 1, headWidth: 1, extras: 0, scale: 1 },
+  { rows: 5, slots: 9, heads: 4, keyValueHeads: 2, headWidth: 8, extras: 0, scale: 0.35 },
+  { rows: 4, slots: 23, heads: 3, keyValueHeads: 1, headWidth: 7, extras: 5, scale: 0.4 },
+  { rows: 3, slots: 40, heads: 6, keyValueHeads: 3, headWidth: 40, extras: 2, scale: 0.2 },
+  { rows: 7, slots: 5, heads: 2, keyValueHeads: 2, headWidth: 64, extras: 0, scale: 0.125 },
+  { rows: 2, slots: 0, heads: 2, keyValueHeads: 1, headWidth: 4, extras: 1, scale: 1 },
+  { rows: 0, slots: 4, heads: 2, keyValueHeads: 1, headWidth: 4, extras: 0, scale: 1 },
+];
+
+for (const features of FEATURE_SETS) {
+  const label = `fused multiply-add ${features.relaxedMadd}`;
+
+  Deno.test(`attention and its gradients equal naive loops, in any split, ${label}`, () => {
+    for (const [seed, spec] of SIZES.entries()) {
+      const inputs = inputsOf(spec, 100 * seed);
+      const expected = reference(spec, inputs);
+      const args = argumentsOf(spec, inputs);
+      for (const split of SPLITS) {
+        const out = new Float32Array(inputs.query.length).fill(NaN);
+        kernelRunner({ family: "attention", ...spec }, features)([...args, out], split);
+        assertClose(out, expected.out, 2e-5, `attention ${JSON.stringify(spec)}`);
+        for (const operand of ["query", "key", "value"] as const) {
+          const grad: AttentionGradSpec = { family: "attentionGrad", operand, ...spec };
+          const result = new Float32Array(inputs[operand].length).fill(NaN);
+          kernelRunner(grad, features)([...args, inputs.dOut, result], split);
+          assertClose(result, expected[operand], 5e-5, `${operand} ${JSON.stringify(spec)}`);
+        }
+      }
+    }
+  });
+
+  Deno.test(`a row's attention has the same bits alone and among others, ${label}`, () => {
+    const spec: Sizes = { ...SIZES[3], rows: 16 };
+    const inputs = inputsOf(spec, 7);
+    const width = spec.heads * spec.headWidth;
+    const together = new Float32Array(16 * width);
+    kernelRunner({ family: "attention", ...spec }, features)([
+      ...argumentsOf(spec, inputs),
+      together,
+    ]);
+    for (let row = 0; row < 16; row++) {
+      const one = {
+        ...inputs,
+        query: inputs.query.slice(row * width, (row + 1) * width),
+        start: inputs.start.slice(row, row + 1),
+        end: inputs.end.slice(row, row + 1),
+        extra: inputs.extra.slice(row * spec.extras, (row + 1) * spec.extras),
+      };
+      const out = new Float32Array(width);
+      const alone: AttentionSpec = { family: "attention", ...spec, rows: 1 };
+      kernelRunner(alone, features)([...argumentsOf(alone, one), out]);
+      assertSameBits(together.subarray(row * width, (row + 1) * width), out, `row ${row}`);
+    }
+  });
+
+  Deno.test(`slots seen as a range or one by one give the same bits, ${label}`, () => {
+    const slots = 37;
+    const base: Sizes = { ...SIZES[3], rows: 1, slots, extras: 0 };
+    const inputs = inputsOf(base, 3);
+    const width = base.heads * base.headWidth;
+    const run = (length: number, extras: number[]): Float32Array => {
+      const spec: AttentionSpec = { family: "attention", ...base, extras: extras.length };
+      const out = new Float32Array(width);
+      const rows = { start: Int32Array.of(2), end: Int32Array.of(2 + length) };
+      const here = { ...inputs, ...rows, extra: Int32Array.from(extras) };
+      kernelRunner(spec, features)([...argumentsOf(spec, here), out]);
+      return out;
+    };
+    for (let count = 1; count < 34; count++) {
+      const expected = run(count, []);
+      for (let tail = 1; tail <= Math.min(count, 6); tail++) {
+        const ends = Array.from({ length: tail }, (_, i) => 2 + count - tail + i);
+        assertSameBits(run(count - tail, [...ends, -1]), expected, `${tail} of ${count} apart`);
+      }
+    }
+  });
+}
