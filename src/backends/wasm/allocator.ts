@@ -22,6 +22,12 @@ export interface Allocator {
    * @throws OutriderError where the address is not one in use
    */
   release(address: number): void;
+  /**
+   * The bytes that the range at an address holds.
+   *
+   * @throws OutriderError where the address is not one in use
+   */
+  capacity(address: number): number;
   /** Ranges in use. */
   readonly liveRanges: number;
   /** Bytes in use, size classes included. */
@@ -59,6 +65,11 @@ export function createAllocator(limit: number, reach: (bytes: number) => boolean
     liveBytes += size;
     return address;
   };
+  const capacity = (address: number): number => {
+    const size = live.get(address);
+    if (size !== undefined) return size;
+    throw new OutriderError("an allocation in use", `${address}`, "release each one once");
+  };
   return {
     allocate(bytes) {
       const size = sizeClass(bytes);
@@ -80,11 +91,9 @@ export function createAllocator(limit: number, reach: (bytes: number) => boolean
       }
       return claim(address, larger);
     },
+    capacity,
     release(address) {
-      const size = live.get(address);
-      if (size === undefined) {
-        throw new OutriderError("an allocation in use", `${address}`, "release each one once");
-      }
+      const size = capacity(address);
       live.delete(address);
       liveBytes -= size;
       const list = free.get(size);

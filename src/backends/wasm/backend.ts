@@ -57,6 +57,15 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
   const open = (): void => {
     if (!isOpen) throw new OutriderError("an open backend", "a closed one", "open a new one");
   };
+  const range = (allocation: number, offset: number, length: number): Uint8Array => {
+    open();
+    const capacity = allocator.capacity(allocation);
+    if (offset >= 0 && offset + length <= capacity) {
+      return linear.bytes(allocation + offset, length);
+    }
+    const found = `bytes ${offset} to ${offset + length}`;
+    throw new OutriderError(`a part of ${capacity} bytes`, found, "check the array's length");
+  };
   return {
     name: "wasm",
     allocate(bytes) {
@@ -65,12 +74,10 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
     },
     release: (allocation) => allocator.release(allocation),
     write(allocation, bytes, offset) {
-      open();
-      linear.bytes(allocation + offset, bytes.length).set(bytes);
+      range(allocation, offset, bytes.length).set(bytes);
     },
     read(allocation, offset, length) {
-      open();
-      return Promise.resolve(Uint8Array.from(linear.bytes(allocation + offset, length)));
+      return Promise.resolve(Uint8Array.from(range(allocation, offset, length)));
     },
     prepare(plan) {
       open();
