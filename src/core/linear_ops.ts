@@ -43,7 +43,8 @@ export function mean(x: Tensor, axes?: readonly number[]): Tensor {
 
 /** The maximum over the axes, which stay with size 1; ties share the gradient equally. */
 export function maxKeeping(x: Tensor, axes?: readonly number[]): Tensor {
-  return node({ name: "reduceMax", attributes: { axes: axesOf(x.shape, axes) } }, [x]);
+  const over = axesOf(x.shape, axes);
+  return over.length === 0 ? x : node({ name: "reduceMax", attributes: { axes: over } }, [x]);
 }
 
 /** The i32 index of the first largest value along an axis, which goes. */

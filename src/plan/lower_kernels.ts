@@ -203,7 +203,7 @@ function attentionSizes(inputs: readonly Tensor[], scale: number) {
 
 /** Extra slots of width 0 are no operand. */
 function attentionArgs(builder: Builder, inputs: readonly Tensor[]): number[] {
-  return inputs.filter((t) => sizeOf(t.shape) > 0 || t.shape.length !== 2)
+  return inputs.filter((t) => t.shape.length !== 2 || t.shape[1] > 0)
     .map((t) => materialize(builder, t));
 }
 
