@@ -3,20 +3,16 @@
  *
  * @module
  */
-import { full } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
 import { hostTensor } from "../core/host_tensor.ts";
-import { gather } from "../core/linear_ops.ts";
-import { concat, reshape, sliceAxis } from "../core/movement_ops.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { type KvLayers, llama, llamaLogits, type LlamaRows } from "../nn/llama.ts";
+import type { KvLayers } from "../nn/llama.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
-import { compile } from "../runtime/compile.ts";
-import { type Device, read, releaseTree, upload } from "../runtime/device.ts";
+import { type Device, releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { own, type Owned } from "../runtime/owned.ts";
-import { type LanguageModel, type Logits, logitsOf, type TokenId } from "./language_model.ts";
+import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
+import { compilePasses, packRows, readLogits, type Row, splitRows } from "./llama_passes.ts";
 
 /** What {@link llamaModel} is made of. */
 export interface LlamaModelOptions {
@@ -41,58 +37,12 @@ export type LlamaCache = Owned<Sequence>;
 /** Most rows of one pass; longer prompts go in several. */
 const MOST_ROWS = 128;
 
-/** Row counts that passes are padded to, so that few shapes are compiled. */
-function paddedRows(rows: number): number {
-  if (rows <= 16) return rows;
-  return 2 ** Math.ceil(Math.log2(rows));
-}
-
-/** The rows of a step as one i32 array `[5, rows]`: tokens, positions, start, end, slots. */
-function rowsOf(packed: Tensor): LlamaRows {
-  const [, count] = packed.shape;
-  const row = (i: number) => reshape(sliceAxis(packed, 0, i, 1), [count]);
-  return { tokens: row(0), positions: row(1), start: row(2), end: row(3), slots: row(4) };
-}
-
-/** A chain of tokens that continues a sequence; padding rows see and write nothing. */
-function chainRows(tokens: readonly TokenId[], length: number): Int32Array {
-  const count = paddedRows(tokens.length);
-  const packed = new Int32Array(5 * count);
-  packed.fill(-1, 4 * count);
-  tokens.forEach((token, i) => {
-    packed[i] = token;
-    packed[count + i] = length + i;
-    packed[3 * count + i] = length + i + 1;
-    packed[4 * count + i] = length + i;
+/** A chain of tokens that continues a sequence: row i sees the sequence and the rows up to i. */
+function chainRows(tokens: readonly TokenId[], length: number): Row[] {
+  return tokens.map((token, i) => {
+    const position = length + i;
+    return { token, position, slot: position, start: 0, end: position + 1 };
   });
-  return packed;
-}
-
-/** Compiled forms of the passes over one set of weights. */
-function passes(device: Device, config: LlamaConfig) {
-  const step = (
-    parameters: LlamaParameters<Tensor>,
-    cache: KvLayers<Tensor>,
-    rows: Tensor,
-    wanted: Tensor,
-  ) => {
-    const output = llama(config, parameters, rowsOf(rows), cache);
-    const logits = llamaLogits(parameters, gather(output.hidden, wanted));
-    return { logits, cache: output.cache };
-  };
-  const fill = (parameters: LlamaParameters<Tensor>, cache: KvLayers<Tensor>, rows: Tensor) =>
-    llama(config, parameters, rowsOf(rows), cache).cache;
-  const doubled = (cache: KvLayers<Tensor>): KvLayers<Tensor> =>
-    cache.map(({ key, value }) => ({ key: twice(key), value: twice(value) }));
-  return {
-    step: compile(device, step, { name: "a forward pass", donate: [1] }),
-    fill: compile(device, fill, { name: "a prefill pass", donate: [1] }),
-    grow: compile(device, doubled, { name: "cache growth" }),
-  };
-}
-
-function twice(table: Tensor): Tensor {
-  return concat([table, full(table.shape, 0)], 0);
 }
 
 function checkTokens(config: LlamaConfig, tokens: readonly TokenId[], length: number): void {
@@ -121,9 +71,8 @@ function checkTokens(config: LlamaConfig, tokens: readonly TokenId[], length: nu
  */
 export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache> {
   const { device, config, parameters } = options;
-  const compiled = passes(device, config);
+  const compiled = compilePasses(device, config);
   const firstSlots = Math.min(options.firstSlots ?? 256, config.contextLength);
-  const empty = compile(device, () => emptyLayers(config, firstSlots), { name: "a new cache" });
 
   const grown = (sequence: Sequence, length: number): Sequence => {
     let { layers, slots } = sequence;
@@ -142,8 +91,7 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
     wanted: number,
   ): Promise<{ readonly sequence: Sequence; readonly logits: Float32Array }> => {
     const length = sequence.length + tokens.length;
-    const packed = chainRows(tokens, sequence.length);
-    using rows = upload(device, hostTensor(packed, [5, packed.length / 5]));
+    using rows = upload(device, packRows(chainRows(tokens, sequence.length)));
     if (wanted === 0) {
       const layers = compiled.fill(parameters, sequence.layers, rows);
       return { sequence: { ...sequence, layers, length }, logits: new Float32Array() };
@@ -153,13 +101,13 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
     const result = compiled.step(parameters, sequence.layers, rows, places);
     using logits = result.logits;
     const next = { ...sequence, layers: result.cache, length };
-    return { sequence: next, logits: await readOrRelease(logits, next) };
+    return { sequence: next, logits: await readLogits(logits, next.layers) };
   };
 
   return {
     vocabulary: config.vocabulary,
     contextLength: config.contextLength,
-    open: () => own("cache", { layers: empty(), slots: firstSlots, length: 0 }),
+    open: () => own("cache", { layers: compiled.empty(firstSlots), slots: firstSlots, length: 0 }),
     lengthOf: (cache) => cache.look().length,
     forward: async (cache, tokens, wanted) => {
       checkTokens(config, tokens, cache.look().length);
@@ -184,29 +132,4 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
       if (cache.live) releaseTree(cache.take("close").layers);
     },
   };
-}
-
-/** Reads logits; where that fails, nothing of the sequence stays behind. */
-async function readOrRelease(logits: DeviceArray, sequence: Sequence): Promise<Float32Array> {
-  try {
-    const values = await read(logits);
-    if (values instanceof Float32Array) return values;
-    throw new OutriderError("f32 logits", logits.type, "report this");
-  } catch (error) {
-    releaseTree(sequence.layers);
-    throw error;
-  }
-}
-
-function emptyLayers(config: LlamaConfig, slots: number): KvLayers<Tensor> {
-  const table = () => full([slots, config.keyValueHeads * config.headWidth], 0);
-  return Array.from({ length: config.layers }, () => ({ key: table(), value: table() }));
-}
-
-function splitRows(values: Float32Array, width: number): Logits[] {
-  const count = values.length / width;
-  return Array.from(
-    { length: count },
-    (_, i) => logitsOf(values.subarray(i * width, (i + 1) * width)),
-  );
 }

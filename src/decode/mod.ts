@@ -16,6 +16,12 @@ export * from "./draft_none.ts";
 export * from "./draft_prompt_lookup.ts";
 export * from "./function_model.ts";
 export {
+  type BatchOptions,
+  type BatchRequest,
+  type BatchText,
+  generateBatch,
+} from "./generate_batch.ts";
+export {
   isLogits,
   isProbs,
   type LanguageModel,

@@ -1,0 +1,168 @@
+/**
+ * Many texts at once: one pass serves every sequence that is at work, and whoever is done makes
+ * room for the next prompt at any step.
+ *
+ * A row's bits do not depend on its neighbours and a text's coins depend on its own key, so a text
+ * is the same whatever batch it is written in.
+ *
+ * @module
+ */
+import { OutriderError } from "../core/errors.ts";
+import { hostTensor } from "../core/host_tensor.ts";
+import type { Key } from "../core/random.ts";
+import type { KvLayers } from "../nn/llama.ts";
+import { releaseTree, upload } from "../runtime/device.ts";
+import type { DeviceArray } from "../runtime/device_array.ts";
+import { coinsOf } from "./coins.ts";
+import type { TokenId } from "./language_model.ts";
+import type { LlamaModelOptions } from "./llama_model.ts";
+import {
+  compilePasses,
+  packRows,
+  paddedRows,
+  readLogits,
+  type Row,
+  splitRows,
+} from "./llama_passes.ts";
+import { sample } from "./sample.ts";
+import { probabilities, type Warp } from "./warp.ts";
+
+/** One text to write. */
+export interface BatchRequest {
+  readonly prompt: readonly TokenId[];
+  readonly warp: Warp;
+  readonly key: Key;
+  /** Most tokens to write. */
+  readonly maximumTokens: number;
+}
+
+/** One text, written. */
+export interface BatchText<Request> {
+  readonly request: Request;
+  /** The new tokens, the stop token included. */
+  readonly tokens: readonly TokenId[];
+  /** False where the limit or the context ended the text. */
+  readonly stopped: boolean;
+}
+
+/** How {@link generateBatch} works. */
+export interface BatchOptions extends Omit<LlamaModelOptions, "firstSlots"> {
+  /** Sequences at work at the same time. */
+  readonly sequences: number;
+  /** Longest text, prompt included; at most the context length. */
+  readonly length: number;
+  /** Tokens that end a text. */
+  readonly stopTokens: ReadonlySet<TokenId>;
+  readonly signal?: AbortSignal;
+}
+
+/** A sequence at work: it owns the slots from `lane * length` on. */
+interface Work<Request extends BatchRequest> {
+  readonly request: Request;
+  readonly text: TokenId[];
+  /** Rows of the text that are in the cache. */
+  cached: number;
+}
+
+/** Rows that one sequence adds to a pass; a longer prompt takes several. */
+const MOST_ROWS = 64;
+
+function rowsOf<Request extends BatchRequest>(
+  { text, cached }: Work<Request>,
+  lane: number,
+  length: number,
+): Row[] {
+  const base = lane * length;
+  return text.slice(cached, cached + MOST_ROWS).map((token, i) => {
+    const position = cached + i;
+    const slot = base + position;
+    return { token, position, slot, start: base, end: slot + 1 };
+  });
+}
+
+/** The texts of requests as they are finished, which is not the order in which they were asked. */
+export async function* generateBatch<Request extends BatchRequest>(
+  options: BatchOptions,
+  requests: Iterable<Request>,
+): AsyncGenerator<BatchText<Request>> {
+  const { device, config, parameters, sequences, length, stopTokens, signal } = options;
+  const passes = compilePasses(device, config);
+  const waiting = requests[Symbol.iterator]();
+  const lanes: (Work<Request> | undefined)[] = new Array(sequences).fill(undefined);
+  let cache: KvLayers<DeviceArray> = passes.empty(sequences * length);
+  try {
+    while (true) {
+      signal?.throwIfAborted();
+      fillLanes(lanes, waiting, length);
+      if (lanes.every((work) => work === undefined)) return;
+      const { rows, places } = nextPass(lanes, length);
+      using packed = upload(device, packRows(rows, paddedRows(rows.length)));
+      using wanted = upload(device, hostTensor(places));
+      const made = passes.step(parameters, cache, packed, wanted);
+      cache = made.cache;
+      using logits = made.logits;
+      const values = splitRows(await readLogits(logits, []), config.vocabulary);
+      for (const [lane, work] of lanes.entries()) {
+        if (work === undefined || places[lane] < 0) continue;
+        const { request, text } = work;
+        const chosen = probabilities(request.warp, values[lane], text);
+        text.push(sample(chosen, coinsOf(request.key).sample(text.length)));
+        const ended = endOf(work, length, stopTokens);
+        if (ended === undefined) continue;
+        lanes[lane] = undefined;
+        yield { request, tokens: text.slice(request.prompt.length), stopped: ended === "stop" };
+      }
+    }
+  } finally {
+    releaseTree(cache);
+  }
+}
+
+/** Gives every free lane the next request. */
+function fillLanes<Request extends BatchRequest>(
+  lanes: (Work<Request> | undefined)[],
+  waiting: Iterator<Request>,
+  length: number,
+): void {
+  for (const [lane, work] of lanes.entries()) {
+    if (work !== undefined) continue;
+    const next = waiting.next();
+    if (next.done === true) return;
+    const { prompt } = next.value;
+    if (prompt.length === 0 || prompt.length >= length) {
+      throw new OutriderError(
+        `prompts of 1 to ${length - 1} tokens`,
+        `one of ${prompt.length}`,
+        "leave it out, or raise the length",
+      );
+    }
+    lanes[lane] = { request: next.value, text: [...prompt], cached: 0 };
+  }
+}
+
+/** The rows of all lanes, and for each lane the place of the row to sample from, or -1. */
+function nextPass<Request extends BatchRequest>(
+  lanes: readonly (Work<Request> | undefined)[],
+  length: number,
+): { readonly rows: readonly Row[]; readonly places: Int32Array } {
+  const rows: Row[] = [];
+  const places = new Int32Array(lanes.length).fill(-1);
+  lanes.forEach((work, lane) => {
+    if (work === undefined) return;
+    const own = rowsOf(work, lane, length);
+    rows.push(...own);
+    work.cached += own.length;
+    if (work.cached === work.text.length) places[lane] = rows.length - 1;
+  });
+  return { rows, places };
+}
+
+function endOf<Request extends BatchRequest>(
+  { request, text }: Work<Request>,
+  length: number,
+  stopTokens: ReadonlySet<TokenId>,
+): "stop" | "limit" | undefined {
+  if (stopTokens.has(text[text.length - 1])) return "stop";
+  const written = text.length - request.prompt.length;
+  return written >= request.maximumTokens || text.length >= length ? "limit" : undefined;
+}

@@ -1,0 +1,137 @@
+/**
+ * The compiled passes of a transformer with a cache: rows in, logits out.
+ *
+ * @module
+ */
+import { full } from "../core/elementwise_ops.ts";
+import { OutriderError } from "../core/errors.ts";
+import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
+import { gather } from "../core/linear_ops.ts";
+import { concat, reshape, sliceAxis } from "../core/movement_ops.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { type KvLayers, llama, llamaLogits, type LlamaRows } from "../nn/llama.ts";
+import type { LlamaConfig } from "../nn/llama_config.ts";
+import type { LlamaParameters } from "../nn/llama_parameters.ts";
+import { compile } from "../runtime/compile.ts";
+import { type Device, read, releaseTree } from "../runtime/device.ts";
+import type { DeviceArray } from "../runtime/device_array.ts";
+import { type Logits, logitsOf, type TokenId } from "./language_model.ts";
+
+/** One row of a pass. */
+export interface Row {
+  readonly token: TokenId;
+  /** Position in its text. */
+  readonly position: number;
+  /** Cache slot that its keys and values are written to. */
+  readonly slot: number;
+  /** First slot that it sees. */
+  readonly start: number;
+  /** Slot after the last one that it sees; its own is `end - 1` in a chain. */
+  readonly end: number;
+}
+
+/** Row counts that passes are padded to, so that few shapes are compiled. */
+export function paddedRows(rows: number): number {
+  if (rows <= 16) return rows;
+  const step = rows <= 64 ? 8 : 64;
+  return Math.ceil(rows / step) * step;
+}
+
+/** Rows as one i32 array `[5, padded]`; padding rows see nothing and write nowhere. */
+export function packRows(rows: readonly Row[], padded = paddedRows(rows.length)): HostTensor {
+  const packed = new Int32Array(5 * padded);
+  packed.fill(-1, 4 * padded);
+  rows.forEach(({ token, position, slot, start, end }, i) => {
+    packed[i] = token;
+    packed[padded + i] = position;
+    packed[2 * padded + i] = start;
+    packed[3 * padded + i] = end;
+    packed[4 * padded + i] = slot;
+  });
+  return hostTensor(packed, [5, padded]);
+}
+
+function unpacked(packed: Tensor): LlamaRows {
+  const [, count] = packed.shape;
+  const row = (i: number) => reshape(sliceAxis(packed, 0, i, 1), [count]);
+  return { tokens: row(0), positions: row(1), start: row(2), end: row(3), slots: row(4) };
+}
+
+/** The passes; a cache that goes in is donated, and its successor comes out. */
+export interface LlamaPasses {
+  /** Runs packed rows and gives the logits of those at the places `wanted`, i32 `[n]`. */
+  readonly step: (
+    parameters: LlamaParameters<DeviceArray>,
+    cache: KvLayers<DeviceArray>,
+    rows: DeviceArray,
+    wanted: DeviceArray,
+  ) => { readonly logits: DeviceArray; readonly cache: KvLayers<DeviceArray> };
+  /** Runs packed rows for their keys and values alone. */
+  readonly fill: (
+    parameters: LlamaParameters<DeviceArray>,
+    cache: KvLayers<DeviceArray>,
+    rows: DeviceArray,
+  ) => KvLayers<DeviceArray>;
+  /** A copy of a cache with twice the slots. */
+  readonly grow: (cache: KvLayers<DeviceArray>) => KvLayers<DeviceArray>;
+  /** A cache of zeros. */
+  readonly empty: (slots: number) => KvLayers<DeviceArray>;
+}
+
+function twice(table: Tensor): Tensor {
+  return concat([table, full(table.shape, 0)], 0);
+}
+
+function emptyLayers(config: LlamaConfig, slots: number): KvLayers<Tensor> {
+  const table = () => full([slots, config.keyValueHeads * config.headWidth], 0);
+  return Array.from({ length: config.layers }, () => ({ key: table(), value: table() }));
+}
+
+/** Compiles the passes of a model; each shape is traced when it first occurs. */
+export function compilePasses(device: Device, config: LlamaConfig): LlamaPasses {
+  const step = (
+    parameters: LlamaParameters<Tensor>,
+    cache: KvLayers<Tensor>,
+    rows: Tensor,
+    wanted: Tensor,
+  ) => {
+    const output = llama(config, parameters, unpacked(rows), cache);
+    const logits = llamaLogits(parameters, gather(output.hidden, wanted));
+    return { logits, cache: output.cache };
+  };
+  const fill = (parameters: LlamaParameters<Tensor>, cache: KvLayers<Tensor>, rows: Tensor) =>
+    llama(config, parameters, unpacked(rows), cache).cache;
+  const grow = (cache: KvLayers<Tensor>): KvLayers<Tensor> =>
+    cache.map(({ key, value }) => ({ key: twice(key), value: twice(value) }));
+  const empty = (slots: number) => emptyLayers(config, slots);
+  return {
+    step: compile(device, step, { name: "a forward pass", donate: [1] }),
+    fill: compile(device, fill, { name: "a prefill pass", donate: [1] }),
+    grow: compile(device, grow, { name: "cache growth" }),
+    empty: compile(device, empty, { name: "a new cache" }),
+  };
+}
+
+/** Reads logits; where that fails, the cache that came with them is released. */
+export async function readLogits(
+  logits: DeviceArray,
+  cache: KvLayers<DeviceArray>,
+): Promise<Float32Array> {
+  try {
+    const values = await read(logits);
+    if (values instanceof Float32Array) return values;
+    throw new OutriderError("f32 logits", logits.type, "compile the pass with f32 weights");
+  } catch (error) {
+    releaseTree(cache);
+    throw error;
+  }
+}
+
+/** Values `[rows, width]` as one logits row each, without copying. */
+export function splitRows(values: Float32Array, width: number): Logits[] {
+  const count = values.length / width;
+  return Array.from(
+    { length: count },
+    (_, i) => logitsOf(values.subarray(i * width, (i + 1) * width)),
+  );
+}

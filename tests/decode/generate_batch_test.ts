@@ -1,0 +1,93 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { wasmBackend } from "../../src/backends/wasm/mod.ts";
+import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
+import {
+  autoregressive,
+  type BatchRequest,
+  chainWarps,
+  generate,
+  generateBatch,
+  limit,
+  llamaModel,
+  temperature,
+  topP,
+  untilToken,
+} from "../../src/decode/mod.ts";
+import { initLlama, tinyLlama } from "../../src/nn/mod.ts";
+import { createDevice, releaseTree, uploadTree } from "../../src/runtime/mod.ts";
+
+const CONFIG = tinyLlama({
+  layers: 2,
+  width: 32,
+  heads: 4,
+  keyValueHeads: 2,
+  headWidth: 8,
+  vocabulary: 40,
+});
+const STOP = new Set([3, 17, 29]);
+
+function requestsOf(count: number): BatchRequest[] {
+  return Array.from({ length: count }, (_, i) => {
+    const key = foldIn(keyOf(11), i);
+    const length = 1 + uniformInteger(foldIn(key, "length"), 90);
+    return {
+      prompt: Array.from({ length }, (_, k) => uniformInteger(foldIn(key, k), 40)),
+      warp: i % 3 === 0 ? temperature(0) : chainWarps(temperature(0.9), topP(0.95)),
+      key,
+      maximumTokens: 5 + (i * 7) % 20,
+    };
+  });
+}
+
+Deno.test("a text is the same alone and in any batch, greedy and sampled", async () => {
+  const device = createDevice(wasmBackend());
+  const parameters = uploadTree(device, initLlama(keyOf(4), CONFIG));
+  const requests = requestsOf(9);
+  const model = llamaModel({ device, config: CONFIG, parameters });
+  const alone = [];
+  for (const { prompt, warp, key, maximumTokens } of requests) {
+    const plain = limit(autoregressive({ target: model, warp }), maximumTokens);
+    alone.push((await generate(untilToken(plain, [...STOP]), prompt, { key })).tokens);
+  }
+  for (const sequences of [1, 2, 5, 16]) {
+    const options = {
+      device,
+      config: CONFIG,
+      parameters,
+      sequences,
+      length: 128,
+      stopTokens: STOP,
+    };
+    const together = new Map<BatchRequest, readonly number[]>();
+    for await (const { request, tokens } of generateBatch(options, requests)) {
+      together.set(request, tokens);
+    }
+    const withoutStop = requests.map((request) =>
+      (together.get(request) ?? []).filter((token) => !STOP.has(token))
+    );
+    assertEquals(withoutStop, alone.map((tokens) => tokens.filter((token) => !STOP.has(token))));
+  }
+  releaseTree(parameters);
+  assertEquals(device.counters().liveSlots, 0);
+  device.close();
+});
+
+Deno.test("a prompt that does not fit is refused and nothing stays on the device", async () => {
+  const device = createDevice(wasmBackend());
+  const parameters = uploadTree(device, initLlama(keyOf(4), CONFIG));
+  const before = device.counters().liveSlots;
+  const options = { device, config: CONFIG, parameters, sequences: 2, length: 8, stopTokens: STOP };
+  const request = {
+    prompt: new Array(8).fill(1),
+    warp: temperature(0),
+    key: keyOf(1),
+    maximumTokens: 4,
+  };
+  await assertRejects(
+    () => Array.fromAsync(generateBatch(options, [request])),
+    Error,
+    "1 to 7 tokens",
+  );
+  assertEquals(device.counters().liveSlots, before);
+  device.close();
+});
