@@ -21,7 +21,7 @@ import {
   trainBytePairs,
   trainingConversations,
 } from "@outrider/outrider/data";
-import { bytePairMetadata, writeLlama } from "@outrider/outrider/io";
+import { byteLevelMetadata, writeGgufModel } from "@outrider/outrider/io";
 import { initLlama, tinyLlama } from "@outrider/outrider/nn";
 import { adamW, warmupCosine } from "@outrider/outrider/optim";
 import { createDevice, downloadTree } from "@outrider/outrider/runtime";
@@ -32,6 +32,7 @@ import {
   saveCheckpoint,
   textBatch,
   trainLoop,
+  weightReader,
 } from "@outrider/outrider/train";
 import { parseArgs } from "@std/cli/parse-args";
 
@@ -149,11 +150,19 @@ const { state } = await trainLoop({
   },
 });
 const parameters = await downloadTree(state.parameters);
-await writeLlama(`${flags.out}/embedded.gguf`, {
+await writeGgufModel(`${flags.out}/embedded.gguf`, {
   name: "Outrider embedded chat model",
   config: CONFIG,
-  parameters,
-  tokenizer: bytePairMetadata(tokenizer, CHAT_TEMPLATE, { bos: END_OF_TEXT, eos: END_OF_TURN }),
+  readWeight: weightReader(parameters),
+  tokenizer: byteLevelMetadata({
+    tokens: tokenizer.vocabulary,
+    merges: tokenizer.merges,
+    control: [END_OF_TEXT, START, END_OF_TURN],
+    preTokenizer: "smollm",
+    bos: END_OF_TEXT,
+    eos: END_OF_TURN,
+    chatTemplate: CHAT_TEMPLATE,
+  }),
   format: "F16",
 });
 device.close();

@@ -39,11 +39,3 @@ export { tokenizerFromJson, type TokenizerSettings } from "./tokenizer_json.ts";
 export type { TokenId, TokenKind } from "./tokenizer_vocabulary.ts";
 export * from "./write_model.ts";
 export { loadDenseLlama, loadLlama, WEIGHT_TYPES, type WeightType } from "./load_llama.ts";
-export {
-  bytePairMetadata,
-  type BytePairVocabulary,
-  type ExportFormat,
-  type LlamaExport,
-  tokenizerMetadata,
-  writeLlama,
-} from "./write_llama.ts";

@@ -7,3 +7,4 @@ export * from "./checkpoint.ts";
 export * from "./row_batch.ts";
 export * from "./train_loop.ts";
 export * from "./trainer.ts";
+export * from "./weights.ts";
