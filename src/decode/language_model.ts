@@ -136,15 +136,29 @@ export function oneHot(vocabulary: number, token: TokenId): Probs {
     );
   }
   values[token] = 1;
-  return trusted(values);
+  return marked(values);
 }
 
-/** Marks an array whose sum is 1 by the way it was made; only for functions of this module set. */
-export function trusted(values: Float64Array): Probs {
-  if (isTrusted(values)) return values;
+/**
+ * Divides weights of 0 or more by their sum (above 0), in place; for the functions of this module
+ * that have just summed them.
+ */
+export function normalise(weights: Float64Array, sum: number): Probs {
+  const scale = 1 / sum;
+  // A sum so small that its inverse overflows has to be divided by.
+  const divides = scale === Infinity;
+  for (let token = 0; token < weights.length; token++) {
+    const weight = weights[token];
+    if (weight !== 0) weights[token] = divides ? weight / sum : weight * scale;
+  }
+  return marked(weights);
+}
+
+function marked(values: Float64Array): Probs {
+  if (isMarked(values)) return values;
   throw new OutriderError("probabilities", "an empty array", "check the vocabulary");
 }
 
-function isTrusted(values: Float64Array): values is Probs {
+function isMarked(values: Float64Array): values is Probs {
   return values.length > 0;
 }

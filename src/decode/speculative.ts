@@ -8,7 +8,7 @@ import type { Key } from "../core/random.ts";
 import type { Decoder, Step } from "./decoder.ts";
 import { checkProposal, type Draft, type Proposal } from "./draft.ts";
 import { type DraftLength, fixedLength } from "./draft_length.ts";
-import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
+import type { LanguageModel, Logits, Probs, TokenId } from "./language_model.ts";
 import {
   checkLogits,
   type Clock,
@@ -204,10 +204,23 @@ function judge<Cache, DraftState>(
   logits: readonly Logits[],
 ): Verdict {
   const start = text.length;
-  const target = logits.map((row, i) => probabilities(warp, row, [...text, ...tokens.slice(0, i)]));
+  const target = lazyRows(
+    logits.length,
+    (place) => probabilities(warp, logits[place], [...text, ...tokens.slice(0, place)]),
+  );
   const round: Round = { tokens, draft: probs, target };
   return verify(round, {
     accept: tokens.map((_, i) => coins.accept(start, start + i)),
-    sample: target.map((_, i) => coins.sample(start + i)),
+    sample: logits.map((_, i) => coins.sample(start + i)),
   });
+}
+
+/** Rows that are computed when they are first read. */
+function lazyRows(length: number, row: (place: number) => Probs): ArrayLike<Probs> {
+  const rows: { readonly length: number; [place: number]: Probs } = { length };
+  for (let place = 0; place < length; place++) {
+    let known: Probs | undefined;
+    Object.defineProperty(rows, place, { get: () => known ??= row(place) });
+  }
+  return rows;
 }

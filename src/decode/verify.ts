@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type Probs, type TokenId, trusted } from "./language_model.ts";
+import { normalise, type Probs, type TokenId } from "./language_model.ts";
 
 /** What a target pass over a block has to judge. `gamma` is the number of drafted tokens. */
 export interface Round {
@@ -16,8 +16,11 @@ export interface Round {
   readonly tokens: readonly TokenId[];
   /** The processed distributions that they were drawn from, `[gamma][vocabulary]`. */
   readonly draft: readonly Probs[];
-  /** The target's processed distributions, `[gamma + 1][vocabulary]`. */
-  readonly target: readonly Probs[];
+  /**
+   * The target's processed distributions, `[gamma + 1][vocabulary]`: an array, or rows that are
+   * computed when they are first read, so that a rule pays only for those that it looks at.
+   */
+  readonly target: ArrayLike<Probs>;
 }
 
 /** The chance in a verdict, all in [0, 1). */
@@ -65,8 +68,7 @@ export function residual(target: Probs, draft: Probs, weight: number = 1): Probs
     }
   }
   if (sum === 0) return target;
-  for (let token = 0; token < out.length; token++) out[token] /= sum;
-  return trusted(out);
+  return normalise(out, sum);
 }
 
 /**

@@ -8,14 +8,8 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
-import {
-  type Logits,
-  logitsOf,
-  oneHot,
-  type Probs,
-  type TokenId,
-  trusted,
-} from "./language_model.ts";
+import { ALL, softmaxUntil } from "./cut.ts";
+import { type Logits, logitsOf, oneHot, type Probs, type TokenId } from "./language_model.ts";
 
 /**
  * A function from a logits row `[vocabulary]` and all tokens before the one to be chosen to a logits
@@ -62,18 +56,7 @@ export function probabilities(
  * ```
  */
 export function softmax(logits: Logits, previous: readonly TokenId[] = []): Probs {
-  const maximum = logits[argmax(logits, previous)];
-  const out = new Float64Array(logits.length);
-  let sum = 0;
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token];
-    if (logit === -Infinity) continue;
-    const weight = Math.exp(logit - maximum);
-    out[token] = weight;
-    sum += weight;
-  }
-  for (let token = 0; token < out.length; token++) out[token] /= sum;
-  return trusted(out);
+  return softmaxUntil(ALL, logits, logits[argmax(logits, previous)]);
 }
 
 /**
@@ -167,7 +150,12 @@ export function temperature(value: number): Warp {
   if (!(value >= 1e-6 && value <= 1e6)) {
     throw new OutriderError("a temperature of 0, or from 1e-6 to 1e6", `${value}`, "choose 0 to 2");
   }
-  return (logits) => value === 1 ? logits : logitsOf(logits.map((logit) => logit / value));
+  return (logits) => {
+    if (value === 1) return logits;
+    const out = new Float32Array(logits.length);
+    for (let token = 0; token < logits.length; token++) out[token] = logits[token] / value;
+    return logitsOf(out);
+  };
 }
 
 /**

@@ -8,8 +8,9 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
-import { bucketOf, BUCKETS, type Cut, findCut, maskAfter, survives } from "./cut.ts";
-import { type Logits, logitsOf, type Probs, type TokenId, trusted } from "./language_model.ts";
+import { ALL, type Cut, findCut, maskAfter, softmaxUntil } from "./cut.ts";
+import { decay } from "./decay.ts";
+import type { Logits, Probs, TokenId } from "./language_model.ts";
 import { argmax, type Warp } from "./warp.ts";
 
 /**
@@ -33,16 +34,9 @@ export function topK(count: number): Warp {
       "leave top-k out to keep all tokens",
     );
   }
-  return (logits, previous) => {
-    if (count >= logits.length) return logits;
-    const maximum = logits[argmax(logits, previous)];
-    const histogram = new Float64Array(BUCKETS);
-    for (let token = 0; token < logits.length; token++) {
-      histogram[bucketOf(maximum - logits[token])]++;
-    }
-    const cut = findCut(logits, maximum, histogram, count, () => 1);
-    return cut ? maskAfter(cut, logits) : logits;
-  };
+  return truncation((logits, maximum) =>
+    count < logits.length ? findCut(logits, maximum, count, () => 1) : undefined
+  );
 }
 
 /**
@@ -61,16 +55,13 @@ export function topK(count: number): Warp {
  */
 export function topP(mass: number): Warp {
   checkFraction(mass, "top-p");
-  const warp = (logits: Logits, previous: readonly TokenId[]): Logits => {
-    if (mass === 1) return logits;
-    const { cut } = nucleus(logits, previous, mass);
-    return cut ? maskAfter(cut, logits) : logits;
-  };
-  return Object.assign(warp, {
-    probs: (logits: Logits, previous: readonly TokenId[]): Probs => {
-      const { cut, weights, total } = nucleus(logits, previous, mass);
-      return cut ? renormalise(weights, logits, cut) : divide(weights, total);
-    },
+  return truncation((logits, maximum) => {
+    if (mass === 1) return undefined;
+    let total = 0;
+    for (let token = 0; token < logits.length; token++) total += decay(maximum - logits[token]);
+    // A mass of 0 still keeps the most probable token.
+    const goal = Math.max(mass * total, Number.MIN_VALUE);
+    return findCut(logits, maximum, goal, (logit) => decay(maximum - logit));
   });
 }
 
@@ -89,11 +80,9 @@ export function topP(mass: number): Warp {
  */
 export function minP(fraction: number): Warp {
   checkFraction(fraction, "min-p");
-  return (logits, previous) => {
-    if (fraction === 0) return logits;
-    const least = logits[argmax(logits, previous)] + Math.log(fraction);
-    return logitsOf(logits.map((logit) => logit < least ? -Infinity : logit));
-  };
+  return truncation((_logits, maximum) =>
+    fraction === 0 ? undefined : { logit: maximum + Math.log(fraction), token: Infinity }
+  );
 }
 
 function checkFraction(value: number, name: string): void {
@@ -106,43 +95,16 @@ function checkFraction(value: number, name: string): void {
   }
 }
 
-interface Nucleus {
-  /** `exp(logit - maximum)` of every token, `[vocabulary]`. */
-  readonly weights: Float64Array;
-  readonly total: number;
-  readonly cut: Cut | undefined;
-}
-
-function nucleus(logits: Logits, previous: readonly TokenId[], mass: number): Nucleus {
-  const maximum = logits[argmax(logits, previous)];
-  const weights = new Float64Array(logits.length);
-  const histogram = new Float64Array(BUCKETS);
-  let total = 0;
-  for (let token = 0; token < logits.length; token++) {
-    const distance = maximum - logits[token];
-    const weight = Math.exp(-distance);
-    weights[token] = weight;
-    histogram[bucketOf(distance)] += weight;
-    total += weight;
-  }
-  const measure = (logit: number): number => Math.exp(logit - maximum);
-  const cut = mass === 1
-    ? undefined
-    : findCut(logits, maximum, histogram, Math.max(mass * total, Number.MIN_VALUE), measure);
-  return { weights, total, cut };
-}
-
-/** Divides the weights by the sum of those that survive and clears the others, in place. */
-function renormalise(weights: Float64Array, logits: Logits, cut: Cut): Probs {
-  let kept = 0;
-  for (let token = 0; token < weights.length; token++) {
-    if (survives(cut, logits[token], token)) kept += weights[token];
-    else weights[token] = 0;
-  }
-  return divide(weights, kept);
-}
-
-function divide(weights: Float64Array, sum: number): Probs {
-  for (let token = 0; token < weights.length; token++) weights[token] /= sum;
-  return trusted(weights);
+/** A warp that keeps the tokens up to a cut, or all where there is none. */
+function truncation(cutOf: (logits: Logits, maximum: number) => Cut | undefined): Warp {
+  const warp = (logits: Logits, previous: readonly TokenId[]): Logits => {
+    const cut = cutOf(logits, logits[argmax(logits, previous)]);
+    return cut ? maskAfter(cut, logits) : logits;
+  };
+  return Object.assign(warp, {
+    probs: (logits: Logits, previous: readonly TokenId[]): Probs => {
+      const maximum = logits[argmax(logits, previous)];
+      return softmaxUntil(cutOf(logits, maximum) ?? ALL, logits, maximum);
+    },
+  });
 }

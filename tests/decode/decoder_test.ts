@@ -17,6 +17,7 @@ import {
   speculative,
   temperature,
   verifyToken,
+  type Warp,
 } from "../../src/decode/mod.ts";
 import { counted, hashLogits, hashModel } from "./mock_models.ts";
 
@@ -236,4 +237,22 @@ Deno.test("a report's seconds add up to the time of the step by the given clock"
   const { prefill, draft, target: passes, verify, host } = report.seconds;
   assertEquals([prefill > 0, passes, verify], [true, 1, 1]);
   assertEquals(draft + passes + verify + host, ticks - 1 - begin);
+});
+
+Deno.test("token verification warps no row behind the first rejection", async () => {
+  const target = functionModel({ vocabulary: 2, contextLength: 20, logits: () => [1, 0] });
+  const draft: Draft<null> = {
+    ...draftNone(),
+    propose: (state) =>
+      Promise.resolve({ state, tokens: [0, 1, 0], probs: [0, 1, 0].map((id) => oneHot(2, id)) }),
+  };
+  let rows = 0;
+  const counting: Warp = (logits, previous) => {
+    rows++;
+    return temperature(0)(logits, previous);
+  };
+  const decoder = speculative({ target, draft, verify: verifyToken, warp: counting, gamma: 3 });
+  const { state, tokens } = await decoder.step(await decoder.init([0], key));
+  decoder.close(state);
+  assertEquals([tokens, rows], [[0, 0], 2]);
 });

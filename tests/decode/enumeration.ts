@@ -139,7 +139,7 @@ function holdToLaw(
 ): void {
   const accept = pattern.map((yes, i) => yes ? accepts[i] / 2 : (1 + accepts[i]) / 2);
   for (const coin of [0, 0.3, 0.7, 1 - 2 ** -53]) {
-    const coins = { accept, sample: round.target.map(() => coin) };
+    const coins = { accept, sample: Array(round.target.length).fill(coin) };
     assertEquals(law.verify(round, coins), { accepted, next: sample(next, coin) });
   }
 }

@@ -107,7 +107,10 @@ for (const law of [tokenLaw, blockLaw]) {
           const round = roundOf(draft, target, text, tokens);
           if (tokens.some((token, i) => round.draft[i][token] === 0)) continue;
           for (const coin of [0, 0.5, 1 - 2 ** -53]) {
-            const coins = { accept: tokens.map(() => coin), sample: round.target.map(() => coin) };
+            const coins = {
+              accept: tokens.map(() => coin),
+              sample: Array(round.target.length).fill(coin),
+            };
             assertEquals(law.verify(round, coins).accepted, gamma);
           }
         }

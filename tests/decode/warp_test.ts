@@ -16,6 +16,7 @@ import {
   topP,
   type Warp,
 } from "../../src/decode/mod.ts";
+import { decay } from "../../src/decode/decay.ts";
 
 /** Rows of many sizes and spreads; every third one on a coarse grid, so that it is full of ties. */
 function rows(): Logits[] {
@@ -74,8 +75,26 @@ Deno.test("min-p keeps what has at least that share of the best token's probabil
   }
 });
 
+Deno.test("the exponential of softmax is within two units in the last place of Math.exp", () => {
+  let worst = 0;
+  for (let i = 0; i <= 100_000; i++) {
+    const distance = i * 0.007;
+    const exact = Math.exp(-distance);
+    worst = Math.max(worst, Math.abs(decay(distance) - exact) / exact);
+  }
+  assert(worst <= 2 * Number.EPSILON, `${worst}`);
+  assertEquals([decay(0), decay(746), decay(Infinity)], [1, 0, 0]);
+});
+
 Deno.test("a warp's short way to probabilities has the bits of the long way", () => {
-  const warps = [greedy(), topP(0.7), topP(1), chainWarps(temperature(0.8), topK(9), topP(0.9))];
+  const warps = [
+    greedy(),
+    topP(0.7),
+    topP(1),
+    minP(0.2),
+    topK(4),
+    chainWarps(temperature(0.8), topP(0.9)),
+  ];
   for (const row of rows()) {
     for (const warp of warps) {
       assert(warp.probs !== undefined);
