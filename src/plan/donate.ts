@@ -45,10 +45,26 @@ const RELATIONS: readonly ((output: Tensor, input: Tensor) => boolean)[] = [
   alike,
 ];
 
+/** Packed matrices only pass through, in their own memory. */
+function refusePackedResults(
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  taken: readonly number[],
+): void {
+  const packed = outputs.find((output, k) => isPacked(output.type) && inputs[taken[k]] !== output);
+  if (packed === undefined) return;
+  throw new OutriderError(
+    "results of a computed type, or donated packed inputs",
+    `${packed.type}${shapeText(packed.shape)}`,
+    "leave the packed matrix out of the result, or donate it",
+  );
+}
+
 /**
  * For each output the index of the donated input that it replaces, or -1.
  *
- * @throws OutriderError where a donated input has no output of its size and type
+ * @throws OutriderError where a donated input has no output of its size and type, or where an
+ * output is packed and not a donated input itself
  */
 export function matchDonations(
   inputs: readonly Tensor[],
@@ -75,5 +91,6 @@ export function matchDonations(
       "return the new value of what is donated, or do not donate it",
     );
   }
+  refusePackedResults(inputs, outputs, taken);
   return taken;
 }

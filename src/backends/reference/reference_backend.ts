@@ -77,9 +77,11 @@ function executable(memory: Memory, plan: Plan): Executable {
           [node, elementsOf(memory, inputs[i], plan.inputPorts[i])] as const
         ),
       );
+      // Packed results are donated inputs, which stay where they are.
+      const computed = [...plan.outputs.keys()].filter((i) => !isPacked(plan.outputs[i].type));
       // All results are known before any is stored, so donated memory is overwritten unseen.
-      evaluateGraph(plan.outputs, bindings).forEach((values, i) => {
-        const target = partOf(memory, outputs[i], 0, plan.outputPorts[i].bytes);
+      evaluateGraph(computed.map((i) => plan.outputs[i]), bindings).forEach((values, k) => {
+        const target = partOf(memory, outputs[computed[k]], 0, values.byteLength);
         target.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
       });
     },
