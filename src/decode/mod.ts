@@ -33,6 +33,8 @@ export {
   type TokenId,
 } from "./language_model.ts";
 export { type LlamaCache, llamaModel, type LlamaModelOptions } from "./llama_model.ts";
+export { type Costs, measureCosts } from "./measure_costs.ts";
+export { type PrefixCache, rememberPrefix } from "./remember_prefix.ts";
 export * from "./sample.ts";
 export * from "./speculative.ts";
 export * from "./stream.ts";

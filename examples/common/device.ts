@@ -1,0 +1,58 @@
+/**
+ * The device that a command runs on: here, and only here, a program chooses its backend.
+ *
+ * @module
+ */
+import { OutriderError } from "@outrider/outrider";
+import { referenceBackend } from "@outrider/outrider/backends/reference";
+import { wasmBackend } from "@outrider/outrider/backends/wasm";
+import { choice, integerOr } from "@outrider/outrider/cli";
+import { createDevice, type Device } from "@outrider/outrider/runtime";
+
+/** Flags of every command that computes. */
+export const deviceFlags = {
+  backend: choice({
+    of: ["auto", "wasm", "reference", "webgpu"],
+    default: "auto",
+    help: "where to compute; reference is slow and the specification",
+  }),
+  threads: integerOr({
+    word: "auto",
+    default: "auto",
+    minimum: 1,
+    maximum: 64,
+    help: "threads of the wasm backend",
+  }),
+};
+
+/** What {@link deviceFlags} give. */
+export interface DeviceOptions {
+  readonly backend: "auto" | "wasm" | "reference" | "webgpu";
+  readonly threads: number | "auto";
+}
+
+/** A device and how many threads it uses. */
+export interface OpenDevice {
+  readonly device: Device;
+  readonly threads: number;
+}
+
+/** Opens the device that the flags ask for. */
+export function openDevice({ backend, threads }: DeviceOptions): OpenDevice {
+  if (backend === "webgpu") {
+    throw new OutriderError(
+      "the backend wasm or reference",
+      "webgpu, which this version does not have yet",
+      "leave --backend out",
+    );
+  }
+  if (threads !== "auto" && threads !== 1) {
+    throw new OutriderError(
+      "--threads auto or 1",
+      `${threads}, which this version does not have yet`,
+      "leave --threads out",
+    );
+  }
+  const made = backend === "reference" ? referenceBackend() : wasmBackend();
+  return { device: createDevice(made), threads: 1 };
+}

@@ -1,0 +1,74 @@
+/**
+ * Models of commands: from a name on the command line to a language model on a device.
+ *
+ * @module
+ */
+import type { CommandContext } from "@outrider/outrider/cli";
+import { choice, requiredText } from "@outrider/outrider/cli";
+import { type LanguageModel, type LlamaCache, llamaModel } from "@outrider/outrider/decode";
+import { loadLlama, type ModelFile, openModel, resolveModel } from "@outrider/outrider/io";
+import { WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
+import { type LlamaParameters, parameterCount } from "@outrider/outrider/nn";
+import { type Device, type DeviceArray, releaseTree, upload } from "@outrider/outrider/runtime";
+
+/** Flags that name a target and how its weights are kept. */
+export const targetFlags = {
+  target: requiredText({
+    placeholder: "MODEL",
+    help: "embedded, smollm2, a path, or a hub id such as owner/name",
+  }),
+  dtype: choice({
+    of: WEIGHT_TYPES,
+    default: "keep",
+    help: "how weights are stored; keep is the file's own precision",
+  }),
+};
+
+/** A model on a device. */
+export interface LoadedModel<Cache = LlamaCache> {
+  readonly file: ModelFile;
+  readonly parameters: LlamaParameters<DeviceArray>;
+  readonly model: LanguageModel<Cache>;
+  /** How many parameters it has. */
+  readonly size: number;
+  /** Gives the weights back and closes the file. */
+  release(): void;
+}
+
+/** Finds, opens and uploads a model; a download shows its progress. */
+export async function loadModel(
+  device: Device,
+  name: string,
+  dtype: WeightType,
+  { progress }: Pick<CommandContext, "progress">,
+): Promise<LoadedModel> {
+  const file = await openModel(await findModel(name, progress));
+  const parameters = await loadLlama(file, dtype, (tensor) => upload(device, tensor));
+  const { config } = file;
+  return {
+    file,
+    parameters,
+    model: llamaModel({ device, config, parameters }),
+    size: parameterCount(config),
+    release: () => {
+      releaseTree(parameters);
+      file.close();
+    },
+  };
+}
+
+/** The path of a model, downloaded where necessary. */
+export async function findModel(
+  name: string,
+  progress: CommandContext["progress"],
+): Promise<string> {
+  let bar: ReturnType<CommandContext["progress"]> | undefined;
+  const path = await resolveModel(name, {
+    onProgress: ({ what, done, total }) => {
+      bar ??= progress({ label: what, unit: "bytes", total });
+      bar.update(done);
+    },
+  });
+  bar?.finish();
+  return path;
+}

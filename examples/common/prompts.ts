@@ -1,0 +1,49 @@
+/**
+ * What a command is asked: prompt flags, and prompts as token ids.
+ *
+ * @module
+ */
+import { OutriderError } from "@outrider/outrider";
+import { optionalText, text, toggle } from "@outrider/outrider/cli";
+import { type ChatMessage, encodeChat } from "@outrider/outrider/io";
+import type { LoadedModel } from "./models.ts";
+
+/** Flags that say what to answer. */
+export const promptFlags = {
+  prompt: optionalText({ help: "what to answer" }),
+  promptFile: optionalText({ placeholder: "FILE", help: "a file with what to answer" }),
+  system: text({ default: "", help: "a system prompt" }),
+  raw: toggle({ help: "continue the prompt as it is, without the chat template" }),
+};
+
+/** Reads the prompt from where the flags say. */
+export async function promptOf(
+  { prompt, promptFile }: { readonly prompt?: string; readonly promptFile?: string },
+): Promise<string> {
+  if ((prompt === undefined) === (promptFile === undefined)) {
+    throw new OutriderError(
+      "--prompt TEXT or --prompt-file FILE",
+      prompt === undefined ? "neither" : "both",
+      "give one of them",
+    );
+  }
+  return prompt ?? await Deno.readTextFile(promptFile ?? "");
+}
+
+/** The messages that a system prompt begins a conversation with. */
+export function openingMessages(system: string): ChatMessage[] {
+  return system === "" ? [] : [{ role: "system", content: system }];
+}
+
+/** The token ids of a prompt, as a chat turn or raw. */
+export function encodePrompt(
+  { file }: Pick<LoadedModel, "file">,
+  prompt: string,
+  { raw, system }: { readonly raw: boolean; readonly system: string },
+): number[] {
+  if (raw) return file.tokenizer.encode(prompt);
+  return encodeChat(file.tokenizer, [...openingMessages(system), {
+    role: "user",
+    content: prompt,
+  }]);
+}

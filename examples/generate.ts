@@ -1,0 +1,72 @@
+/**
+ * Writes one text with a target model, plain or with a draft running ahead.
+ *
+ *     deno task generate --target smollm2 --prompt "Why is the sky blue?"
+ *
+ * @module
+ */
+import { runCommand, toggle } from "@outrider/outrider/cli";
+import { metricsOf } from "@outrider/outrider/evaluate";
+import { decoderOf, decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
+import { deviceFlags, openDevice } from "./common/device.ts";
+import { loadModel, targetFlags } from "./common/models.ts";
+import { encodePrompt, promptFlags, promptOf } from "./common/prompts.ts";
+import { showText, writeText } from "./common/write_text.ts";
+
+const flags = {
+  ...targetFlags,
+  ...promptFlags,
+  ...decodingFlags,
+  ...deviceFlags,
+  json: toggle({ help: "print one JSON object" }),
+};
+
+await runCommand({
+  name: "generate",
+  summary: "Writes one text with a target model, plain or with a draft running ahead.",
+  flags,
+}, async (options, context) => {
+  const started = performance.now();
+  const prompt = await promptOf(options);
+  const { device, threads } = openDevice(options);
+  const target = await loadModel(device, options.target, options.dtype, context);
+  const draft = await loadDraft(device, options.draft, options.dtype, target, context);
+  const promptIds = encodePrompt(target, prompt, options);
+  const decoder = await decoderOf(target, draft, { ...options, warp: warpOf(options) });
+  const load = (performance.now() - started) / 1000;
+  const { signal } = context;
+  const onText = options.json ? () => {} : showText;
+  const run = { ...options, signal, onText };
+  const { tokens, text, reports, finish } = await writeText(
+    decoder,
+    target.file.tokenizer,
+    promptIds,
+    run,
+  );
+  const draftSizeRatio = (draft.model?.size ?? 0) / target.size;
+  const metrics = metricsOf(reports, { draftSizeRatio });
+  const { seconds, tokensPerSecond, blockEfficiency } = metrics;
+  if (!options.json) context.print("\n");
+  context.log(
+    `${tokens.length} tokens, ${tokensPerSecond.toFixed(1)} per second, ` +
+      `${blockEfficiency.toFixed(2)} per target pass\n`,
+  );
+  device.close();
+  return {
+    text,
+    tokens,
+    finish,
+    promptTokens: promptIds.length,
+    promptIds,
+    prefillTokensPerSecond: seconds.prefill > 0 ? promptIds.length / seconds.prefill : 0,
+    decodeTokensPerSecond: tokensPerSecond,
+    steps: metrics.targetPasses,
+    blockEfficiency,
+    acceptance: metrics.acceptanceConditional,
+    acceptanceRate: metrics.acceptance,
+    backend: device.name,
+    dtype: options.dtype,
+    threads,
+    seconds: { load, ...seconds },
+  };
+});

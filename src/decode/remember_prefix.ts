@@ -1,0 +1,72 @@
+/**
+ * A language model that remembers its last text, so that a longer version of it starts warm.
+ *
+ * @module
+ */
+import type { LanguageModel, TokenId } from "./language_model.ts";
+import { type UseOnce, useOnce } from "./use_once.ts";
+
+/** A cache of a remembering model: the tokens in it, and the wrapped cache once there is one. */
+export interface PrefixCache<Cache> {
+  readonly tokens: readonly TokenId[];
+  readonly inner: Cache | undefined;
+  readonly mark: UseOnce;
+}
+
+function sharedLength(a: readonly TokenId[], b: readonly TokenId[]): number {
+  const most = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < most && a[length] === b[length]) length++;
+  return length;
+}
+
+/**
+ * Keeps the cache that was closed last. A new text that begins like it goes on from where they
+ * part, which is exact: rollback is a smaller length, and a row's bits depend on what it sees alone.
+ * A chat's next turn so reads only what is new.
+ */
+export function rememberPrefix<Cache>(
+  model: LanguageModel<Cache>,
+): LanguageModel<PrefixCache<Cache>> {
+  let kept: { readonly tokens: readonly TokenId[]; readonly inner: Cache } | undefined;
+  const wrap = (tokens: readonly TokenId[], inner: Cache | undefined): PrefixCache<Cache> => ({
+    tokens,
+    inner,
+    mark: useOnce("cache"),
+  });
+  /** The kept cache cut to what it shares with the tokens; at least one token is left to read. */
+  const recall = (tokens: readonly TokenId[], wanted: number): { inner: Cache; length: number } => {
+    if (kept === undefined) return { inner: model.open(), length: 0 };
+    const { tokens: old, inner } = kept;
+    kept = undefined;
+    const most = tokens.length - Math.max(1, wanted);
+    const length = Math.min(sharedLength(old, tokens), most);
+    return { inner: model.truncate(inner, length), length };
+  };
+  return {
+    vocabulary: model.vocabulary,
+    contextLength: model.contextLength,
+    open: () => wrap([], undefined),
+    lengthOf: ({ tokens }) => tokens.length,
+    forward: async (cache, tokens, wanted) => {
+      cache.mark.take("forward");
+      const { inner, length } = cache.inner === undefined
+        ? recall(tokens, wanted)
+        : { inner: cache.inner, length: 0 };
+      const passed = await model.forward(inner, tokens.slice(length), wanted);
+      return { cache: wrap([...cache.tokens, ...tokens], passed.cache), logits: passed.logits };
+    },
+    truncate: (cache, length) => {
+      cache.mark.take("truncate");
+      const inner = cache.inner === undefined ? undefined : model.truncate(cache.inner, length);
+      return wrap(cache.tokens.slice(0, length), inner);
+    },
+    close: (cache) => {
+      if (cache.mark.takenBy !== undefined) return;
+      cache.mark.take("close");
+      if (cache.inner === undefined) return;
+      if (kept !== undefined) model.close(kept.inner);
+      kept = { tokens: cache.tokens, inner: cache.inner };
+    },
+  };
+}
