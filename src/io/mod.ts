@@ -26,6 +26,7 @@ export { defaultCacheDirectory } from "./model_cache.ts";
 export * from "./model_config.ts";
 export type { ModelFile, ModelTensor } from "./model_file.ts";
 export * from "./open_model.ts";
+export type { ModelPackage, WheelDownload } from "./package_download.ts";
 export * from "./quantization.ts";
 export * from "./resolve_model.ts";
 export * from "./safetensors.ts";

