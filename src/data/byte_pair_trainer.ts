@@ -239,8 +239,8 @@ const BYTE_OF: ReadonlyMap<string, number> = new Map(
  */
 export function renderChatMl(
   messages: readonly { readonly role: string; readonly content: string }[],
+  { addGenerationPrompt = false }: { readonly addGenerationPrompt?: boolean } = {},
 ): string {
-  return messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join(
-    "",
-  );
+  const turns = messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`);
+  return turns.join("") + (addGenerationPrompt ? "<|im_start|>assistant\n" : "");
 }

@@ -1,9 +1,13 @@
 /**
- * Data: the project's own small language, and a tokenizer for it.
+ * Data: the project's own small language and its tokenizer, corpora, packing, distillation sets.
  *
  * @module
  */
 export * from "./byte_pair_trainer.ts";
+export * from "./corpus.ts";
+export * from "./distillation_set.ts";
+export * from "./documents.ts";
+export { type FileLine, readLines } from "./file_lines.ts";
 export {
   type Conversation,
   conversation,
@@ -15,3 +19,5 @@ export {
   type Split,
   trainingConversations,
 } from "./language.ts";
+export * from "./packing.ts";
+export { type CorpusRecord, parseRecord, type PositionedRecord, readRecords } from "./records.ts";

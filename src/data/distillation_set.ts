@@ -1,0 +1,179 @@
+/**
+ * Distillation sets: what the target wrote, in tokens, one JSON object per line.
+ *
+ * A set is only ever appended to. A run that was killed in the middle of a line leaves a torn last
+ * line, which is dropped when the set is opened again; every other line stands.
+ *
+ * @module
+ */
+import { OutriderError } from "../core/errors.ts";
+import { responseDocument } from "./documents.ts";
+import { readingError, readLines } from "./file_lines.ts";
+import { corpusOf } from "./corpus.ts";
+import type { Corpus } from "./packing.ts";
+import { parseJson } from "./records.ts";
+
+/** One response of the target. */
+export interface DistillationEntry {
+  /** Token ids of the prompt, the chat template's tokens included. */
+  readonly prompt: readonly number[];
+  /** Token ids of the response, the end of turn included where it was reached. */
+  readonly response: readonly number[];
+  /** The temperature it was sampled at; 0 is greedy. */
+  readonly temperature: number;
+  /** The share of probability that sampling was restricted to. */
+  readonly topP: number;
+  /** The seed it was sampled with. */
+  readonly seed: number;
+}
+
+/** Appends to a distillation set. */
+export interface DistillationWriter {
+  /** How many entries the set holds: where to go on. */
+  readonly count: () => number;
+  /** Appends one entry in a single write. */
+  readonly append: (entry: DistillationEntry) => Promise<void>;
+  /** Flushes to the disk and closes the file. */
+  readonly close: () => Promise<void>;
+}
+
+function isTokenList(value: unknown): value is number[] {
+  return Array.isArray(value) &&
+    value.every((id) => Number.isSafeInteger(id) && id >= 0 && id < 2 ** 31);
+}
+
+function isEntry(value: unknown): value is DistillationEntry {
+  return typeof value === "object" && value !== null &&
+    "prompt" in value && isTokenList(value.prompt) &&
+    "response" in value && isTokenList(value.response) &&
+    "temperature" in value && Number.isFinite(value.temperature) &&
+    "topP" in value && Number.isFinite(value.topP) &&
+    "seed" in value && Number.isFinite(value.seed);
+}
+
+/**
+ * Reads one line of a set.
+ *
+ * @example
+ * ```ts
+ * import { parseDistillationEntry } from "@outrider/outrider/data";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const line = '{"prompt":[1],"response":[2,3],"temperature":0,"topP":1,"seed":7}';
+ * assertEquals(parseDistillationEntry(line, "line 1").response, [2, 3]);
+ * ```
+ *
+ * @throws OutriderError where it is not an entry, or an id is outside of the vocabulary
+ */
+export function parseDistillationEntry(
+  line: string,
+  where: string,
+  vocabularySize = Infinity,
+): DistillationEntry {
+  const value = parseJson(line, where);
+  if (!isEntry(value)) {
+    throw new OutriderError(
+      `prompt, response, temperature, topP and seed in ${where}`,
+      line.slice(0, 60),
+      "write the set again",
+    );
+  }
+  const highest = [...value.prompt, ...value.response].reduce((a, b) => Math.max(a, b), 0);
+  if (highest < vocabularySize) return value;
+  throw new OutriderError(
+    `token ids below ${vocabularySize} in ${where}`,
+    `${highest}`,
+    "use the model that wrote the set",
+  );
+}
+
+/** The entries of a set, in order; a torn last line is left out. */
+async function* readEntries(
+  path: string,
+  vocabularySize: number,
+): AsyncGenerator<{ readonly entry: DistillationEntry; readonly next: number }, void, unknown> {
+  let number = 0;
+  for await (const { text, next, isComplete } of readLines(path)) {
+    number++;
+    if (!isComplete) return;
+    yield { entry: parseDistillationEntry(text, `${path}, line ${number}`, vocabularySize), next };
+  }
+}
+
+/**
+ * Reads a whole set.
+ *
+ * @param path the file
+ * @param vocabularySize ids from here on are an error
+ * @throws OutriderError where the file cannot be read or a line is damaged
+ */
+export async function readDistillationSet(
+  path: string,
+  vocabularySize = Infinity,
+): Promise<DistillationEntry[]> {
+  const entries: DistillationEntry[] = [];
+  for await (const { entry } of readEntries(path, vocabularySize)) entries.push(entry);
+  return entries;
+}
+
+/**
+ * A distillation set as a corpus in which only responses count.
+ *
+ * @example
+ * ```ts
+ * import { distillationCorpus } from "@outrider/outrider/data";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const entry = { prompt: [1, 2], response: [3], temperature: 0, topP: 1, seed: 0 };
+ * assertEquals([...distillationCorpus([entry]).document(0).weights], [0, 0, 1]);
+ * ```
+ */
+export function distillationCorpus(entries: readonly DistillationEntry[]): Corpus {
+  const documents = entries.filter(({ response }) => response.length > 0)
+    .map(({ prompt, response }) => responseDocument(prompt, response));
+  return corpusOf(documents, "the distillation set");
+}
+
+/**
+ * Opens a set to append to it, making it where there is none and dropping a torn last line.
+ *
+ * @throws OutriderError where the file cannot be written or a complete line is damaged
+ */
+export async function openDistillationWriter(path: string): Promise<DistillationWriter> {
+  try {
+    const file = await Deno.open(path, { write: true, create: true });
+    try {
+      let [count, end] = [0, 0];
+      for await (const { next } of readEntries(path, Infinity)) [count, end] = [count + 1, next];
+      await file.truncate(end);
+      await file.seek(end, Deno.SeekMode.Start);
+      return writerOn(file, path, count);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  } catch (error) {
+    throw readingError(path, error);
+  }
+}
+
+function writerOn(file: Deno.FsFile, path: string, existing: number): DistillationWriter {
+  let count = existing;
+  return {
+    count: () => count,
+    append: async ({ prompt, response, temperature, topP, seed }) => {
+      const line = JSON.stringify({ prompt, response, temperature, topP, seed });
+      const bytes = new TextEncoder().encode(`${line}\n`);
+      try {
+        for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      } catch (error) {
+        throw readingError(path, error);
+      }
+      count++;
+    },
+    close: async () => {
+      await file.sync();
+      file.close();
+    },
+  };
+}
