@@ -148,7 +148,9 @@ function refuseRepeats(
   donated: readonly number[],
   name: string,
 ): void {
-  const doubled = donated.find((place) => arrays.indexOf(arrays[place]) !== place);
+  const doubled = donated.find((place) =>
+    arrays.indexOf(arrays[place]) !== arrays.lastIndexOf(arrays[place])
+  );
   if (doubled === undefined) return;
   throw new OutriderError(
     `a donated array once among the arguments of ${name}`,

@@ -252,6 +252,7 @@ export function planInterpreter(): Backend {
   return {
     name: "plan interpreter",
     allocate: (bytes) => {
+      if (bytes > 2 ** 32) throw new OutriderError("at most 4 GiB", `${bytes}`, "use less");
       memory.set(next, poisoned(bytes));
       return next++;
     },
