@@ -65,6 +65,15 @@ function unpackPlainRow(
  * The row-major f32 values [rows, columns] of a packed matrix.
  *
  * @throws OutriderError where the bytes are not those of such a matrix
+ * @example
+ * ```ts
+ * import { packMatrix, unpackMatrix } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const weights = Float32Array.from({ length: 34 }, (_, i) => i);
+ * const packed = packMatrix("packed_f32", 17, 2, weights);
+ * assertEquals(unpackMatrix("packed_f32", 17, 2, packed), weights);
+ * ```
  */
 export function unpackMatrix(
   type: PackedType,

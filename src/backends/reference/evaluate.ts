@@ -163,6 +163,17 @@ function countUses(order: readonly Tensor[], outputs: readonly Tensor[]): Map<Te
  * The values of a graph's outputs in the given precision. The arrays are the caller's own.
  *
  * @throws OutriderError where an input has no value, or one of another length
+ * @example
+ * ```ts
+ * import { DOUBLE, evaluateIn } from "@outrider/outrider/backends/reference";
+ * import { div, input } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = input([1], "f32", "x");
+ * assertEquals(evaluateIn(DOUBLE, [div(x, 3)], new Map([[x, Float64Array.of(1)]])), [
+ *   Float64Array.of(1 / 3),
+ * ]);
+ * ```
  */
 export function evaluateIn(
   precision: Precision,
@@ -202,6 +213,16 @@ function numbersOf(value: Value): NumberArray {
  * and of transcendental functions. bool is 0 or 1 in an Int32Array.
  *
  * @throws OutriderError where an input has no value, or one of another length
+ * @example
+ * ```ts
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { input, sum } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = input([2, 2], "f32", "x");
+ * const values = evaluateGraph([sum(x, [0])], new Map([[x, Float32Array.of(1, 2, 3, 4)]]));
+ * assertEquals(values, [Float32Array.of(4, 6)]);
+ * ```
  */
 export function evaluateGraph(outputs: readonly Tensor[], bindings: Bindings): HostArray[] {
   return evaluateIn(SINGLE, outputs, bindings).map((value) =>

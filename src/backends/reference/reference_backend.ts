@@ -94,7 +94,7 @@ function executable(memory: Memory, plan: Plan): Executable {
  *
  * @example
  * ```ts
- * import { referenceBackend } from "@outrider/outrider/reference";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
  * import { assertEquals } from "@std/assert";
  *
  * const backend = referenceBackend();
