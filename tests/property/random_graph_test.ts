@@ -11,7 +11,9 @@ import {
   upload,
 } from "../../src/runtime/mod.ts";
 import { dice, INPUTS, randomGraph } from "./random_graph.ts";
-import { planInterpreter } from "./plan_interpreter.ts";
+import { BACKENDS } from "../conformance/backends.ts";
+import { graphHash } from "../../src/plan/make_plan.ts";
+import { simplify } from "../../src/plan/simplify.ts";
 
 /** Random values for the inputs; integers are row numbers, some of them outside. */
 function inputValues(key: Key): HostTensor[] {
@@ -94,17 +96,42 @@ async function checkGraph(device: Device, key: Key, tolerance: number): Promise<
   releaseTree([arrays, results]);
 }
 
-Deno.test("plans of random graphs compute what the graphs mean, donations included", async () => {
-  const device = createDevice(planInterpreter());
-  for (let i = 0; i < 300; i++) {
-    const key = core.foldIn(core.keyOf(2024), i);
-    try {
-      await checkGraph(device, key, 1e-6);
-    } catch (error) {
-      throw new Error(`graph ${i}: ${error instanceof Error ? error.stack : error}`);
+const GRAPHS = 300;
+
+for (const { name, make } of BACKENDS) {
+  Deno.test(`${name}: ${GRAPHS} random graphs compute what they mean, donations included`, async () => {
+    const device = createDevice(make());
+    for (let i = 0; i < GRAPHS; i++) {
+      try {
+        await checkGraph(device, core.foldIn(core.keyOf(2024), i), 1e-5);
+      } catch (error) {
+        throw new Error(`graph ${i}: ${error instanceof Error ? error.stack : error}`);
+      }
     }
+    assert(device.counters().compiles > GRAPHS * 0.9);
+    assertEquals(device.counters().liveSlots, 0);
+    device.close();
+  });
+}
+
+const graphInputs = (): Tensor[] => INPUTS.map(({ shape, type }) => core.input(shape, type));
+
+Deno.test("a graph built again has the same hash, another graph another", () => {
+  const hashOf = (seed: number): string => {
+    const inputs = graphInputs();
+    return graphHash({ inputs, outputs: randomGraph(core.keyOf(seed), inputs) }, []);
+  };
+  const hashes = Array.from({ length: 200 }, (_, seed) => hashOf(seed));
+  assertEquals(hashes, hashes.map((_, seed) => hashOf(seed)));
+  assertEquals(new Set(hashes).size, hashes.length);
+});
+
+Deno.test("simplifying a graph twice changes nothing more, and never adds nodes", () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const outputs = randomGraph(core.keyOf(seed), graphInputs());
+    const once = simplify(outputs);
+    assertEquals(core.printGraph(simplify(once)), core.printGraph(once), `graph ${seed}`);
+    const counts = [outputs, once].map((roots) => core.topologicalOrder(roots).length);
+    assert(counts[1] <= counts[0], `graph ${seed}: ${counts}`);
   }
-  assert(device.counters().compiles > 250);
-  assertEquals(device.counters().liveSlots, 0);
-  device.close();
 });
