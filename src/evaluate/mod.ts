@@ -4,4 +4,5 @@
  * @module
  */
 
+export * from "./compare.ts";
 export * from "./metrics.ts";

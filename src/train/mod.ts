@@ -1,10 +1,15 @@
 /**
- * Training: batches, trainers, the loop, checkpoints.
+ * Training: the three stages of the recipe, and the trainers, loop and checkpoints beneath them.
  *
  * @module
  */
 export * from "./checkpoint.ts";
+export * from "./distill.ts";
+export * from "./draft_config.ts";
+export * from "./finetune.ts";
+export * from "./pretrain.ts";
 export * from "./row_batch.ts";
+export * from "./stage.ts";
 export * from "./train_loop.ts";
 export * from "./trainer.ts";
 export * from "./weights.ts";

@@ -1,0 +1,150 @@
+/**
+ * Compares drafts on the same prompts: tau, acceptance, MBSU, tokens per second, equal texts.
+ *
+ *     deno task evaluate --target embedded --draft out/pretrain/draft.gguf \
+ *       --draft out/finetune/draft.gguf --prompts language --count 20
+ *
+ * @module
+ */
+import { keyOf, OutriderError } from "@outrider/outrider";
+import {
+  formatTable,
+  integer,
+  optionalText,
+  runCommand,
+  text,
+  texts,
+  toggle,
+} from "@outrider/outrider/cli";
+import { heldOutPrompts, openPrompts } from "@outrider/outrider/data";
+import { draftModel, draftPromptLookup, verifyBlock, verifyToken } from "@outrider/outrider/decode";
+import {
+  compareDrafts,
+  type Contestant,
+  contestant,
+  type ContestRow,
+} from "@outrider/outrider/evaluate";
+import { encodeChat, writeTextAtomically } from "@outrider/outrider/io";
+import { decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
+import { deviceFlags, openDevice } from "./common/device.ts";
+import { type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
+
+const { verify, temperature, topK, topP, minP, repetitionPenalty, seed } = decodingFlags;
+const flags = {
+  ...targetFlags,
+  draft: texts({ placeholder: "MODEL|lookup", help: "a draft to compare" }),
+  prompts: text({
+    placeholder: "NAME|FILES",
+    default: "language",
+    help: "language (prompts that training never showed), or .jsonl files with instructions",
+  }),
+  count: integer({ default: 20, minimum: 1, help: "most prompts" }),
+  gamma: integer({ default: 3, minimum: 1, maximum: 64, help: "tokens to draft per step" }),
+  maxTokens: integer({ default: 128, minimum: 1, help: "most tokens of an answer" }),
+  verify,
+  temperature,
+  topK,
+  topP,
+  minP,
+  repetitionPenalty,
+  seed,
+  out: optionalText({ placeholder: "DIR", help: "a folder for report.json and report.md" }),
+  ...deviceFlags,
+  json: toggle({ help: "print one JSON object" }),
+};
+
+/** Prompts that no draft was trained on, as token ids. */
+async function promptsOf(
+  { file }: LoadedModel,
+  { prompts, count, seed }: {
+    readonly prompts: string;
+    readonly count: number;
+    readonly seed: number;
+  },
+): Promise<number[][]> {
+  const conversations = prompts === "language"
+    ? heldOutPrompts(seed, count).map(({ prompt }) => [{ role: "user", content: prompt } as const])
+    : await openPrompts(prompts, { seed, count });
+  const encoded = conversations.map((messages) => encodeChat(file.tokenizer, messages));
+  return encoded.filter(({ length }) => length < file.config.contextLength);
+}
+
+/** The comparison as a table. */
+function tableOf(rows: readonly ContestRow[], greedy: boolean): string {
+  const header = [
+    "draft",
+    "c",
+    "tau",
+    "alpha",
+    "MBSU",
+    "tokens/s",
+    "plain",
+    "ratio",
+    "equal texts",
+  ];
+  return formatTable(
+    header,
+    rows.map(({ name, metrics, plainTokensPerSecond, speedUp, equalTexts, prompts }) => [
+      name,
+      metrics.draftSizeRatio,
+      metrics.blockEfficiency,
+      metrics.acceptance,
+      metrics.memoryBoundSpeedUp,
+      metrics.tokensPerSecond,
+      plainTokensPerSecond,
+      speedUp,
+      greedy ? `${equalTexts}/${prompts}` : "sampled",
+    ]),
+  );
+}
+
+await runCommand({
+  name: "evaluate",
+  summary: "Compares drafts on the same prompts, with plain decoding in the same run.",
+  flags,
+}, async (options, context) => {
+  if (options.draft.length === 0) {
+    throw new OutriderError("one or more --draft MODEL", "none", "name drafts, or --draft lookup");
+  }
+  const { device } = openDevice(options);
+  const target = await loadModel(device, options.target, options.dtype, context);
+  const { model } = target;
+  const contestants: Contestant[] = [];
+  for (const name of options.draft) {
+    const loaded = await loadDraft(device, name, options.dtype, target, context);
+    const draft = loaded.model;
+    contestants.push(
+      draft === undefined
+        ? contestant(model, { name, sizeRatio: 0, draft: draftPromptLookup() })
+        : contestant(model, {
+          name,
+          sizeRatio: draft.size / target.size,
+          draft: draftModel(draft.model),
+        }),
+    );
+  }
+  const prompts = await promptsOf(target, options);
+  const bar = context.progress({ label: "evaluate", unit: "prompts", total: prompts.length });
+  const rows = await compareDrafts(model, contestants, prompts, {
+    gamma: options.gamma,
+    verify: options.verify === "block" ? verifyBlock : verifyToken,
+    warp: warpOf(options),
+    maxTokens: options.maxTokens,
+    stopTokens: target.file.tokenizer.endOfTurn,
+    key: keyOf(options.seed),
+    onPrompt: (done) => bar.update(done),
+    signal: context.signal,
+  });
+  bar.finish();
+  const table = tableOf(rows, options.temperature === 0);
+  context.print(`${table}\n`);
+  device.close();
+  const { gamma, dtype } = options;
+  const report = { target: options.target, gamma, temperature: options.temperature, dtype, rows };
+  if (options.out !== undefined) {
+    await Deno.mkdir(options.out, { recursive: true });
+    await writeTextAtomically(`${options.out}/report.json`, `${JSON.stringify(report, null, 2)}\n`);
+    await writeTextAtomically(`${options.out}/report.md`, "```\n" + table + "\n```\n");
+  }
+  return report;
+});

@@ -1,0 +1,71 @@
+/**
+ * Stage A: pretrains a draft for a target on text.
+ *
+ *     deno task pretrain --target embedded --data language --out out/pretrain
+ *
+ * @module
+ */
+import { integerOr, runCommand, text } from "@outrider/outrider/cli";
+import { openCorpus } from "@outrider/outrider/data";
+import { openModel } from "@outrider/outrider/io";
+import { parameterCount } from "@outrider/outrider/nn";
+import { draftConfig, pretrainDraft } from "@outrider/outrider/train";
+import { deviceFlags, openDevice } from "./common/device.ts";
+import { findModel, targetFlags } from "./common/models.ts";
+import { codecOf, stageFlags, stepReporter, trainingFlags, writeDraft } from "./common/recipe.ts";
+
+const size = { word: "auto", default: "auto", minimum: 1 } as const;
+const flags = {
+  target: targetFlags.target,
+  data: text({
+    placeholder: "NAME|FILES",
+    default: "language",
+    help: "text to learn: language (the built-in one) or .txt, .jsonl, .gz files with commas",
+  }),
+  layers: integerOr({ ...size, help: "layers of the draft; auto is 1" }),
+  width: integerOr({ ...size, help: "width of the draft; auto gives 1.64 % of the target's size" }),
+  ...trainingFlags,
+  ...stageFlags,
+  ...deviceFlags,
+};
+
+const chosen = (value: number | "auto"): number | undefined => value === "auto" ? undefined : value;
+
+await runCommand({
+  name: "pretrain",
+  summary: "Stage A of the recipe: trains a draft from scratch to predict the next token.",
+  flags,
+}, async (options, context) => {
+  await Deno.mkdir(options.out, { recursive: true });
+  const file = await openModel(await findModel(options.target, context.progress));
+  const corpus = await openCorpus(options.data, codecOf(file), {
+    seed: options.seed,
+    promptWeight: 1,
+  });
+  const { layers, width } = options;
+  const config = draftConfig(file.config, { layers: chosen(layers), width: chosen(width) });
+  const parameters = parameterCount(config);
+  const share = parameters / parameterCount(file.config);
+  context.log(`a draft of ${parameters} parameters, ${(100 * share).toFixed(2)} % of the target\n`);
+  const { device } = openDevice(options);
+  const reporter = await stepReporter(context, "pretrain", options);
+  const result = await pretrainDraft({
+    device,
+    config,
+    corpus,
+    steps: options.steps,
+    rowsPerBatch: options.rows,
+    rate: options.rate,
+    seed: options.seed,
+    checkpoint: `${options.out}/checkpoint.safetensors`,
+    saveEvery: options.saveEvery,
+    onStep: reporter.onStep,
+    signal: context.signal,
+  });
+  reporter.finish();
+  const draft = `${options.out}/draft.gguf`;
+  await writeDraft(draft, "pretrained draft", file, config, result);
+  device.close();
+  context.print(`${draft} after ${result.step} of ${options.steps} steps\n`);
+  return { draft, parameters, share, steps: result.step };
+});

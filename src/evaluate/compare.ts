@@ -1,0 +1,132 @@
+/**
+ * Drafts side by side on the same prompts, with plain decoding beside them in the same run.
+ *
+ * @module
+ */
+import { foldIn, type Key } from "../core/random.ts";
+import { autoregressive } from "../decode/autoregressive.ts";
+import type { Decoder, StepReport } from "../decode/decoder.ts";
+import type { Draft } from "../decode/draft.ts";
+import type { LanguageModel, TokenId } from "../decode/language_model.ts";
+import { speculative } from "../decode/speculative.ts";
+import { generate, type Generation } from "../decode/stream.ts";
+import { limit, untilToken } from "../decode/until.ts";
+import type { Verify } from "../decode/verify.ts";
+import type { Warp } from "../decode/warp.ts";
+import { type DecodingMetrics, metricsOf } from "./metrics.ts";
+
+/** A draft to compare; the type of its state is hidden by {@link contestant}. */
+export interface Contestant {
+  readonly name: string;
+  /** Draft size over target size; 0 for a draft without weights. */
+  readonly sizeRatio: number;
+  /** The speculative decoder with this draft. */
+  readonly write: (
+    options: ContestOptions,
+    prompt: readonly TokenId[],
+    key: Key,
+  ) => Promise<Generation>;
+}
+
+/** What all contestants share. */
+export interface ContestOptions {
+  readonly gamma: number;
+  readonly verify: Verify;
+  readonly warp: Warp;
+  readonly maxTokens: number;
+  readonly stopTokens: ReadonlySet<TokenId>;
+  readonly signal?: AbortSignal;
+}
+
+/** How one draft did. */
+export interface ContestRow {
+  readonly name: string;
+  /** Figures over all prompts. */
+  readonly metrics: DecodingMetrics;
+  /** Tokens per second of plain decoding in the same run. */
+  readonly plainTokensPerSecond: number;
+  /** Tokens per second over those of plain decoding. */
+  readonly speedUp: number;
+  /** How many prompts gave the very tokens of plain decoding. */
+  readonly equalTexts: number;
+  /** How many prompts there were. */
+  readonly prompts: number;
+}
+
+function written<State>(
+  decoder: Decoder<State>,
+  { maxTokens, stopTokens, signal }: ContestOptions,
+  prompt: readonly TokenId[],
+  key: Key,
+): Promise<Generation> {
+  const whole = limit(untilToken(decoder, stopTokens), maxTokens);
+  return generate(whole, prompt, { key, signal });
+}
+
+/** A draft as a contestant against a target. */
+export function contestant<Cache, State>(
+  target: LanguageModel<Cache>,
+  { name, sizeRatio, draft }: {
+    readonly name: string;
+    readonly sizeRatio: number;
+    readonly draft: Draft<State>;
+  },
+): Contestant {
+  return {
+    name,
+    sizeRatio,
+    write: (options, prompt, key) =>
+      written(speculative({ target, draft, ...options }), options, prompt, key),
+  };
+}
+
+/** One row while prompts come in. */
+interface Tally {
+  readonly reports: StepReport[];
+  equal: number;
+}
+
+/**
+ * Decodes every prompt plainly and with every draft, one after another, so that a slow moment of
+ * the machine falls on all of them. The first prompt is decoded once before, to warm up.
+ */
+export async function compareDrafts<Cache>(
+  target: LanguageModel<Cache>,
+  contestants: readonly Contestant[],
+  prompts: readonly (readonly TokenId[])[],
+  options: ContestOptions & { readonly key: Key; readonly onPrompt?: (done: number) => void },
+): Promise<ContestRow[]> {
+  const { key, onPrompt } = options;
+  const plain: StepReport[] = [];
+  const tallies = contestants.map((): Tally => ({ reports: [], equal: 0 }));
+  const writePlain = (prompt: readonly TokenId[], own: Key) =>
+    written(autoregressive({ target, warp: options.warp }), options, prompt, own);
+  if (prompts.length > 0) {
+    const warmUp = { ...options, maxTokens: Math.min(16, options.maxTokens) };
+    await writePlain(prompts[0], key);
+    for (const { write } of contestants) await write(warmUp, prompts[0], key);
+  }
+  for (const [index, prompt] of prompts.entries()) {
+    const own = foldIn(key, index);
+    const baseline = await writePlain(prompt, own);
+    plain.push(...baseline.reports);
+    for (const [i, { write }] of contestants.entries()) {
+      const { reports, tokens } = await write(options, prompt, own);
+      tallies[i].reports.push(...reports);
+      if (tokens.join() === baseline.tokens.join()) tallies[i].equal++;
+    }
+    onPrompt?.(index + 1);
+  }
+  const plainTokensPerSecond = metricsOf(plain, { draftSizeRatio: 0 }).tokensPerSecond;
+  return contestants.map(({ name, sizeRatio }, i) => {
+    const metrics = metricsOf(tallies[i].reports, { draftSizeRatio: sizeRatio });
+    return {
+      name,
+      metrics,
+      plainTokensPerSecond,
+      speedUp: metrics.tokensPerSecond / plainTokensPerSecond,
+      equalTexts: tallies[i].equal,
+      prompts: prompts.length,
+    };
+  });
+}

@@ -1,0 +1,77 @@
+/**
+ * Stage B of the recipe: the target writes the distillation set.
+ *
+ * @module
+ */
+import { foldIn, keyOf } from "../core/random.ts";
+import type { DistillationEntry } from "../data/distillation_set.ts";
+import { type BatchRequest, generateBatch } from "../decode/generate_batch.ts";
+import type { TokenId } from "../decode/language_model.ts";
+import { chainWarps, temperature, type Warp } from "../decode/warp.ts";
+import { topP } from "../decode/warp_truncate.ts";
+import type { LlamaConfig } from "../nn/llama_config.ts";
+import type { LlamaParameters } from "../nn/llama_parameters.ts";
+import type { Device } from "../runtime/device.ts";
+import type { DeviceArray } from "../runtime/device_array.ts";
+
+/** What {@link distillationEntries} needs. */
+export interface DistillOptions {
+  readonly device: Device;
+  readonly target: {
+    readonly config: LlamaConfig;
+    readonly parameters: LlamaParameters<DeviceArray>;
+  };
+  /** Prompts as token ids, ready for an answer. */
+  readonly prompts: readonly (readonly TokenId[])[];
+  /** Entries done by an earlier run; the first prompts are skipped. */
+  readonly done: number;
+  /** Prompt i is answered at temperature `temperatures[i % length]`. */
+  readonly temperatures: readonly number[];
+  readonly topP: number;
+  /** Most tokens of a response. */
+  readonly maximumTokens: number;
+  readonly stopTokens: ReadonlySet<TokenId>;
+  readonly seed: number;
+  /** Sequences at work at the same time. */
+  readonly sequences: number;
+  readonly signal?: AbortSignal;
+}
+
+interface NumberedRequest extends BatchRequest {
+  readonly index: number;
+  readonly temperature: number;
+}
+
+function warpOf(value: number, mass: number): Warp {
+  return mass === 1 ? temperature(value) : chainWarps(temperature(value), topP(mass));
+}
+
+/**
+ * The target's responses, in the order of the prompts, so that a run that was killed goes on after
+ * the last entry that was kept. A response does not depend on the batch it is written in.
+ */
+export async function* distillationEntries(
+  options: DistillOptions,
+): AsyncGenerator<DistillationEntry> {
+  const { device, target, prompts, temperatures, seed, maximumTokens } = options;
+  const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
+  const length = Math.min(target.config.contextLength, longest + maximumTokens);
+  const requests = prompts.map((prompt, index): NumberedRequest => {
+    const value = temperatures[index % temperatures.length];
+    const key = foldIn(keyOf(seed), index);
+    const warp = warpOf(value, options.topP);
+    return { index, prompt, temperature: value, key, maximumTokens, warp };
+  });
+  const { sequences, stopTokens, signal } = options;
+  const batch = { device, ...target, sequences, length, stopTokens, signal };
+  const ready = new Map<number, DistillationEntry>();
+  let next = options.done;
+  for await (const { request, tokens } of generateBatch(batch, requests.slice(options.done))) {
+    const { index, prompt, temperature } = request;
+    ready.set(index, { prompt, response: tokens, temperature, topP: options.topP, seed });
+    for (let entry = ready.get(next); entry !== undefined; entry = ready.get(next)) {
+      ready.delete(next++);
+      yield entry;
+    }
+  }
+}

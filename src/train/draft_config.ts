@@ -1,0 +1,55 @@
+/**
+ * Sizes of a draft for a target.
+ *
+ * @module
+ */
+import type { LlamaConfig } from "../nn/llama_config.ts";
+import { parameterCount } from "../nn/llama_parameters.ts";
+
+/** The paper's share: a draft of 1.64 % of the target's parameters (Goel et al. 2024). */
+export const PAPER_SHARE = 0.0164;
+
+/** Sizes that a user may choose; what is left out is worked out. */
+export interface DraftSizes {
+  readonly layers?: number;
+  readonly width?: number;
+}
+
+function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig {
+  const headWidth = width % 32 === 0 && width >= 64 ? 32 : 8;
+  const heads = width / headWidth;
+  return {
+    ...target,
+    layers,
+    width,
+    heads,
+    keyValueHeads: heads,
+    headWidth,
+    feedForwardWidth: Math.ceil(width * 8 / 3 / 8) * 8,
+    tiedEmbeddings: true,
+  };
+}
+
+/**
+ * A draft's sizes for a target: the target's vocabulary, context and rotation, and unless told
+ * otherwise one layer of the largest width (a multiple of 8) whose size is at most 1.64 % of the
+ * target's, or 8 where even that is larger.
+ *
+ * @example
+ * ```ts
+ * import { draftConfig } from "@outrider/outrider/train";
+ * import { parameterCount, tinyLlama } from "@outrider/outrider/nn";
+ * import { assert } from "@std/assert";
+ *
+ * const target = tinyLlama({ width: 128, layers: 5, vocabulary: 512 });
+ * assert(parameterCount(draftConfig(target, {})) < 0.0164 * parameterCount(target));
+ * ```
+ */
+export function draftConfig(target: LlamaConfig, sizes: DraftSizes): LlamaConfig {
+  const layers = sizes.layers ?? 1;
+  if (sizes.width !== undefined) return sized(target, layers, sizes.width);
+  const most = parameterCount(target) * PAPER_SHARE;
+  let width = 8;
+  while (parameterCount(sized(target, layers, width + 8)) <= most) width += 8;
+  return sized(target, layers, width);
+}

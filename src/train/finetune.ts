@@ -1,0 +1,71 @@
+/**
+ * Stage C of the recipe: finetuning a draft on the target's own distributions.
+ *
+ * @module
+ */
+import type { HostTensor } from "../core/host_tensor.ts";
+import { foldIn, keyOf } from "../core/random.ts";
+import { type Batches, batches, type Corpus } from "../data/packing.ts";
+import { losses, type LossName } from "../losses/registry.ts";
+import { atTemperature } from "../losses/warped.ts";
+import type { LlamaConfig } from "../nn/llama_config.ts";
+import type { LlamaParameters } from "../nn/llama_parameters.ts";
+import type { Device } from "../runtime/device.ts";
+import type { DeviceArray } from "../runtime/device_array.ts";
+import { distillationBatch } from "./row_batch.ts";
+import { draftOptimizer, runStage, type StageOptions, type StageResult } from "./stage.ts";
+import { finetuner } from "./trainer.ts";
+
+/** What {@link finetuneDraft} needs. */
+export interface FinetuneOptions extends StageOptions {
+  readonly device: Device;
+  /** The draft's sizes. */
+  readonly config: LlamaConfig;
+  /** The pretrained draft. */
+  readonly parameters: LlamaParameters<HostTensor>;
+  /** The frozen target. */
+  readonly target: {
+    readonly config: LlamaConfig;
+    readonly parameters: LlamaParameters<DeviceArray>;
+  };
+  /** Which loss draws the draft's distributions to the target's. */
+  readonly loss: LossName;
+  /** Temperature at which both distributions are compared; best that of decoding, 1 for greedy. */
+  readonly temperature: number;
+  /** The target's responses. */
+  readonly set: Corpus;
+  /** Pretraining text that is mixed in, and its share of the rows. */
+  readonly mix?: { readonly corpus: Corpus; readonly share: number };
+}
+
+function packing(corpus: Corpus, options: FinetuneOptions, rows: number, name: string): Batches {
+  return batches(corpus, {
+    key: foldIn(keyOf(options.seed), name),
+    rowsPerBatch: rows,
+    sequenceLength: Math.min(options.config.contextLength, rows),
+  });
+}
+
+/** Distils the target into a draft (Goel et al. 2024, section 3), mixing in pretraining text. */
+export async function finetuneDraft(options: FinetuneOptions): Promise<StageResult> {
+  const { device, config, target, loss, temperature, mix, rowsPerBatch } = options;
+  const mixedRows = mix === undefined ? 0 : Math.round(rowsPerBatch * mix.share);
+  const set = packing(options.set, options, rowsPerBatch - mixedRows, "distillation");
+  const text = mix === undefined || mixedRows === 0
+    ? undefined
+    : packing(mix.corpus, options, mixedRows, "mixed text");
+  const trainer = finetuner({
+    device,
+    config,
+    optimizer: draftOptimizer(options),
+    loss: temperature === 1 ? losses[loss] : atTemperature(losses[loss], temperature),
+    textWeight: mix?.share ?? 0,
+    target,
+  });
+  return await runStage({
+    ...options,
+    trainer,
+    batch: (step) => distillationBatch(set.at(step), text?.at(step)),
+    stage: { name: "finetune", config, loss, temperature, share: mix?.share ?? 0 },
+  });
+}

@@ -1,0 +1,39 @@
+/**
+ * Stage A of the recipe: pretraining a draft on text, with the target's tokenizer.
+ *
+ * @module
+ */
+import { keyOf } from "../core/random.ts";
+import { batches, type Corpus } from "../data/packing.ts";
+import type { LlamaConfig } from "../nn/llama_config.ts";
+import { initLlama } from "../nn/llama_parameters.ts";
+import type { Device } from "../runtime/device.ts";
+import { textBatch } from "./row_batch.ts";
+import { draftOptimizer, runStage, type StageOptions, type StageResult } from "./stage.ts";
+import { pretrainer } from "./trainer.ts";
+
+/** What {@link pretrainDraft} needs. */
+export interface PretrainOptions extends StageOptions {
+  readonly device: Device;
+  /** The draft's sizes. */
+  readonly config: LlamaConfig;
+  readonly corpus: Corpus;
+}
+
+/** Trains a draft from scratch to predict the next token (Goel et al. 2024, section 3). */
+export async function pretrainDraft(options: PretrainOptions): Promise<StageResult> {
+  const { device, config, corpus, seed } = options;
+  const trainer = pretrainer({ device, config, optimizer: draftOptimizer(options) });
+  const packed = batches(corpus, {
+    key: keyOf(seed),
+    rowsPerBatch: options.rowsPerBatch,
+    sequenceLength: Math.min(config.contextLength, options.rowsPerBatch),
+  });
+  return await runStage({
+    ...options,
+    trainer,
+    parameters: initLlama(keyOf(seed), config),
+    batch: (step) => textBatch(packed.at(step)),
+    stage: { name: "pretrain", config },
+  });
+}

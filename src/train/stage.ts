@@ -1,0 +1,93 @@
+/**
+ * What the training stages share: an optimiser, checkpoints, and a run that can be taken up again.
+ *
+ * @module
+ */
+import type { DenseHostTensor, HostTensor } from "../core/host_tensor.ts";
+import type { LlamaParameters } from "../nn/llama_parameters.ts";
+import { adamW, type AdamWState } from "../optim/adam.ts";
+import { warmupCosine } from "../optim/schedules.ts";
+import { skipNonFinite, type SkipState } from "../optim/skip_non_finite.ts";
+import type { GradientTransformation } from "../optim/transformation.ts";
+import { type Device, downloadTree, releaseTree } from "../runtime/device.ts";
+import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import type { RowBatch } from "./row_batch.ts";
+import { type StepNotice, trainLoop } from "./train_loop.ts";
+import type { Trainer } from "./trainer.ts";
+
+/** Options of every training stage. */
+export interface StageOptions {
+  /** Optimiser steps. */
+  readonly steps: number;
+  /** Rows (tokens) per step. */
+  readonly rowsPerBatch: number;
+  /** Peak learning rate; a warm-up leads to it and a cosine down from it. */
+  readonly rate: number;
+  /** Decides first weights and the order of data. */
+  readonly seed: number;
+  /** File that the state is saved to and taken up from; none if left out. */
+  readonly checkpoint?: string;
+  /** Steps between checkpoints; 100 if left out. */
+  readonly saveEvery?: number;
+  readonly onStep?: (notice: StepNotice) => void;
+  /** Stops after the running step; the state is saved. */
+  readonly signal?: AbortSignal;
+}
+
+/** A trained draft. */
+export interface StageResult {
+  /** Plain f32 weights. */
+  readonly parameters: LlamaParameters<DenseHostTensor>;
+  /** Steps done; fewer than asked for where the signal aborted. */
+  readonly step: number;
+}
+
+/** The state of {@link draftOptimizer}. */
+export type DraftOptimizerState = SkipState<AdamWState>;
+
+/** AdamW with warm-up and cosine decay; a step whose gradients are not finite is skipped. */
+export function draftOptimizer(
+  { steps, rate }: Pick<StageOptions, "steps" | "rate">,
+): GradientTransformation<DraftOptimizerState> {
+  const warmupSteps = Math.min(100, Math.ceil(steps / 10));
+  const schedule = warmupCosine({ warmupSteps, totalSteps: steps, peak: rate, end: rate / 30 });
+  return skipNonFinite(adamW({ rate: schedule, beta2: 0.95, weightDecay: 0.05 }));
+}
+
+/** One stage: what {@link StageOptions} say, and what the stage adds. */
+export interface StageRun extends StageOptions {
+  readonly device: Device;
+  readonly trainer: Trainer<DraftOptimizerState>;
+  /** Weights to begin with. */
+  readonly parameters: LlamaParameters<HostTensor>;
+  /** The batch of a step, counted from 0. */
+  readonly batch: (step: number) => RowBatch<HostTensor>;
+  /** What a checkpoint must agree with besides the options. */
+  readonly stage: object;
+}
+
+/** Runs a stage from its last checkpoint, or from the start, to its end. */
+export async function runStage(run: StageRun): Promise<StageResult> {
+  const { device, trainer, checkpoint, steps, rowsPerBatch, rate, seed } = run;
+  const recipe = JSON.stringify({ ...run.stage, steps, rowsPerBatch, rate, seed });
+  const fresh = trainer.init(run.parameters);
+  const restored = checkpoint === undefined
+    ? undefined
+    : await loadCheckpoint(device, checkpoint, fresh, recipe);
+  const { state, step } = await trainLoop({
+    trainer,
+    state: restored?.state ?? fresh,
+    firstStep: restored?.step ?? 0,
+    totalSteps: steps,
+    batch: run.batch,
+    onStep: run.onStep,
+    signal: run.signal,
+    saveEvery: run.saveEvery ?? 100,
+    save: checkpoint === undefined
+      ? undefined
+      : (current, done) => saveCheckpoint(checkpoint, current, { step: done, recipe }),
+  });
+  const parameters = await downloadTree(state.parameters);
+  releaseTree(state);
+  return { parameters, step };
+}
