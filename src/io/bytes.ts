@@ -62,6 +62,22 @@ export function memorySource(bytes: Uint8Array, name = "memory"): ByteSource {
   };
 }
 
+/** Reads a range of an open file in one turn. */
+function readWhole(file: Deno.FsFile, path: string, offset: number, length: number): Bytes {
+  const bytes = new Uint8Array(length);
+  try {
+    file.seekSync(offset, Deno.SeekMode.Start);
+    for (let done = 0; done < length;) {
+      const count = file.readSync(bytes.subarray(done));
+      if (count === null) throw new Error("a file that became shorter while it was open");
+      done += count;
+    }
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  return bytes;
+}
+
 /**
  * A byte source over a file; the caller closes it.
  *
@@ -83,16 +99,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
     read: (offset, length) =>
       new Promise((resolve) => {
         checkRange(path, size, offset, length);
-        const bytes = new Uint8Array(length);
-        file.seekSync(offset, Deno.SeekMode.Start);
-        for (let done = 0; done < length;) {
-          const count = file.readSync(bytes.subarray(done));
-          if (count === null) {
-            throw fileError(path, new Error("it became shorter while being read"));
-          }
-          done += count;
-        }
-        resolve(bytes);
+        resolve(readWhole(file, path, offset, length));
       }),
     close: () => file.close(),
   };

@@ -20,6 +20,7 @@ import {
   type GgufValue,
 } from "./gguf_types.ts";
 import { checkedCount, readString, readValue } from "./gguf_values.ts";
+import { quote } from "./quote.ts";
 import { type SequentialReader, sequentialReader } from "./sequential_reader.ts";
 
 const LONGEST_KEY = 65535;
@@ -52,11 +53,11 @@ async function readMetadata(reader: SequentialReader, count: number): Promise<Gg
     if (key === "" || key.length > LONGEST_KEY || metadata.has(key)) {
       throw new OutriderError(
         `a new key of 1 to ${LONGEST_KEY} characters as metadata key ${i}`,
-        metadata.has(key) ? `"${key}" a second time` : `${key.length} characters`,
+        metadata.has(key) ? `${quote(key)} a second time` : `${key.length} characters`,
         "the file is damaged; get it again",
       );
     }
-    metadata.set(key, await readValue(reader, `metadata "${key}"`));
+    metadata.set(key, await readValue(reader, `metadata ${quote(key)}`));
   }
   return metadata;
 }

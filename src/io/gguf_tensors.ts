@@ -8,6 +8,7 @@ import { OutriderError } from "../core/errors.ts";
 import type { GgufTensor } from "./gguf_types.ts";
 import { readString } from "./gguf_values.ts";
 import { TENSOR_FORMAT_NAMES, TENSOR_FORMATS, type TensorFormat } from "./quantization.ts";
+import { listText, quote } from "./quote.ts";
 import type { SequentialReader } from "./sequential_reader.ts";
 
 const MOST_DIMENSIONS = 4;
@@ -34,7 +35,7 @@ function checkedShape(
   if (count === 0n || byteLength > BigInt(fileBytes)) {
     throw new OutriderError(
       `dimensions of ${what} that fit in the ${fileBytes} bytes of the file`,
-      `[${dimensions.join(", ")}]`,
+      listText(dimensions),
       CURE,
     );
   }
@@ -64,7 +65,7 @@ async function readTensorInfo(
   fileBytes: number,
 ): Promise<ListedTensor> {
   const name = await readString(reader, `the name of tensor ${index}`);
-  const what = `tensor "${name}"`;
+  const what = `tensor ${quote(name)}`;
   const dimensions = await readDimensions(reader, what);
   const id = reader.uint32();
   const type = FORMATS_BY_ID.get(id);
@@ -86,7 +87,7 @@ function checkOverlaps(tensors: readonly GgufTensor[]): void {
     if (before.offset + before.byteLength <= sorted[i].offset) continue;
     throw new OutriderError(
       "tensors that do not overlap",
-      `"${sorted[i].name}" beginning inside "${before.name}"`,
+      `${quote(sorted[i].name)} beginning inside ${quote(before.name)}`,
       CURE,
     );
   }
@@ -103,7 +104,11 @@ export async function readTensorInfos(
   for (let i = 0; i < count; i++) {
     const tensor = await readTensorInfo(reader, i, fileBytes);
     if (listed.has(tensor.name)) {
-      throw new OutriderError("tensor names that differ", `"${tensor.name}" a second time`, CURE);
+      throw new OutriderError(
+        "tensor names that differ",
+        `${quote(tensor.name)} a second time`,
+        CURE,
+      );
     }
     listed.set(tensor.name, tensor);
   }
@@ -112,7 +117,9 @@ export async function readTensorInfos(
     const most = fileBytes - dataStart - tensor.byteLength;
     if (dataOffset % BigInt(alignment) !== 0n || most < 0 || dataOffset > BigInt(most)) {
       throw new OutriderError(
-        `an offset of tensor "${tensor.name}" that is a multiple of ${alignment} within the file`,
+        `an offset of tensor ${
+          quote(tensor.name)
+        } that is a multiple of ${alignment} within the file`,
         String(dataOffset),
         "the file is damaged or cut short; get it again",
       );

@@ -23,6 +23,7 @@ import {
   type TensorFormat,
   type WritableFormat,
 } from "./quantization.ts";
+import { listText, quote } from "./quote.ts";
 
 /** A tensor to be written: its values already in their storage format. */
 export interface GgufTensorData {
@@ -131,8 +132,8 @@ function checkTensors(tensors: readonly GgufTensorData[]): void {
     names.add(name);
     if (valid) continue;
     throw new OutriderError(
-      `tensor "${name}" once, with 1 to 4 dimensions and ${expected} bytes`,
-      `shape [${shape.join(", ")}] and ${bytes.length} bytes`,
+      `tensor ${quote(name)} once, with 1 to 4 dimensions and ${expected} bytes`,
+      `shape ${listText(shape)} and ${bytes.length} bytes`,
       "pass every tensor's own bytes, under its own name",
     );
   }

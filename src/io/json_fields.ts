@@ -5,6 +5,11 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
+import { quote } from "./quote.ts";
+
+const CURE = "the file is damaged; get it again";
+const LONGEST_SHOWN = 60;
+const DEEPEST = 64;
 
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -16,18 +21,52 @@ export interface JsonObject {
 }
 
 function wrongType(what: string, expected: string, value: Json | undefined): OutriderError {
-  const text = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 60);
-  return new OutriderError(`${expected} as ${what}`, text, "the file is damaged; get it again");
+  return new OutriderError(`${expected} as ${what}`, shortJson(value), CURE);
 }
 
-/** Parses JSON text. */
+/** A value as JSON in an error message, shortened. */
+export function shortJson(value: Json | undefined): string {
+  return value === undefined ? "nothing" : JSON.stringify(value).slice(0, LONGEST_SHOWN);
+}
+
+/** The place after the string that begins at `start` in valid JSON. */
+function afterString(text: string, start: number): number {
+  for (let at = start + 1;; at++) {
+    if (text[at] === "\\") at++;
+    else if (text[at] === '"' || at >= text.length) return at + 1;
+  }
+}
+
+/** The deepest nesting of brackets, outside of strings, in valid JSON. */
+function nestingDepth(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let at = 0; at < text.length;) {
+    const character = text[at];
+    if (character === '"') {
+      at = afterString(text, at);
+      continue;
+    }
+    if (character === "[" || character === "{") deepest = Math.max(deepest, ++depth);
+    else if (character === "]" || character === "}") depth--;
+    at++;
+  }
+  return deepest;
+}
+
+/**
+ * Parses JSON text whose nesting is shallow, so that functions which follow the nesting cannot run
+ * out of stack.
+ */
 export function parseJson(text: string, what: string): Json {
   try {
-    return JSON.parse(text);
+    const value = JSON.parse(text);
+    if (nestingDepth(text) <= DEEPEST) return value;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new OutriderError(`JSON in ${what}`, message, "the file is damaged; get it again");
+    throw new OutriderError(`JSON in ${what}`, quote(message), CURE);
   }
+  throw new OutriderError(`JSON of at most ${DEEPEST} levels in ${what}`, "more", CURE);
 }
 
 /** True for a JSON object, not an array. */

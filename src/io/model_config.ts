@@ -8,7 +8,16 @@ import { OutriderError } from "../core/errors.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import { ggufNumber, ggufString, required } from "./gguf_fields.ts";
 import type { GgufMetadata } from "./gguf_types.ts";
-import { asNumber, asObject, field, isObject, type Json, type JsonObject } from "./json_fields.ts";
+import {
+  asNumber,
+  asObject,
+  field,
+  isObject,
+  type Json,
+  type JsonObject,
+  shortJson,
+} from "./json_fields.ts";
+import { quote } from "./quote.ts";
 
 const CURE = "use a Llama-family model";
 
@@ -53,7 +62,7 @@ function refuseGguf(metadata: GgufMetadata, headWidth: number): void {
     throw new OutriderError(what, found, CURE);
   };
   const scaling = ggufString(metadata, "llama.rope.scaling.type") ?? "none";
-  if (scaling !== "none") refuse("no rope scaling", `"${scaling}"`);
+  if (scaling !== "none") refuse("no rope scaling", quote(scaling));
   const rotated = ggufNumber(metadata, "llama.rope.dimension_count") ?? headWidth;
   if (rotated !== headWidth) refuse(`rope over all ${headWidth} of a head`, `${rotated}`);
   const valueWidth = ggufNumber(metadata, "llama.attention.value_length") ?? headWidth;
@@ -74,7 +83,7 @@ export function configFromGguf(
 ): LlamaConfig {
   const architecture = ggufString(metadata, "general.architecture");
   if (architecture !== "llama") {
-    throw new OutriderError(`the architecture "llama"`, JSON.stringify(architecture ?? null), CURE);
+    throw new OutriderError(`the architecture "llama"`, quote(architecture ?? ""), CURE);
   }
   const optional = (key: string): number | undefined => ggufNumber(metadata, `llama.${key}`);
   const number = (key: string): number => required(optional(key), `llama.${key}`);
@@ -105,7 +114,7 @@ function readRope(root: JsonObject): number {
   if (isObject(scaling)) {
     const type = field(scaling, "rope_type") ?? field(scaling, "type") ?? "default";
     if (type !== "default") {
-      throw new OutriderError("no rope scaling in config.json", JSON.stringify(type), CURE);
+      throw new OutriderError("no rope scaling in config.json", shortJson(type), CURE);
     }
   }
   const base = field(root, "rope_theta") ??
@@ -124,8 +133,8 @@ function refuseHuggingFace(root: JsonObject): void {
     const found = key === "model_type" ? field(root, key) ?? null : field(root, key) ?? usual;
     if (accepted.includes(found)) continue;
     throw new OutriderError(
-      `${JSON.stringify(usual)} as ${key} in config.json`,
-      JSON.stringify(found),
+      `${shortJson(usual)} as ${key} in config.json`,
+      shortJson(found),
       CURE,
     );
   }

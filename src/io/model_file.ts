@@ -10,6 +10,7 @@ import type { Bytes } from "./bytes.ts";
 import type { GgufMetadata } from "./gguf_types.ts";
 import { firstNonFiniteBlock } from "./finite_check.ts";
 import { dequantize, TENSOR_FORMATS, type TensorFormat } from "./quantization.ts";
+import { listText, quote } from "./quote.ts";
 import { canonicalName, type NamingScheme, weightShapes } from "./tensor_names.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -84,6 +85,8 @@ function modelTensor(name: string, { shape, format, read }: StoredTensor): Model
   };
 }
 
+const WEIGHTS_PER_LAYER = 9;
+
 /** Tensors that older files carry although they follow from the configuration. */
 const REDUNDANT = /\.rotary_emb\.inv_freq$/;
 
@@ -98,6 +101,14 @@ export function modelTensors(
   scheme: NamingScheme,
   stored: readonly StoredTensor[],
 ): ReadonlyMap<string, ModelTensor> {
+  // Before the shapes of all layers are listed: the file may claim any number of them.
+  if (stored.length < WEIGHTS_PER_LAYER * config.layers) {
+    throw new OutriderError(
+      `${WEIGHTS_PER_LAYER} tensors for each of ${config.layers} layers`,
+      `${stored.length} tensors`,
+      "the file is incomplete; get it again",
+    );
+  }
   const shapes = weightShapes(config);
   const tensors = new Map<string, ModelTensor>();
   for (const tensor of stored) {
@@ -108,19 +119,19 @@ export function modelTensors(
     if (name === undefined || expected === undefined) {
       throw new OutriderError(
         `only the tensors of a Llama model with ${config.layers} layers`,
-        `"${tensor.name}"`,
+        quote(tensor.name),
         "use a Llama-family model without biases and extras",
       );
     }
     if (expected.join() !== tensor.shape.join()) {
       throw new OutriderError(
-        `shape [${expected.join(", ")}] of "${tensor.name}"`,
-        `[${tensor.shape.join(", ")}]`,
+        `shape ${listText(expected)} of ${quote(tensor.name)}`,
+        listText(tensor.shape),
         "the weights and the configuration are of different models",
       );
     }
     if (tensors.has(name)) {
-      throw new OutriderError(`"${tensor.name}" once`, "it twice", "remove one of the files");
+      throw new OutriderError(`${quote(tensor.name)} once`, "it twice", "remove one of the files");
     }
     tensors.set(name, modelTensor(name, tensor));
   }

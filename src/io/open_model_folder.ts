@@ -21,6 +21,7 @@ import {
 import { pathInfo } from "./model_cache.ts";
 import { configFromHuggingFace } from "./model_config.ts";
 import { checkTokenizer, type ModelFile, modelTensors, type StoredTensor } from "./model_file.ts";
+import { quote } from "./quote.ts";
 import { readSafetensors, readSafetensorsBytes } from "./safetensors.ts";
 import type { SafetensorsType } from "./safetensors_types.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -92,14 +93,18 @@ async function weightFiles(folder: string): Promise<string[]> {
   if (names.size > 0 && bad === undefined) return [...names].sort();
   throw new OutriderError(
     `names of safetensors files in ${INDEX}`,
-    JSON.stringify(bad ?? null),
+    quote(bad ?? ""),
     "the index is damaged; get it again",
   );
 }
 
 function weightFormat(name: string, type: SafetensorsType): "F32" | "F16" | "BF16" {
   if (type !== "I32") return type;
-  throw new OutriderError(`floating-point weights in "${name}"`, type, "use an unquantised model");
+  throw new OutriderError(
+    `floating-point weights in ${quote(name)}`,
+    type,
+    "use an unquantised model",
+  );
 }
 
 async function listTensors(source: ByteSource): Promise<StoredTensor[]> {

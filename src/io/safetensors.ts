@@ -20,6 +20,7 @@ import {
   type JsonObject,
   parseJson,
 } from "./json_fields.ts";
+import { listText, quote } from "./quote.ts";
 import {
   SAFETENSORS_BYTES,
   type SafetensorsContent,
@@ -65,13 +66,13 @@ function decodeHeader(bytes: Uint8Array, what: string): string {
 }
 
 function readTensor(name: string, entry: Json, dataStart: number, size: number): SafetensorsTensor {
-  const what = `tensor "${name}"`;
+  const what = `tensor ${quote(name)}`;
   const object = asObject(entry, what);
   const type = asString(field(object, "dtype"), `the dtype of ${what}`);
   if (!isSupportedType(type)) {
     throw new OutriderError(
       `a dtype of ${what} among ${Object.keys(SAFETENSORS_BYTES).join(", ")}`,
-      type,
+      quote(type),
       "convert the model to one of these",
     );
   }
@@ -85,7 +86,7 @@ function readTensor(name: string, entry: Json, dataStart: number, size: number):
   if (!fits) {
     throw new OutriderError(
       `two data_offsets of ${what} that are ${byteLength} apart within the file`,
-      `[${offsets.join(", ")}]`,
+      listText(offsets),
       CURE,
     );
   }
@@ -98,7 +99,7 @@ function checkCoverage(tensors: readonly SafetensorsTensor[], start: number, siz
   for (const { name, offset, byteLength } of tensors) {
     if (offset !== at) {
       throw new OutriderError(
-        `tensor "${name}" to begin at ${at - start}, where the one before it ends`,
+        `tensor ${quote(name)} to begin at ${at - start}, where the one before it ends`,
         String(offset - start),
         CURE,
       );
@@ -135,7 +136,7 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
       continue;
     }
     for (const [key, value] of Object.entries(asObject(entry, METADATA_KEY))) {
-      metadata.set(key, asString(value, `metadata "${key}"`));
+      metadata.set(key, asString(value, `metadata ${quote(key)}`));
     }
   }
   tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
@@ -159,7 +160,7 @@ function checkContent(tensors: readonly SafetensorsTensorData[]): void {
     names.add(name);
     if (isNew && bytes.length === expected) continue;
     throw new OutriderError(
-      `tensor "${name}" once, with ${expected} bytes`,
+      `tensor ${quote(name)} once, with ${expected} bytes`,
       isNew ? `${bytes.length} bytes` : "the same name twice",
       "pass every tensor's own bytes, under its own name",
     );

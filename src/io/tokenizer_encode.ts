@@ -12,26 +12,59 @@ import { BYTE_CHARACTERS, byteOfToken, type TokenId } from "./tokenizer_vocabula
 /** A stretch of text, or an added token found between two. */
 type Segment = { readonly text: string } | { readonly id: TokenId };
 
-const escapeForPattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+/** Finds the longest added token at a place in a text. */
+type LongestAt = (text: string, at: number) => AddedToken | undefined;
 
-/** Finds added tokens in text: the leftmost, and of those the longest. */
+/**
+ * Looks tokens up by the lengths that occur for their first character; unlike one large regular
+ * expression, that stays fast for any number of tokens.
+ */
+function longestAdded(added: readonly AddedToken[]): LongestAt {
+  const byText = new Map(added.map((token) => [token.text, token]));
+  const lengths = new Map<number, Set<number>>();
+  for (const text of byText.keys()) {
+    const known = lengths.get(text.charCodeAt(0)) ?? new Set();
+    lengths.set(text.charCodeAt(0), known.add(text.length));
+  }
+  const longestFirst = new Map(
+    Array.from(lengths, ([first, known]) => [first, [...known].sort((a, b) => b - a)]),
+  );
+  return (text, at) => {
+    for (const length of longestFirst.get(text.charCodeAt(at)) ?? []) {
+      const token = byText.get(text.slice(at, at + length));
+      if (token !== undefined) return token;
+    }
+  };
+}
+
+/** The place after the white space that begins at a place. */
+function skipSpace(text: string, at: number): number {
+  const space = /\s*/y;
+  space.lastIndex = at;
+  space.test(text);
+  return space.lastIndex;
+}
+
+/** Makes the function that finds added tokens in text: the leftmost, and of those the longest. */
 export function addedTokenFinder(
   added: readonly AddedToken[],
 ): (text: string) => Generator<Segment> {
-  const byText = new Map(added.map((token) => [token.text, token]));
-  const longestFirst = [...byText.keys()].sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(longestFirst.map(escapeForPattern).join("|"), "gu");
+  const longestAt = longestAdded(added);
   return function* (text) {
-    if (added.length === 0) return yield { text };
     let done = 0;
-    for (const match of text.matchAll(pattern)) {
-      const token = byText.get(match[0]);
-      if (token === undefined) continue;
-      const before = text.slice(done, match.index);
+    let at = 0;
+    while (at < text.length) {
+      const token = longestAt(text, at);
+      if (token === undefined) {
+        at++;
+        continue;
+      }
+      const before = text.slice(done, at);
       yield { text: token.strip.left ? before.trimEnd() : before };
       yield { id: token.id };
-      done = match.index + match[0].length;
-      if (token.strip.right) done += text.length - done - text.slice(done).trimStart().length;
+      done = at + token.text.length;
+      if (token.strip.right) done = skipSpace(text, done);
+      at = done;
     }
     yield { text: text.slice(done) };
   };

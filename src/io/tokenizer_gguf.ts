@@ -14,6 +14,7 @@ import {
   required,
 } from "./gguf_fields.ts";
 import type { GgufMetadata } from "./gguf_types.ts";
+import { quote } from "./quote.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { mergesFromPairs, mergesFromScores } from "./tokenizer_merges.ts";
 import { type AddedToken, endOfTurnIds, plainIds, type TokenizerSpec } from "./tokenizer_spec.ts";
@@ -69,7 +70,7 @@ function splitMerge(merge: string, index: number): readonly [string, string] {
   if (cut > 0 && cut < merge.length - 1) return [merge.slice(0, cut), merge.slice(cut + 1)];
   throw new OutriderError(
     `two tokens with a space between as merge ${index}`,
-    JSON.stringify(merge),
+    quote(merge),
     "convert the model again",
   );
 }
@@ -148,7 +149,7 @@ export function tokenizerFromGguf(metadata: GgufMetadata): Tokenizer {
   if (model !== "gpt2" && model !== "llama") {
     throw new OutriderError(
       `"gpt2" or "llama" as ${PREFIX}model`,
-      `"${model}"`,
+      quote(model),
       "use another file",
     );
   }

@@ -14,7 +14,9 @@ import {
   field,
   type Json,
   type JsonObject,
+  shortJson,
 } from "./json_fields.ts";
+import { quote } from "./quote.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import {
   readDecoder,
@@ -49,7 +51,7 @@ function readModel(root: JsonObject): JsonObject {
   if (type === "BPE" && unusual.length === 0) return model;
   throw new OutriderError(
     `a plain byte-pair (BPE) model in ${WHAT}`,
-    type === "BPE" ? `the option ${unusual[0]}` : JSON.stringify(type),
+    type === "BPE" ? `the option ${unusual[0]}` : shortJson(type),
     "use a model with such a tokenizer",
   );
 }
@@ -58,7 +60,7 @@ function plainField(object: JsonObject, key: string): string | number | undefine
   const value = field(object, key);
   return typeof value === "string" || typeof value === "number" || value === undefined
     ? value
-    : JSON.stringify(value);
+    : shortJson(value);
 }
 
 /** One entry of `added_tokens`. */
@@ -76,13 +78,13 @@ function readAddedTokens(root: JsonObject): AddedEntry[] {
     if (text === "" || flag("single_word")) {
       throw new OutriderError(
         `added tokens in ${WHAT} with a text and without single_word`,
-        JSON.stringify(text),
+        quote(text),
         "use the model's GGUF file",
       );
     }
     return {
       text,
-      id: asCount(field(entry, "id"), `the id of ${text} in ${WHAT}`),
+      id: asCount(field(entry, "id"), `the id of ${quote(text)} in ${WHAT}`),
       strip: { left: flag("lstrip"), right: flag("rstrip") },
       kind: flag("special") ? "control" : "userDefined",
     };
@@ -104,7 +106,7 @@ function readVocabulary(
     if (id >= most || !isFree) {
       throw new OutriderError(
         `token ids in ${WHAT} below ${most}, each once`,
-        `${id} for ${JSON.stringify(text)}`,
+        `${id} for ${quote(text)}`,
         "the file is damaged; get it again",
       );
     }
@@ -116,7 +118,7 @@ function readVocabulary(
     kinds[id] = kind;
   };
   for (const [text, value] of vocabulary) {
-    const id = asCount(value, `the id of ${JSON.stringify(text)} in ${WHAT}`);
+    const id = asCount(value, `the id of ${quote(text)} in ${WHAT}`);
     const isByte = hasByteTokens && byteOfToken(text) !== undefined;
     place(text, id, isByte ? "byte" : "normal");
   }
@@ -134,7 +136,7 @@ function readMerges(model: JsonObject): (readonly [string, string])[] {
     }
     throw new OutriderError(
       `a pair of tokens as merge ${index} in ${WHAT}`,
-      JSON.stringify(value).slice(0, 60),
+      shortJson(value),
       "the file is damaged; get it again",
     );
   });
@@ -151,10 +153,11 @@ export function tokenizerFromJson(json: Json, settings: TokenizerSettings = {}):
   const added = readAddedTokens(root);
   const { tokens, kinds } = readVocabulary(model, added);
   const ids = plainIds(tokens, kinds);
+  const allIds = new Map(tokens.map((text, id) => [text, id]));
   const idOf = (text: string): TokenId => {
-    const id = tokens.indexOf(text);
-    if (id >= 0) return id;
-    throw new OutriderError(`the token ${JSON.stringify(text)} in ${WHAT}`, "none", "get it again");
+    const id = allIds.get(text);
+    if (id !== undefined) return id;
+    throw new OutriderError(`the token ${quote(text)} in ${WHAT}`, "none", "get it again");
   };
   const optionalId = (text: string | undefined): TokenId | undefined =>
     text === undefined ? undefined : idOf(text);

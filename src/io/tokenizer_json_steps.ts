@@ -17,6 +17,7 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  shortJson,
 } from "./json_fields.ts";
 import type { TextPlace } from "./tokenizer_spec.ts";
 import { compileSplit, gpt2Split } from "./tokenizer_splits.ts";
@@ -38,7 +39,7 @@ export interface PreTokenizer {
 function unsupported(what: string, value: Json | undefined): OutriderError {
   return new OutriderError(
     `a supported ${what} in tokenizer.json`,
-    JSON.stringify(value ?? null).slice(0, 80),
+    shortJson(value),
     "use the model's GGUF file, or a model with a usual tokenizer",
   );
 }

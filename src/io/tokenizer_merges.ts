@@ -8,6 +8,7 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
+import { quote } from "./quote.ts";
 
 /** The merges of a vocabulary, by pairs of token ids. */
 export interface MergeTable {
@@ -24,6 +25,10 @@ export interface MergeTable {
 // A heap entry is one number, rank * 2^32 + position: smaller rank first, then leftmost.
 const POSITIONS = 2 ** 32;
 const MOST_RANKS = 2 ** 21;
+
+// No vocabulary has longer merged tokens (SentencePiece allows 16 characters by default), and the
+// work grows with the square of the length.
+const LONGEST_MERGED = 256;
 
 function checkRanks(count: number): void {
   if (count < MOST_RANKS) return;
@@ -51,7 +56,7 @@ export function mergesFromPairs(
     if (leftId === undefined || rightId === undefined || whole === undefined) {
       throw new OutriderError(
         `merge ${i} of tokens in the vocabulary`,
-        `${JSON.stringify(left)} and ${JSON.stringify(right)}`,
+        `${quote(left)} and ${quote(right)}`,
         "the tokenizer is damaged; get it again",
       );
     }
@@ -84,6 +89,7 @@ export function mergesFromScores(
   const rank: number[] = [];
   const product: number[] = [];
   for (const [text, id] of ids) {
+    if (text.length > LONGEST_MERGED) continue;
     for (let cut = 1; cut < text.length; cut++) {
       const left = ids.get(text.slice(0, cut));
       const right = left === undefined ? undefined : ids.get(text.slice(cut));

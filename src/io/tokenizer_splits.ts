@@ -8,6 +8,7 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
+import { quote } from "./quote.ts";
 
 /** The splitting steps of a tokenizer; each cuts the pieces of the one before it. */
 export type SplitSteps = readonly RegExp[];
@@ -55,11 +56,14 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
 export function compileSplit(pattern: string): RegExp {
   const spelled = pattern.replace(/\\[\s\S]/g, (escape) => ESCAPES.get(escape) ?? escape);
   try {
-    return new RegExp(spelled, "gu");
-  } catch (error) {
+    const expression = new RegExp(spelled, "gu");
+    expression.test(""); // compiles it now, so that a pattern that is too large fails here
+    expression.lastIndex = 0;
+    return expression;
+  } catch {
     throw new OutriderError(
       "a split pattern that is a regular expression",
-      `${JSON.stringify(pattern)} (${error instanceof Error ? error.message : error})`,
+      `${quote(pattern)}, which is none here`,
       "use a model with one of the usual pre-tokenizers",
     );
   }
@@ -74,7 +78,7 @@ export function namedSplits(name: string): SplitSteps {
   if (Object.hasOwn(NAMED_PATTERNS, name)) return NAMED_PATTERNS[name].map(compileSplit);
   throw new OutriderError(
     `a pre-tokenizer among ${Object.keys(NAMED_PATTERNS).join(", ")}`,
-    `"${name}"`,
+    quote(name),
     "use the model's tokenizer.json instead of its GGUF file",
   );
 }
