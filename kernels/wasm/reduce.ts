@@ -9,22 +9,12 @@
  * @module
  */
 import type { ReduceSpec } from "../../src/plan/kernel_spec.ts";
-import type { Cursor } from "./elements.ts";
-import { accessCursor, sourceCursors } from "./elements.ts";
 import { assembleKernel, type Features, type Kernel } from "./kernel.ts";
 import { LANE_BYTES, LANES } from "./lanes.ts";
 import { reduceAcross } from "./reduce_across.ts";
 import { reduceAlong } from "./reduce_along.ts";
-import { axesOf, type Axis, coalesce, positions } from "./walk.ts";
-
-/** A reduction with its axes merged: those that are kept and those that are reduced. */
-export interface ReduceLoops {
-  readonly spec: ReduceSpec;
-  /** The inputs' and indices' cursors, then the output's. */
-  readonly cursors: readonly Cursor[];
-  readonly kept: readonly Axis[];
-  readonly reduced: readonly Axis[];
-}
+import { type ReduceLoops, reduceLoops } from "./reduce_loops.ts";
+import { positions } from "./walk.ts";
 
 /** True where every input is contiguous (or constant) along the last reduced axis. */
 function runsAlong(loops: ReduceLoops): boolean {
@@ -35,27 +25,9 @@ function runsAlong(loops: ReduceLoops): boolean {
     );
 }
 
-/** Merges the axes of a spec, kept and reduced apart. */
-function loopsOf(spec: ReduceSpec): ReduceLoops {
-  const rank = spec.shape.length;
-  const zeros = Array<number>(spec.reduced).fill(0);
-  const output = { ...spec.output, strides: [...spec.output.strides, ...zeros] };
-  const cursors = [
-    ...sourceCursors(rank, spec.inputs, spec.body),
-    accessCursor(output, spec.inputs.length),
-  ];
-  const axes = axesOf(spec.shape, cursors.map((cursor) => cursor.steps));
-  return {
-    spec,
-    cursors,
-    kept: coalesce(axes.slice(0, rank - spec.reduced)),
-    reduced: coalesce(axes.slice(rank - spec.reduced)),
-  };
-}
-
 /** Generates the kernel of a reduction. */
 export function reduceKernel(spec: ReduceSpec, features: Features): Kernel {
-  const loops = loopsOf(spec);
+  const loops = reduceLoops(spec);
   const plan = runsAlong(loops) ? reduceAlong(loops) : reduceAcross(loops);
   const length = positions(loops.reduced);
   const shape = {

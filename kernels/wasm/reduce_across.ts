@@ -10,9 +10,8 @@ import { emitBody, toMemory } from "./body.ts";
 import { cursorLocals, lanesAt } from "./elements.ts";
 import type { KernelFrame } from "./kernel.ts";
 import { LANES, scatterLanes } from "./lanes.ts";
-import type { ReduceLoops } from "./reduce.ts";
-import type { ReducePlan } from "./reduce_along.ts";
 import { foldOf } from "./reduce_fold.ts";
+import type { ReduceLoops, ReducePlan } from "./reduce_loops.ts";
 import { positions, startWalk } from "./walk.ts";
 
 /** Results of one unit: as many as fill a cache line. */

@@ -10,17 +10,9 @@ import { emitBody, toMemory } from "./body.ts";
 import { cursorLocals, lanesAt } from "./elements.ts";
 import type { KernelFrame } from "./kernel.ts";
 import { LANES, scatterLanes } from "./lanes.ts";
-import type { ReduceLoops } from "./reduce.ts";
 import { foldOf } from "./reduce_fold.ts";
+import type { ReduceLoops, ReducePlan } from "./reduce_loops.ts";
 import { positions, startWalk } from "./walk.ts";
-
-/** How a reduction is cut into units, and the code of its kernel. */
-export interface ReducePlan {
-  readonly units: number;
-  /** Results of one unit. */
-  readonly unitLanes: number;
-  write(frame: KernelFrame): void;
-}
 
 /** Vectors in flight; also the number of accumulators of a result. */
 const ACCUMULATORS = 4;
