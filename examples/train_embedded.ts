@@ -11,6 +11,7 @@
  */
 import { foldIn, type Key, keyOf, uniform } from "@outrider/outrider";
 import { wasmBackend } from "@outrider/outrider/backends/wasm";
+import { helpText, integer, number, parseOptions, text } from "@outrider/outrider/cli";
 import {
   bytePairCodec,
   type BytePairTokenizer,
@@ -34,15 +35,24 @@ import {
   trainLoop,
   weightReader,
 } from "@outrider/outrider/train";
-import { parseArgs } from "@std/cli/parse-args";
 
-const flags = parseArgs(Deno.args, {
-  string: ["out", "steps", "rows", "rate", "seed"],
-  default: { out: "out/embedded", steps: "5000", rows: "2048", rate: "0.003", seed: "1" },
-});
-const totalSteps = Number(flags.steps);
-const rowsPerBatch = Number(flags.rows);
-const seed = Number(flags.seed);
+const command = {
+  name: "train_embedded",
+  summary: "Trains the embedded chat model and its tokenizer.",
+  flags: {
+    out: text({ placeholder: "DIR", default: "out/embedded", help: "the folder to write to" }),
+    steps: integer({ default: 5000, minimum: 1, help: "optimiser steps" }),
+    rows: integer({ default: 2048, minimum: 1, help: "tokens per step" }),
+    rate: number({ default: 0.003, minimum: 0, help: "peak learning rate" }),
+    seed: integer({ default: 1, help: "decides first weights and order of data" }),
+  },
+};
+const parsed = parseOptions(command.flags, Deno.args);
+if (parsed.kind !== "run") {
+  console.error(parsed.kind === "help" ? helpText(command) : `error: ${parsed.message}`);
+  Deno.exit(parsed.kind === "help" ? 0 : 2);
+}
+const { out, steps: totalSteps, rows: rowsPerBatch, rate, seed } = parsed.options;
 
 const CONFIG = tinyLlama({
   layers: 5,
@@ -118,16 +128,16 @@ function batch(step: number): PackedRows {
   return rows;
 }
 
-const recipe = JSON.stringify({ CONFIG, totalSteps, rowsPerBatch, seed, rate: flags.rate });
-const checkpoint = `${flags.out}/checkpoint.safetensors`;
-await Deno.mkdir(flags.out, { recursive: true });
+const recipe = JSON.stringify({ CONFIG, totalSteps, rowsPerBatch, seed, rate: `${rate}` });
+const checkpoint = `${out}/checkpoint.safetensors`;
+await Deno.mkdir(out, { recursive: true });
 const device = createDevice(wasmBackend());
 const optimizer = adamW({
   rate: warmupCosine({
     warmupSteps: Math.min(200, Math.ceil(totalSteps / 10)),
     totalSteps,
-    peak: Number(flags.rate),
-    end: Number(flags.rate) / 30,
+    peak: rate,
+    end: rate / 30,
   }),
   beta2: 0.95,
   weightDecay: 0.1,
@@ -145,12 +155,12 @@ const { state } = await trainLoop({
   save: (current, step) => saveCheckpoint(checkpoint, current, { step, recipe }),
   onStep: ({ step, tokens, seconds, metrics }) => {
     if (step % 50 > 0 && step > 3) return;
-    const rate = Math.round(tokens / seconds);
-    console.error(`step ${step}/${totalSteps} loss ${metrics.loss.toFixed(4)} ${rate} tokens/s`);
+    const speed = Math.round(tokens / seconds);
+    console.error(`step ${step}/${totalSteps} loss ${metrics.loss.toFixed(4)} ${speed} tokens/s`);
   },
 });
 const parameters = await downloadTree(state.parameters);
-await writeGgufModel(`${flags.out}/embedded.gguf`, {
+await writeGgufModel(`${out}/embedded.gguf`, {
   name: "Outrider embedded chat model",
   config: CONFIG,
   readWeight: weightReader(parameters),
