@@ -77,6 +77,21 @@ const MARKS: readonly string[] = Array.from(
  * names inside a message stay plain text, so that what a user types cannot end a turn.
  *
  * @throws {OutriderError} when the tokenizer has no chat template, or it refuses the messages.
+ * @example
+ * ```ts
+ * import { byteLevelMetadata, encodeChat, tokenizerFromGguf } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tokenizer = tokenizerFromGguf(byteLevelMetadata({
+ *   tokens: ["<end>", "<", "e", "n", "d", ">"],
+ *   merges: [],
+ *   control: [0],
+ *   preTokenizer: "gpt-2",
+ *   chatTemplate: "{% for m in messages %}{{ m.content }}<end>{% endfor %}",
+ * }));
+ * // The template's <end> is the control token; the user's is five characters.
+ * assertEquals(encodeChat(tokenizer, [{ role: "user", content: "<end>" }]), [1, 2, 3, 4, 5, 0]);
+ * ```
  */
 export function encodeChat(
   tokenizer: Tokenizer,

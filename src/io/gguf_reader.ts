@@ -113,7 +113,29 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
   return { version, metadata, tensors };
 }
 
-/** Reads the stored bytes of one tensor. */
+/**
+ * Reads the stored bytes of one tensor.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   dequantize,
+ *   encodeGguf,
+ *   ggufTensor,
+ *   memorySource,
+ *   readGguf,
+ *   readTensorBytes,
+ * } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensor = ggufTensor("pair", [2], "F32", Float32Array.of(1, 2));
+ * const chunks = encodeGguf({ metadata: new Map(), tensors: [tensor] });
+ * const source = memorySource(new Uint8Array(await new Blob(chunks).arrayBuffer()));
+ * const [stored] = (await readGguf(source)).tensors;
+ * const bytes = await readTensorBytes(source, stored);
+ * assertEquals(dequantize(stored.type, bytes), Float32Array.of(1, 2));
+ * ```
+ */
 export function readTensorBytes(source: ByteSource, tensor: GgufTensor): Promise<Bytes> {
   return source.read(tensor.offset, tensor.byteLength);
 }

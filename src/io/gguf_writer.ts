@@ -47,7 +47,18 @@ export interface GgufContent {
 
 const WRITTEN_VERSION = 3;
 
-/** Makes a tensor to be written out of f32 values. */
+/**
+ * Makes a tensor to be written out of f32 values.
+ *
+ * @throws {OutriderError} when the values do not fit the format; see {@link quantize}.
+ * @example
+ * ```ts
+ * import { ggufTensor } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(ggufTensor("w", [1, 32], "Q4_1", new Float32Array(32)).bytes.length, 20);
+ * ```
+ */
 export function ggufTensor(
   name: string,
   shape: readonly number[],

@@ -30,6 +30,19 @@ export interface HubClient {
 const ANSWER_MILLISECONDS = 6_000;
 const STALL_MILLISECONDS = 60_000;
 
+/** A fetch that gives up when the answer does not begin in time; being offline is normal. */
+const impatientFetch: typeof fetch = async (input, init) => {
+  const controller = new AbortController();
+  const giveUp = (): void =>
+    controller.abort(new Error(`no answer within ${ANSWER_MILLISECONDS / 1000} s`));
+  const timer = setTimeout(giveUp, ANSWER_MILLISECONDS);
+  try {
+    return await fetch(input, { ...init, signal: controller.signal });
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
 function hubError(repository: string, error: unknown): OutriderError {
   if (error instanceof OutriderError) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -55,35 +68,30 @@ async function* blobChunks(blob: Blob, what: string): AsyncGenerator<Uint8Array>
 }
 
 /**
- * The client of the public hub; it gives up after a few seconds without an answer, because being
- * offline is normal.
+ * A client of the hub; it gives up after a few seconds without an answer.
+ *
+ * @param hubUrl another server with the hub's interface; the public hub if absent
  */
-export function hubClient(): HubClient {
+export function hubClient(hubUrl?: string): HubClient {
+  const server = { hubUrl, fetch: impatientFetch };
   return {
     async list(repository) {
       const { listFiles } = await import("@huggingface/hub");
-      const collect = async (): Promise<HubFile[]> => {
-        const files: HubFile[] = [];
-        for await (const { type, path, size } of listFiles({ repo: repository })) {
+      const files: HubFile[] = [];
+      try {
+        for await (const { type, path, size } of listFiles({ repo: repository, ...server })) {
           if (type === "file") files.push({ path, size });
         }
-        return files;
-      };
-      try {
-        return await withDeadline(collect(), ANSWER_MILLISECONDS, "an answer from the hub");
       } catch (error) {
         throw hubError(repository, error);
       }
+      return files;
     },
     async *download(repository, file, onProgress) {
       const { downloadFile } = await import("@huggingface/hub");
       const what = `${file.path} of ${repository}`;
       try {
-        const blob = await withDeadline(
-          downloadFile({ repo: repository, path: file.path }),
-          ANSWER_MILLISECONDS,
-          what,
-        );
+        const blob = await downloadFile({ repo: repository, path: file.path, ...server });
         if (blob === null) throw new OutriderError(what, "no such file", "check the name");
         yield* reportProgress(blobChunks(blob, what), { what, total: blob.size }, onProgress);
       } catch (error) {

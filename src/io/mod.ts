@@ -13,11 +13,11 @@
  */
 
 export type { LlamaConfig, RopePairing } from "../nn/llama_config.ts";
-export * from "./atomic_write.ts";
+export { type ByteChunks, writeFileAtomically, writeTextAtomically } from "./atomic_write.ts";
 export * from "./bytes.ts";
 export * from "./chat_template.ts";
 export type { DownloadProgress, OnProgress } from "./download_progress.ts";
-export * from "./gguf_reader.ts";
+export { readGguf, readTensorBytes } from "./gguf_reader.ts";
 export * from "./gguf_types.ts";
 export * from "./gguf_writer.ts";
 export type { HubClient, HubFile } from "./hub_download.ts";

@@ -12,6 +12,15 @@ import { fileError } from "./file_errors.ts";
  * `.cache/outrider` in the home folder.
  *
  * @throws {OutriderError} when none of these is set.
+ * @example
+ * ```ts
+ * import { defaultCacheDirectory } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const variables = new Map([["HOME", "/home/someone"]]);
+ * const folder = defaultCacheDirectory((name) => variables.get(name));
+ * assertEquals(folder, "/home/someone/.cache/outrider");
+ * ```
  */
 export function defaultCacheDirectory(
   environment: (name: string) => string | undefined = Deno.env.get,

@@ -38,6 +38,18 @@ const LARGEST_COUNT = 2 ** 31;
  * Checks that the sizes of a configuration make sense together.
  *
  * @throws {OutriderError} that names the first that does not.
+ * @example
+ * ```ts
+ * import { checkConfig } from "@outrider/outrider/io";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const config = {
+ *   layers: 1, width: 8, heads: 3, keyValueHeads: 2, headWidth: 4, feedForwardWidth: 16,
+ *   vocabulary: 32, contextLength: 64, ropeBase: 10000, rmsNormEpsilon: 1e-5,
+ *   ropePairing: "half", tiedEmbeddings: true,
+ * } as const;
+ * assertThrows(() => checkConfig(config), Error, "keyValueHeads that divide 3");
+ * ```
  */
 export function checkConfig(config: LlamaConfig): LlamaConfig {
   const expect = (holds: boolean, expected: string, found: string): void => {
@@ -76,6 +88,15 @@ function refuseGguf(metadata: GgufMetadata, headWidth: number): void {
  * that rotation pairs neighbouring elements.
  *
  * @throws {OutriderError} when a key is missing or a feature is not supported.
+ * @example
+ * ```ts
+ * import { configFromGguf } from "@outrider/outrider/io";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const metadata = new Map([["general.architecture", { type: "string", value: "bert" } as const]]);
+ * const sizes = { vocabulary: 32, tiedEmbeddings: true };
+ * assertThrows(() => configFromGguf(metadata, sizes), Error, "bert");
+ * ```
  */
 export function configFromGguf(
   metadata: GgufMetadata,

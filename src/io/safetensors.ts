@@ -144,7 +144,26 @@ export async function readSafetensors(source: ByteSource): Promise<SafetensorsFi
   return { metadata, tensors };
 }
 
-/** Reads the stored bytes of one tensor. */
+/**
+ * Reads the stored bytes of one tensor.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   encodeSafetensors,
+ *   memorySource,
+ *   readSafetensors,
+ *   readSafetensorsBytes,
+ * } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensor = { name: "w", shape: [1], type: "I32", bytes: Uint8Array.of(7, 0, 0, 0) } as const;
+ * const chunks = encodeSafetensors({ tensors: [tensor] });
+ * const source = memorySource(new Uint8Array(await new Blob(chunks).arrayBuffer()));
+ * const { tensors } = await readSafetensors(source);
+ * assertEquals(await readSafetensorsBytes(source, tensors[0]), tensor.bytes);
+ * ```
+ */
 export function readSafetensorsBytes(
   source: ByteSource,
   tensor: SafetensorsTensor,
@@ -172,6 +191,15 @@ function checkContent(tensors: readonly SafetensorsTensorData[]): void {
  * padded so that the data begin at a multiple of 8 bytes.
  *
  * @throws {OutriderError} when a tensor's bytes do not fit its shape, or a name comes twice.
+ * @example
+ * ```ts
+ * import { encodeSafetensors } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensor = { name: "w", shape: [2], type: "F16", bytes: new Uint8Array(4) } as const;
+ * const [header, data] = encodeSafetensors({ tensors: [tensor] });
+ * assertEquals([header.length % 8, data.length], [0, 4]);
+ * ```
  */
 export function encodeSafetensors({ metadata, tensors }: SafetensorsContent): Bytes[] {
   checkContent(tensors);

@@ -62,7 +62,17 @@ export function canonicalName(scheme: NamingScheme, name: string): string | unde
   return `layers.${layer}.${LAYER_NAMES[scheme][rest]}`;
 }
 
-/** The GGUF name of each of our names, for writing a model of `layers` layers. */
+/**
+ * The GGUF name of each of our names, for writing a model of `layers` layers.
+ *
+ * @example
+ * ```ts
+ * import { ggufNames } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(ggufNames(2).get("layers.1.query"), "blk.1.attn_q.weight");
+ * ```
+ */
 export function ggufNames(layers: number): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   for (const [file, ours] of Object.entries(OUTER_NAMES.gguf)) names.set(ours, file);

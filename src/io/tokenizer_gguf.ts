@@ -140,6 +140,22 @@ function surroundingIds(
  *
  * @throws {OutriderError} when the metadata lack a part, contradict each other, or name a model or
  * pre-tokenizer that is not supported.
+ * @example
+ * ```ts
+ * import { type GgufValue, tokenizerFromGguf } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const strings = (...value: string[]): GgufValue => ({ type: "array", elementType: "string", value });
+ * const tokenizer = tokenizerFromGguf(
+ *   new Map<string, GgufValue>([
+ *     ["tokenizer.ggml.model", { type: "string", value: "gpt2" }],
+ *     ["tokenizer.ggml.tokens", strings("a", "b", "ab")],
+ *     ["tokenizer.ggml.merges", strings("a b")],
+ *   ]),
+ * );
+ * assertEquals(tokenizer.encode("aab"), [0, 2]);
+ * assertEquals(tokenizer.decode([0, 2]), "aab");
+ * ```
  */
 export function tokenizerFromGguf(metadata: GgufMetadata): Tokenizer {
   const tokens = required(ggufStrings(metadata, `${PREFIX}tokens`), `${PREFIX}tokens`);

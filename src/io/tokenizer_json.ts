@@ -146,6 +146,18 @@ function readMerges(model: JsonObject): (readonly [string, string])[] {
  * Builds the tokenizer that a parsed tokenizer.json describes.
  *
  * @throws {OutriderError} when the file is damaged or uses a step that is not supported.
+ * @example
+ * ```ts
+ * import { tokenizerFromJson } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tokenizer = tokenizerFromJson({
+ *   added_tokens: [{ id: 3, content: "<end>", special: true }],
+ *   pre_tokenizer: { type: "ByteLevel", add_prefix_space: false },
+ *   model: { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: [["a", "b"]] },
+ * });
+ * assertEquals(tokenizer.encode("aab<end>"), [0, 2, 3]);
+ * ```
  */
 export function tokenizerFromJson(json: Json, settings: TokenizerSettings = {}): Tokenizer {
   const root = asObject(json, WHAT);

@@ -70,7 +70,21 @@ export function byteLevelMetadata(tokenizer: ByteLevelTokenizer): GgufMetadata {
   return new Map(entries);
 }
 
-/** The part of a GGUF file's metadata that describes its tokenizer. */
+/**
+ * The part of a GGUF file's metadata that describes its tokenizer.
+ *
+ * @example
+ * ```ts
+ * import { tokenizerMetadata } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const metadata = new Map([
+ *   ["general.name", { type: "string", value: "a model" } as const],
+ *   ["tokenizer.ggml.model", { type: "string", value: "gpt2" } as const],
+ * ]);
+ * assertEquals([...tokenizerMetadata(metadata).keys()], ["tokenizer.ggml.model"]);
+ * ```
+ */
 export function tokenizerMetadata(metadata: GgufMetadata): GgufMetadata {
   return new Map([...metadata].filter(([key]) => key.startsWith("tokenizer.")));
 }
