@@ -32,6 +32,7 @@ export function at(pointer: I32, offset = 0): Address {
   return { pointer, offset };
 }
 
+const atomic = (opcode: number): Code => [0xfe, unsignedLeb(opcode)];
 const simd = (opcode: number): Code => [0xfd, unsignedLeb(opcode)];
 
 function binary<A extends ValueType, R extends ValueType>(result: R, opcode: Code) {
@@ -123,6 +124,36 @@ export const f32 = {
   load: load("f32", 0x2a, 2),
   store: store<"f32">(0x38, 2),
 } as const;
+
+/** Sequentially consistent access to words of a shared memory. */
+export const atomicI32 = {
+  load: load("i32", atomic(0x10), 2),
+  store: store<"i32">(atomic(0x17), 2),
+  /** Adds and gives the value from before. */
+  add: (address: Address, value: I32): I32 => {
+    const { pointer, immediate } = memoryArgument(address, 2);
+    return expression("i32", [pointer, value.code, atomic(0x1e), immediate]);
+  },
+  /** Wakes up to `count` waiters; gives how many. */
+  notify: (address: Address, count: I32): I32 => {
+    const { pointer, immediate } = memoryArgument(address, 2);
+    return expression("i32", [pointer, count.code, atomic(0x00), immediate]);
+  },
+  /** Sleeps while the word is `expected`, at most so many nanoseconds. */
+  wait: (address: Address, expected: I32, nanoseconds: number): I32 => {
+    const { pointer, immediate } = memoryArgument(address, 2);
+    const timeout: Code = [0x42, signedLeb(nanoseconds)];
+    return expression("i32", [pointer, expected.code, timeout, atomic(0x01), immediate]);
+  },
+} as const;
+
+/** Evaluates an expression for its effect. */
+export function drop(value: Expression<ValueType>): Statement {
+  return statement([value.code, 0x1a]);
+}
+
+/** Ends the program with an error. */
+export const trap: Statement = statement(0x00);
 
 /** Vector instructions that do not depend on the lane type. */
 export const v128 = {

@@ -4,59 +4,8 @@ import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { OutriderError } from "../../src/core/errors.ts";
 import { packMatrix } from "../../src/core/mod.ts";
 import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
-import type { Access } from "../../src/plan/kernel_spec.ts";
-import type { Command, Plan } from "../../src/plan/plan.ts";
+import { bytesOf, countingPlan, handPlan, line } from "./hand_plan.ts";
 import { assertClose, assertSameBits, randomFloats } from "./run_kernel.ts";
-
-const LINE = (type: Access["type"]): Access => ({ type, strides: [1], offset: 0 });
-
-function bytesOf(array: Float32Array | Int32Array | Uint8Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-/** A plan by hand; the graph behind it does not matter to this backend. */
-function handPlan(
-  parts: Pick<Plan, "inputPorts" | "outputPorts" | "buffers" | "slots" | "commands">,
-): Plan {
-  const donations = parts.outputPorts.map(() => -1);
-  return { inputs: [], outputs: [], donations, hash: "by hand", ...parts };
-}
-
-/** out = x + 1 + 1 + ... , `steps` times through two slots. */
-function countingPlan(count: number, steps: number): Plan {
-  const port = { shape: [count], type: "f32", bytes: 4 * count } as const;
-  const body = [
-    { op: "load", access: 0, type: "f32" },
-    { op: "load", access: 1, type: "f32" },
-    { op: "add", args: [0, 1], type: "f32" },
-  ] as const;
-  const one = { type: "f32", strides: [0], offset: 0 } as const;
-  const spec = {
-    family: "map",
-    shape: [count],
-    inputs: [LINE("f32"), one],
-    output: LINE("f32"),
-    body,
-  } as const;
-  const place = (step: number): number => step < 0 ? 0 : step === steps - 1 ? 1 : 2 + step % 2;
-  const commands = Array.from({ length: steps }, (_, step): Command => ({
-    spec,
-    args: [place(step - 1), 4, place(step)],
-  }));
-  return handPlan({
-    inputPorts: [port],
-    outputPorts: [port],
-    buffers: [
-      { home: "input", index: 0 },
-      { home: "output", index: 0 },
-      { home: "slot", index: 0 },
-      { home: "slot", index: 1 },
-      { home: "constant", data: Float32Array.of(1) },
-    ],
-    slots: [4 * count, 4 * count],
-    commands,
-  });
-}
 
 Deno.test("a plan of several families runs in order through slots and constants", async () => {
   // Embedding -> sum of squares per row -> packed head -> attention of each row over all rows.
@@ -98,7 +47,7 @@ Deno.test("a plan of several families runs in order through slots and constants"
           shape: [rows, width],
           reduced: 1,
           inputs: [{ type: "f32", strides: [width, 1], offset: 0 }],
-          output: LINE("f32"),
+          output: line("f32"),
           body: [{ op: "load", access: 0, type: "f32" }, { op: "mul", args: [0, 0], type: "f32" }],
           combine: "sum",
         },

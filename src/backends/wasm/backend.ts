@@ -10,6 +10,7 @@ import { createArena } from "./arena.ts";
 import { prepareExecutable } from "./executable.ts";
 import { createKernelCache } from "./kernel_cache.ts";
 import { availableMemory, createMemory, type MemoryKind } from "./memory.ts";
+import { createTeam } from "./thread_team.ts";
 
 /** What can be chosen about the backend; everything has a default that fits the engine. */
 export interface WasmOptions {
@@ -17,6 +18,8 @@ export interface WasmOptions {
   readonly memory?: MemoryKind;
   /** Fused multiply-add by relaxed SIMD; "present" where the engine has it. */
   readonly relaxedMadd?: Features["relaxedMadd"];
+  /** Most threads, the calling one included; 1 by default, and where memory cannot be shared. */
+  readonly threads?: number;
 }
 
 /** The backend, with counters for tests and reports. */
@@ -24,16 +27,32 @@ export interface WasmBackend extends Backend {
   readonly name: "wasm";
   /** Kernels compiled so far; a second preparation of the same specs adds none. */
   readonly kernelsCompiled: number;
-  /** Ranges of memory in use: allocations, constants and tables of plans, the arena. */
+  /** Most threads that a run can have. */
+  readonly threads: number;
+  /** Threads that took part in the last run; workers join when they have started. */
+  readonly lastThreads: number;
+  /** Ranges of memory in use: allocations, what plans hold, the arena, modules for workers. */
   readonly liveAllocations: number;
   /** Bytes of these ranges. */
   readonly liveBytes: number;
 }
 
+/** More threads than any machine has cores are a mistake. */
+const MOST_THREADS = 256;
+
+function checkedThreads(threads: number): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
+  const expected = `1 to ${MOST_THREADS} threads`;
+  throw new OutriderError(expected, `${threads}`, "pass the number of cores to use");
+}
+
 /**
  * Opens the WebAssembly backend.
  *
- * @throws OutriderError from `allocate` and `prepare`, where the 4 GiB of the memory are full
+ * The bits of every result are the same for any number of threads.
+ *
+ * @throws OutriderError for an impossible number of threads, and from `allocate` and `prepare` where
+ * the 4 GiB of the memory are full
  * @example
  * ```ts
  * import { wasmBackend } from "@outrider/outrider/backends/wasm";
@@ -51,8 +70,9 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
   const probed = probeFeatures(linear.kind);
   const features = { ...probed, relaxedMadd: options.relaxedMadd ?? probed.relaxedMadd };
   const { allocator } = linear;
+  const team = createTeam(linear, checkedThreads(options.threads ?? 1));
   const arena = createArena(allocator);
-  const kernels = createKernelCache(linear.memory, features);
+  const kernels = createKernelCache(linear, features, team.size);
   let isOpen = true;
   const open = (): void => {
     if (!isOpen) throw new OutriderError("an open backend", "a closed one", "open a new one");
@@ -81,10 +101,15 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
     },
     prepare(plan) {
       open();
-      return prepareExecutable(plan, { linear, kernels, arena });
+      return prepareExecutable(plan, { linear, kernels, arena, team });
     },
     close() {
+      if (isOpen) team.close();
       isOpen = false;
+    },
+    threads: team.size,
+    get lastThreads() {
+      return team.last;
     },
     get kernelsCompiled() {
       return kernels.size;

@@ -6,50 +6,84 @@
 import { OutriderError } from "../../core/errors.ts";
 import type { Plan } from "../../plan/plan.ts";
 import type { Allocation, Executable } from "../../runtime/backend.ts";
+import { ALIGNMENT } from "./allocator.ts";
 import { type Arena, layOut } from "./arena.ts";
-import type { CompiledKernel, KernelCache } from "./kernel_cache.ts";
+import { type KernelCache, storeBytes } from "./kernel_cache.ts";
 import type { LinearMemory } from "./memory.ts";
-import { type KernelCall, planModule } from "./plan_module.ts";
+import { type PlanCalls, planCalls } from "./plan_calls.ts";
+import { planModule } from "./plan_module.ts";
+import { PLAN_RECORD } from "./thread_control.ts";
+import type { ThreadTeam } from "./thread_team.ts";
 
 /** What a plan is prepared with. */
 export interface ExecutionContext {
   readonly linear: LinearMemory;
   readonly kernels: KernelCache;
   readonly arena: Arena;
+  readonly team: ThreadTeam;
 }
 
-/** A main module's function. */
-type Main = (table: number, scratch: number) => void;
+/** A linked main module. */
+interface Main {
+  readonly run: (table: number, scratch: number, thread: number, threads: number) => void;
+  /** What the workers load it from; 0 where there are none. */
+  readonly record: number;
+  /** Ranges of memory that belong to it. */
+  readonly ranges: readonly number[];
+}
 
-/** The distinct kernels of a plan and the calls of them, commands without work left out. */
-function callsOf(
-  plan: Plan,
-  kernels: KernelCache,
-): { used: CompiledKernel[]; calls: KernelCall[] } {
-  const numbers = new Map<CompiledKernel, number>();
-  const calls = plan.commands.flatMap(({ spec, args }) => {
-    const kernel = kernels.get(spec, args.length);
-    if (kernel.units === 0) return [];
-    const number = numbers.get(kernel) ?? numbers.size;
-    numbers.set(kernel, number);
-    return [{ kernel: number, args, units: kernel.units }];
-  });
-  return { used: [...numbers.keys()], calls };
+const WORD_BYTES = 4;
+
+/** Writes down for workers where the main module and its kernels are. */
+function storeRecord(
+  { linear }: ExecutionContext,
+  { kernels }: PlanCalls,
+  bytes: Uint8Array,
+): { record: number; ranges: number[] } {
+  const main = storeBytes(linear, bytes);
+  const length = PLAN_RECORD.first + kernels.length * PLAN_RECORD.perKernel;
+  const record = linear.allocator.allocate(length * WORD_BYTES);
+  const words = linear.words(record, length);
+  words[PLAN_RECORD.main] = main;
+  words[PLAN_RECORD.mainBytes] = bytes.length;
+  words[PLAN_RECORD.kernels] = kernels.length;
+  kernels.forEach(({ id, address, byteLength }, i) =>
+    words.set([id, address, byteLength], PLAN_RECORD.first + i * PLAN_RECORD.perKernel)
+  );
+  return { record, ranges: [main, record] };
 }
 
 /** Compiles and links the main module. */
-function linkMain({ linear }: ExecutionContext, used: CompiledKernel[], calls: KernelCall[]): Main {
-  const parameters = used.map((kernel) => kernel.parameters);
-  const module = new WebAssembly.Module(planModule(linear.kind, parameters, calls));
-  const instance = new WebAssembly.Instance(module, {
+function linkMain(
+  context: ExecutionContext,
+  planned: PlanCalls,
+  buffers: number,
+  scratchBytes: number,
+): Main {
+  const { linear, team } = context;
+  const { kernels, calls } = planned;
+  const bytes = planModule({
+    memory: linear.kind,
+    parameters: kernels.map((kernel) => kernel.parameters),
+    calls,
+    buffers,
+    threads: team.size,
+    barrier: team.barrier,
+    scratchBytes,
+  });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
     env: { memory: linear.memory },
-    kernels: Object.fromEntries(used.map((kernel, i) => [`${i}`, kernel.run])),
+    kernels: Object.fromEntries(kernels.map((kernel, i) => [`${i}`, kernel.run])),
   });
   const { run } = instance.exports;
   if (typeof run !== "function") {
-    throw new OutriderError("a main function", typeof run, "report it");
+    throw new OutriderError("a main function", typeof run, "report this plan");
   }
-  return (table, scratch) => run(table, scratch);
+  const stored = team.size > 1 ? storeRecord(context, planned, bytes) : { record: 0, ranges: [] };
+  return {
+    run: (table, scratch, thread, threads) => run(table, scratch, thread, threads),
+    ...stored,
+  };
 }
 
 /** Uploads the plan's constants; gives the address of each constant buffer, 0 for the others. */
@@ -57,10 +91,7 @@ function uploadConstants(plan: Plan, { linear }: ExecutionContext): number[] {
   return plan.buffers.map((buffer) => {
     if (buffer.home !== "constant") return 0;
     const { data } = buffer;
-    const address = linear.allocator.allocate(data.byteLength);
-    const source = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    linear.bytes(address, data.byteLength).set(source);
-    return address;
+    return storeBytes(linear, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   });
 }
 
@@ -71,37 +102,45 @@ function checkPorts(what: string, expected: number, found: number): void {
 
 /** Prepares a plan. */
 export function prepareExecutable(plan: Plan, context: ExecutionContext): Executable {
-  const { linear, arena } = context;
-  const { used, calls } = callsOf(plan, context.kernels);
-  const main = linkMain(context, used, calls);
+  const { linear, arena, team } = context;
+  const planned = planCalls(plan, context.kernels);
+  const most = planned.kernels.reduce((bytes, kernel) => Math.max(bytes, kernel.scratchBytes), 0);
+  const scratchBytes = Math.ceil(most / ALIGNMENT) * ALIGNMENT;
+  const main = linkMain(context, planned, plan.buffers.length, scratchBytes);
   const { offsets, bytes } = layOut(plan.slots);
-  const scratchBytes = used.reduce((most, kernel) => Math.max(most, kernel.scratchBytes), 0);
-  arena.reserve(bytes + scratchBytes);
+  arena.reserve(bytes + scratchBytes * team.size);
   const constants = uploadConstants(plan, context);
-  const tableBytes = Math.max(1, plan.buffers.length) * Uint32Array.BYTES_PER_ELEMENT;
-  const table = linear.allocator.allocate(tableBytes);
+  const counters = team.size > 1 ? planned.calls.length : 0;
+  const tableLength = plan.buffers.length + counters;
+  const table = linear.allocator.allocate(tableLength * WORD_BYTES);
   let isReleased = false;
 
-  const run = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
-    if (isReleased) {
-      throw new OutriderError("a prepared plan", "a released one", "prepare it again");
-    }
-    checkPorts("inputs", plan.inputPorts.length, inputs.length);
-    checkPorts("outputs", plan.outputPorts.length, outputs.length);
-    const words = linear.words(table, plan.buffers.length);
+  const bind = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
+    const words = linear.words(table, tableLength);
+    words.fill(0, plan.buffers.length);
     plan.buffers.forEach((buffer, i) => {
       if (buffer.home === "input") words[i] = inputs[buffer.index];
       else if (buffer.home === "output") words[i] = outputs[buffer.index];
       else if (buffer.home === "slot") words[i] = arena.address + offsets[buffer.index];
       else words[i] = constants[i];
     });
-    main(table, arena.address + bytes);
+  };
+  const run = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
+    if (isReleased) {
+      throw new OutriderError("a prepared plan", "a released one", "prepare it again");
+    }
+    checkPorts("inputs", plan.inputPorts.length, inputs.length);
+    checkPorts("outputs", plan.outputPorts.length, outputs.length);
+    bind(inputs, outputs);
+    const scratch = arena.address + bytes;
+    main.run(table, scratch, 0, team.start({ plan: main.record, table, scratch }));
   };
   const release = (): void => {
     if (isReleased) return;
     isReleased = true;
-    linear.allocator.release(table);
-    constants.filter((address) => address !== 0).forEach(linear.allocator.release);
+    if (main.record !== 0) team.forget(main.record);
+    const owned = [table, ...main.ranges, ...constants.filter((address) => address !== 0)];
+    owned.forEach(linear.allocator.release);
   };
   return { plan, run, release };
 }
