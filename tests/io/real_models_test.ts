@@ -2,13 +2,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { encodeChat } from "../../src/io/chat_template.ts";
-import { KNOWN_MODELS } from "../../src/io/known_model.ts";
-import { cachedModel } from "../../src/io/known_model.ts";
+import { cachedModel, KNOWN_MODELS } from "../../src/io/known_model.ts";
 import { defaultCacheDirectory } from "../../src/io/model_cache.ts";
 import type { ModelFile } from "../../src/io/model_file.ts";
 import { openModel } from "../../src/io/open_model.ts";
 
-const shared = new URL("../../../shared/data/", import.meta.url).pathname;
+const shared = decodeURIComponent(new URL("../../../shared/data/", import.meta.url).pathname);
 const storiesPath = `${shared}stories260K.gguf`;
 const referencePath = `${shared}smollm2_f32_reference.json`;
 const smolPath = await cachedModel(KNOWN_MODELS.smollm2, defaultCacheDirectory());
