@@ -22,7 +22,7 @@ import {
   sumLanesOfFour,
   VECTOR_BYTES,
 } from "./lanes.ts";
-import { exp } from "./math.ts";
+import { expOfNegative } from "./math.ts";
 
 /** The sizes that these passes need of a spec. */
 export type AttentionSizes = Omit<AttentionSpec, "family">;
@@ -174,7 +174,7 @@ export function exponentials(frame: KernelFrame, end: Local<"i32">): Local<"v128
   const sum = builder.local(f32x4.constant(0));
   eachEntryVector(frame, end, (entry) => {
     const difference = builder.local(f32x4.sub(v128.load(at(entry)), largest));
-    const power = builder.local(exp(frame, difference));
+    const power = builder.local(expOfNegative(frame, difference));
     builder.assign(sum, f32x4.add(sum, power));
     builder.emit(v128.store(at(entry), power));
   });

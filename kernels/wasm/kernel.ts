@@ -24,6 +24,7 @@ export interface Features {
  * with a scratch of its own.
  */
 export interface Kernel {
+  /** The module. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Independent work units in all. */
   readonly units: number;

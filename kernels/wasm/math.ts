@@ -33,6 +33,7 @@ const LN2 = [0.693145751953125, 0.000001428606765330187];
 const HALF_PI = [1.5703125, 0.0004837512969970703, 7.549790126404332e-8];
 const SMALLEST_NORMAL = 2 ** -126;
 const MANTISSA_BITS = 23;
+const EXPONENT_BIAS = 127;
 const SQRT_HALF_BITS = 0x3f3504f3;
 const TANH_SWITCH = 0.625;
 
@@ -63,27 +64,49 @@ function reduceBy(context: MathContext, x: V128, n: V128, parts: readonly number
   );
 }
 
-/** 2^n for lanes of integers -126 .. 127. */
-function powerOfTwo(context: MathContext, n: V128): V128 {
-  return i32x4.shl(i32x4.add(n, integer(context, 127)), MANTISSA_BITS);
+/** x = n ln 2 + r with |r| below 0.35, for |x| below 2^21. */
+interface PowerParts {
+  /** e^r, between 0.7 and 1.42. */
+  readonly mantissa: V128;
+  /** Lanes whose low bits are the integer n. */
+  readonly power: V128;
+}
+
+/** 1.5 * 2^23: adding it rounds a small number to an integer and leaves it in the low bits. */
+const ROUNDER = 1.5 * 2 ** MANTISSA_BITS;
+
+function powerParts(context: MathContext, x: V128): PowerParts {
+  const { builder, features } = context;
+  const rounder = value(context, ROUNDER);
+  const power = builder.local(multiplyAdd(features, x, value(context, Math.LOG2E), rounder));
+  const n = builder.local(f32x4.sub(power, rounder));
+  const r = builder.local(reduceBy(context, x, n, LN2));
+  const tail = multiplyAdd(features, f32x4.mul(r, r), polynomial(context, EXP, r), r);
+  return { mantissa: f32x4.add(tail, value(context, 1)), power };
 }
 
 /** e^x: 0 on underflow, infinity on overflow. */
 export function exp(context: MathContext, x: V128): V128 {
-  const { builder, features } = context;
+  const { builder } = context;
   const clamped = builder.local(
     f32x4.min(f32x4.max(x, value(context, -104)), value(context, 89)),
   );
-  const n = builder.local(f32x4.nearest(f32x4.mul(clamped, value(context, Math.LOG2E))));
-  const r = builder.local(reduceBy(context, clamped, n, LN2));
-  const tail = multiplyAdd(features, f32x4.mul(r, r), polynomial(context, EXP, r), r);
-  const power = builder.local(i32x4.truncate(n));
-  const half = builder.local(i32x4.shrS(power, 1));
-  const mantissa = f32x4.add(tail, value(context, 1));
-  return f32x4.mul(
-    f32x4.mul(mantissa, powerOfTwo(context, half)),
-    powerOfTwo(context, i32x4.sub(power, half)),
-  );
+  const { mantissa, power } = powerParts(context, clamped);
+  // 2^n in two steps, so that results near both ends of the range come out right.
+  const n = builder.local(i32x4.sub(power, value(context, ROUNDER)));
+  const half = builder.local(i32x4.shrS(n, 1));
+  const first = i32x4.add(mantissa, i32x4.shl(half, MANTISSA_BITS));
+  const rest = i32x4.add(i32x4.sub(n, half), integer(context, EXPONENT_BIAS));
+  return f32x4.mul(first, i32x4.shl(rest, MANTISSA_BITS));
+}
+
+/** e^x for x of 0 or below: 0 where the result would be subnormal. */
+export function expOfNegative(context: MathContext, x: V128): V128 {
+  const { builder } = context;
+  const lowest = value(context, -87);
+  const { mantissa, power } = powerParts(context, builder.local(f32x4.max(x, lowest)));
+  const result = i32x4.add(mantissa, i32x4.shl(power, MANTISSA_BITS));
+  return v128.andNot(result, f32x4.lt(x, lowest));
 }
 
 /** Natural logarithm: -infinity at 0, NaN below. */

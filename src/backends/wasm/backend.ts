@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Features, probeFeatures } from "../../../kernels/wasm/mod.ts";
+import { probeFeatures } from "../../../kernels/wasm/mod.ts";
 import { OutriderError } from "../../core/errors.ts";
 import type { Backend } from "../../runtime/backend.ts";
 import { createArena } from "./arena.ts";
@@ -17,13 +17,14 @@ export interface WasmOptions {
   /** "shared" where the engine has SharedArrayBuffer. */
   readonly memory?: MemoryKind;
   /** Fused multiply-add by relaxed SIMD; "present" where the engine has it. */
-  readonly relaxedMadd?: Features["relaxedMadd"];
+  readonly relaxedMadd?: "present" | "absent";
   /** Most threads, the calling one included; 1 by default, and where memory cannot be shared. */
   readonly threads?: number;
 }
 
 /** The backend, with counters for tests and reports. */
 export interface WasmBackend extends Backend {
+  /** Its name in reports. */
   readonly name: "wasm";
   /** Kernels compiled so far; a second preparation of the same specs adds none. */
   readonly kernelsCompiled: number;
