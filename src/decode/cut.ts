@@ -56,8 +56,8 @@ export function softmaxUntil(cut: Cut, logits: Logits, maximum: number): Probs {
 }
 
 /**
- * The cut at which the summed measure of the tokens that stay first reaches `goal` (above 0), or
- * `undefined` when all together do not reach it. `maximum` is the row's largest logit.
+ * The cut at which the summed measure of the tokens that stay first reaches `goal`, or `undefined`
+ * when all together do not reach it; at least the most probable token stays. `maximum` is the row's largest logit.
  */
 export function findCut(
   logits: Logits,

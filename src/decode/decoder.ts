@@ -60,6 +60,21 @@ export interface Step<State> {
  * A decoder as init/step functions over an inferred state, which is use-once.
  *
  * Whoever holds a state closes it; a call that fails has released what its state held.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { autoregressive, type Decoder, functionModel, temperature } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const firstToken = async <State>(decoder: Decoder<State>): Promise<number> => {
+ *   const { state, tokens } = await decoder.step(await decoder.init([0], keyOf(1)));
+ *   decoder.close(state);
+ *   return tokens[0];
+ * };
+ * const target = functionModel({ vocabulary: 2, contextLength: 4, logits: () => [0, 1] });
+ * assertEquals(await firstToken(autoregressive({ target, warp: temperature(0) })), 1);
+ * ```
  */
 export interface Decoder<State> {
   /** Reads a prompt (one token or more) under a random key. */

@@ -35,6 +35,25 @@ export interface Proposal<State> {
 /**
  * A drafter as init/step functions. States are use-once: each call takes the state that it is given.
  * A call that fails has released what its state held.
+ *
+ * @example
+ * ```ts
+ * import { type Draft, oneHot } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // A drafter that says the last token once more.
+ * const echo: Draft<null> = {
+ *   init: () => Promise.resolve(null),
+ *   propose: (state, { context, vocabulary }) => {
+ *     const tokens = context.slice(-1);
+ *     const probs = tokens.map((token) => oneHot(vocabulary, token));
+ *     return Promise.resolve({ state, tokens, probs });
+ *   },
+ *   commit: (state) => state,
+ *   close: () => {},
+ * };
+ * assertEquals(await echo.init([1]), null);
+ * ```
  */
 export interface Draft<State> {
   /** A state that has seen `prompt` (at least one token) in whole or in part. */

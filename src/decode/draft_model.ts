@@ -93,7 +93,7 @@ async function draftTokens<Cache>(
   const { context, vocabulary, warp, coin } = request;
   const room = model.contextLength - context.length + 1;
   const count = Math.min(request.gamma, room);
-  const text = [...context];
+  let text = context;
   const probs: Probs[] = [];
   let cache = first;
   for (let i = 0; i < count; i++) {
@@ -102,7 +102,7 @@ async function draftTokens<Cache>(
     cache = step.cache;
     hold(cache);
     const row = probabilities(warp, scatter(step.logits[0], vocabulary), text);
-    text.push(sample(row, coin(text.length)));
+    text = [...text, sample(row, coin(text.length))];
     probs.push(row);
   }
   return { state: { cache }, tokens: text.slice(context.length), probs };

@@ -31,6 +31,22 @@ export type Probs = Float64Array & { readonly "~kind": "probs" };
  *
  * `Cache` is the handle's type. `forward` and `truncate` take the handle that they are given and
  * return its successor; a dead handle makes them throw.
+ *
+ * @example
+ * ```ts
+ * import { functionModel, type LanguageModel } from "@outrider/outrider/decode";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const twice = async <Cache>(model: LanguageModel<Cache>): Promise<number> => {
+ *   const first = await model.forward(model.open(), [0, 1], 0);
+ *   const second = await model.forward(model.truncate(first.cache, 1), [1], 1);
+ *   await assertRejects(() => model.forward(first.cache, [1], 1));
+ *   model.close(second.cache);
+ *   return second.logits[0][1];
+ * };
+ * const logits = (prefix: readonly number[]) => [0, prefix.length];
+ * assertEquals(await twice(functionModel({ vocabulary: 2, contextLength: 4, logits })), 2);
+ * ```
  */
 export interface LanguageModel<Cache> {
   /** How many tokens there are; the length of every logits row. */
@@ -57,7 +73,17 @@ export interface LanguageModel<Cache> {
   close(cache: Cache): void;
 }
 
-/** Whether `row` can be a logits row at all: it is not empty. */
+/**
+ * Whether `row` can be a logits row at all: it is not empty.
+ *
+ * @example
+ * ```ts
+ * import { isLogits } from "@outrider/outrider/decode";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isLogits(new Float32Array(2)) && !isLogits(new Float32Array(0)));
+ * ```
+ */
 export function isLogits(row: Float32Array): row is Logits {
   return row.length > 0;
 }
@@ -81,7 +107,17 @@ export function logitsOf(row: Float32Array | readonly number[]): Logits {
   throw new OutriderError("logits of at least one token", "an empty row", "check the vocabulary");
 }
 
-/** Whether `row` holds probabilities: nothing negative, sum 1 to within 1e-9. */
+/**
+ * Whether `row` holds probabilities: nothing negative, sum 1 to within 1e-9.
+ *
+ * @example
+ * ```ts
+ * import { isProbs } from "@outrider/outrider/decode";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isProbs(new Float64Array([0.5, 0.5])) && !isProbs(new Float64Array([0.5, 0.4])));
+ * ```
+ */
 export function isProbs(row: Float64Array): row is Probs {
   let sum = 0;
   for (const value of row) {

@@ -9,7 +9,7 @@ export type { Key } from "../core/random.ts";
 export * from "./autoregressive.ts";
 export * from "./coins.ts";
 export * from "./decoder.ts";
-export * from "./draft.ts";
+export type { Draft, DraftRequest, Proposal } from "./draft.ts";
 export * from "./draft_length.ts";
 export * from "./draft_model.ts";
 export * from "./draft_none.ts";
@@ -32,7 +32,12 @@ export {
   probsOf,
   type TokenId,
 } from "./language_model.ts";
-export { type LlamaCache, llamaModel, type LlamaModelOptions } from "./llama_model.ts";
+export {
+  type LlamaCache,
+  llamaModel,
+  type LlamaModelOptions,
+  type LlamaSequence,
+} from "./llama_model.ts";
 export { type Costs, measureCosts } from "./measure_costs.ts";
 export { type PrefixCache, rememberPrefix } from "./remember_prefix.ts";
 export * from "./sample.ts";

@@ -43,11 +43,9 @@ async function* steps<State, Result extends Step<State>>(
 ): AsyncGenerator<Result> {
   signal?.throwIfAborted();
   let state: State = await decoder.init(prompt, key);
-  let waiting = false;
-  // Whoever aborts may never ask for another token, so a waiting stream releases at once.
-  const release = (): void => {
-    if (waiting) decoder.close(state);
-  };
+  // Whoever aborts may never ask for another token, so a waiting stream releases at once. During a
+  // step the state is taken, and closing it does nothing.
+  const release = (): void => decoder.close(state);
   signal?.addEventListener("abort", release);
   try {
     while (true) {
@@ -56,9 +54,7 @@ async function* steps<State, Result extends Step<State>>(
       state = step.state;
       signal?.throwIfAborted();
       onReport?.(step.report);
-      waiting = true;
       yield step;
-      waiting = false;
       if (step.finish !== undefined) return;
     }
   } finally {

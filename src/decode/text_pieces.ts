@@ -51,7 +51,18 @@ export function nextPiece(
   return { state: { tokens: context, given: context.length }, text: after.slice(before.length) };
 }
 
-/** The text of tokens that never completed a character. */
+/**
+ * The text of tokens that never completed a character.
+ *
+ * @example
+ * ```ts
+ * import { lastPiece } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const textOf = (tokens: readonly number[]) => new TextDecoder().decode(Uint8Array.from(tokens));
+ * assertEquals(lastPiece({ tokens: [0x61, 0xc3], given: 1 }, textOf), "\ufffd");
+ * ```
+ */
 export function lastPiece(state: PieceState, textOf: TextOf): string {
   return textOf(state.tokens).slice(textOf(state.tokens.slice(0, state.given)).length);
 }

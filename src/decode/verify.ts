@@ -39,7 +39,25 @@ export interface Verdict {
   readonly next: TokenId;
 }
 
-/** A verification rule: a pure function of both models' distributions and of coins. */
+/**
+ * A verification rule: a pure function of both models' distributions and of coins.
+ *
+ * @example
+ * ```ts
+ * import { oneHot, sample, type Verify } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // Exact as well, but wasteful: the target draws, and a draft stands where it drew the same.
+ * const sampleAndMatch: Verify = ({ tokens, target }, coins) => {
+ *   const drawn = coins.sample.map((coin, place) => sample(target[place], coin));
+ *   const differing = tokens.findIndex((token, place) => token !== drawn[place]);
+ *   const accepted = differing < 0 ? tokens.length : differing;
+ *   return { accepted, next: drawn[accepted] };
+ * };
+ * const round = { tokens: [1], draft: [oneHot(2, 1)], target: [oneHot(2, 1), oneHot(2, 0)] };
+ * assertEquals(sampleAndMatch(round, { accept: [0], sample: [0, 0] }), { accepted: 1, next: 0 });
+ * ```
+ */
 export type Verify = (round: Round, coins: RoundCoins) => Verdict;
 
 /**

@@ -30,10 +30,7 @@ import { residual, residualMass, type Round, type RoundCoins, type Verdict } fro
 export function blockWeights(round: Round): number[] {
   const weights = [1];
   for (const [i, token] of round.tokens.entries()) {
-    const target = round.target[i][token];
-    const draft = round.draft[i][token];
-    // Equal probabilities must leave the weight as it is to the bit, so that equal models agree.
-    weights.push(target === draft ? weights[i] : Math.min(1, weights[i] * target / draft));
+    weights.push(Math.min(1, weights[i] * round.target[i][token] / round.draft[i][token]));
   }
   return weights;
 }
@@ -42,6 +39,16 @@ export function blockWeights(round: Round): number[] {
  * The probability `h_i` with which the prefix of `length` (1 to gamma) tokens stands if no longer
  * one does. For the whole block it is its weight; before that it is `s / (s + 1 - w)`, with `s` the
  * mass that the next draft leaves over from the weighted target (equation 4 of the paper).
+ *
+ * @example
+ * ```ts
+ * import { blockAcceptProbability, blockWeights, probsOf } from "@outrider/outrider/decode";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const [draft, target] = [probsOf([0.5, 0.5]), probsOf([0.25, 0.75])];
+ * const round = { tokens: [0], draft: [draft], target: [target, target] };
+ * assertAlmostEquals(blockAcceptProbability(round, blockWeights(round), 1), 0.5);
+ * ```
  */
 export function blockAcceptProbability(
   round: Round,
@@ -57,7 +64,18 @@ export function blockAcceptProbability(
   return left / (left + missing);
 }
 
-/** Where a block goes on after `accepted` tokens: the distribution of the next token, `[vocabulary]`. */
+/**
+ * The distribution of the next token after `accepted` tokens of a block stand, `[vocabulary]`.
+ *
+ * @example
+ * ```ts
+ * import { blockWeights, nextAfterBlock, oneHot, probsOf } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const round = { tokens: [0], draft: [oneHot(2, 0)], target: [probsOf([0.5, 0.5]), oneHot(2, 0)] };
+ * assertEquals([...nextAfterBlock(round, blockWeights(round), 0)], [0, 1]);
+ * ```
+ */
 export function nextAfterBlock(
   round: Round,
   weights: readonly number[],

@@ -25,7 +25,16 @@ export function acceptProbability(target: Probs, draft: Probs, token: TokenId): 
 }
 
 /**
- * Where a block goes on after `accepted` tokens: the distribution of the next token, `[vocabulary]`.
+ * The distribution of the next token after `accepted` tokens of a block stand, `[vocabulary]`.
+ *
+ * @example
+ * ```ts
+ * import { nextAfterTokens, oneHot, probsOf } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const round = { tokens: [0], draft: [oneHot(2, 0)], target: [probsOf([0.5, 0.5]), oneHot(2, 0)] };
+ * assertEquals([0, 1].map((accepted) => [...nextAfterTokens(round, accepted)]), [[0, 1], [1, 0]]);
+ * ```
  */
 export function nextAfterTokens(round: Round, accepted: number): Probs {
   return accepted === round.tokens.length

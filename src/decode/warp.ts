@@ -14,6 +14,16 @@ import { type Logits, logitsOf, oneHot, type Probs, type TokenId } from "./langu
 /**
  * A function from a logits row `[vocabulary]` and all tokens before the one to be chosen to a logits
  * row `[vocabulary]`. Any plain function of this type will do.
+ *
+ * @example
+ * ```ts
+ * import { logitsOf, probabilities, type Warp } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const never = (token: number): Warp => (logits) =>
+ *   logitsOf(logits.map((logit, id) => id === token ? -Infinity : logit));
+ * assertEquals([...probabilities(never(0), logitsOf([9, 1, 1]), [])], [0, 0.5, 0.5]);
+ * ```
  */
 export interface Warp {
   (logits: Logits, previous: readonly TokenId[]): Logits;

@@ -59,9 +59,7 @@ export function topP(mass: number): Warp {
     if (mass === 1) return undefined;
     let total = 0;
     for (let token = 0; token < logits.length; token++) total += decay(maximum - logits[token]);
-    // A mass of 0 still keeps the most probable token.
-    const goal = Math.max(mass * total, Number.MIN_VALUE);
-    return findCut(logits, maximum, goal, (logit) => decay(maximum - logit));
+    return findCut(logits, maximum, mass * total, (logit) => decay(maximum - logit));
   });
 }
 

@@ -3,6 +3,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { keyOf } from "../../src/core/random.ts";
 import {
   autoregressive,
+  chainWarps,
+  type Coins,
   type Decoder,
   type Draft,
   draftModel,
@@ -237,6 +239,27 @@ Deno.test("a report's seconds add up to the time of the step by the given clock"
   const { prefill, draft, target: passes, verify, host } = report.seconds;
   assertEquals([prefill > 0, passes, verify], [true, 1, 1]);
   assertEquals(draft + passes + verify + host, ticks - 1 - begin);
+});
+
+Deno.test("the token that ends a block is drawn by the coin of its absolute position", async () => {
+  const target = functionModel({ vocabulary: 4, contextLength: 20, logits: () => [0, 0, 0, 0] });
+  const draft: Draft<null> = {
+    ...draftNone(),
+    propose: (state) =>
+      Promise.resolve({ state, tokens: [0, 0], probs: [oneHot(4, 0), oneHot(4, 0)] }),
+  };
+  const decoder = speculative({ target, draft, verify: verifyToken, warp: chainWarps(), gamma: 2 });
+  for (const [standing, last] of [[2, 2], [1, 3], [0, 1]]) {
+    const coins: Coins = {
+      sample: (position) => [0.3, 0.9, 0.6][position - 5],
+      draft: () => 0,
+      accept: (start, position) => position - start < standing ? 0 : 0.9,
+    };
+    const state = await decoder.init([1, 2, 3, 0, 1], key);
+    const { state: next, tokens } = await decoder.step({ ...state, coins });
+    decoder.close(next);
+    assertEquals(tokens, [...Array(standing).fill(0), last]);
+  }
 });
 
 Deno.test("token verification warps no row behind the first rejection", async () => {

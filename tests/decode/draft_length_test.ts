@@ -35,6 +35,7 @@ Deno.test("the best length is the best of all lengths by the expected-tokens for
       assertAlmostEquals(rates[best], Math.max(...rates), 1e-12);
     }
   }
+  assertEquals(bestLength(0, 0, () => 1, 8), 0, "the least of equals");
 });
 
 Deno.test("drafting stops where plain decoding is faster, and is tried again after a while", () => {

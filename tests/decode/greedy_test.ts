@@ -64,6 +64,30 @@ Deno.test("greedy speculative text equals greedy text for 240 models, gammas 1 t
   assert(accepted > 10_000, `only ${accepted} drafted tokens were ever accepted`);
 });
 
+Deno.test("a draft whose head covers half the vocabulary leaves greedy text as it is", async () => {
+  let accepted = 0;
+  for (let seed = 0; seed < 40; seed++) {
+    const logits = hashLogits(seed, 6);
+    const target = functionModel({ vocabulary: 6, contextLength: 40, logits });
+    const outputIds = [5, 1, 2];
+    const narrow = functionModel({
+      vocabulary: 6,
+      contextLength: 40,
+      logits: (prefix) => outputIds.map((id) => logits(prefix)[id]),
+    });
+    const draft = draftModel({ ...narrow, vocabulary: 3 }, { outputIds });
+    const warp = temperature(0);
+    const plain = await greedyTokens(autoregressive({ target, warp }), seed);
+    for (const gamma of [1, 4]) {
+      const decoder = limit(speculative({ target, draft, verify: verifyBlock, warp, gamma }), 24);
+      const run = await generate(decoder, [seed % 3, 1, 0], { key: keyOf(seed) });
+      assertEquals(run.tokens, plain);
+      accepted += run.reports.reduce((sum, report) => sum + report.accepted, 0);
+    }
+  }
+  assert(accepted > 200, `only ${accepted} drafted tokens were ever accepted`);
+});
+
 Deno.test("greedy text with a repetition penalty stays equal as well", async () => {
   const warp = chainWarps(repetitionPenalty(1.4, 5), temperature(0));
   for (let seed = 300; seed < 330; seed++) await compareAll(seed, warp);
@@ -73,7 +97,7 @@ Deno.test("a target that drafts for itself has every token accepted, greedy or s
   for (let seed = 0; seed < 20; seed++) {
     const logits = hashLogits(seed, 5);
     const target = functionModel({ vocabulary: 5, contextLength: 60, logits });
-    for (const warp of [temperature(0), temperature(0.8), chainWarps()]) {
+    for (const warp of [temperature(0), temperature(0.8), chainWarps(), repetitionPenalty(2)]) {
       for (const verify of [verifyToken, verifyBlock]) {
         const decoder = speculative({ target, draft: draftModel(target), verify, warp, gamma: 4 });
         const { reports } = await generate(decoder, [1, 2], { key: keyOf(seed) });

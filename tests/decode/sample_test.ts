@@ -34,6 +34,7 @@ Deno.test("probabilities whose rounded sum stays below a coin give the last poss
   const tenths = probsOf(Array(10).fill(0.1));
   assert(tenths.reduce((sum, value) => sum + value) < 1);
   assertEquals(sample(tenths, highest), 9);
+  assertEquals(sample(probsOf([...tenths, 0]), highest), 9);
 });
 
 Deno.test("a coin outside [0, 1) is refused", () => {

@@ -8,6 +8,8 @@ import {
   functionModel,
   generate,
   limit,
+  nextPiece,
+  noPieces,
   speculative,
   streamText,
   temperature,
@@ -150,6 +152,13 @@ Deno.test("bytes that are no text at all do not hold the text up", async () => {
   await forScript([0xff, 0xff, 0xff, 0xff, 0xff, 0x61], async (decoder) => {
     assertEquals((await outcome(decoder, [], textOfBytes)).text, "\ufffd".repeat(5) + "a");
   });
+  let state = noPieces;
+  const texts = [0xff, 0xff, 0xff, 0xff].map((byte) => {
+    const piece = nextPiece(state, byte, textOfBytes);
+    state = piece.state;
+    return piece.text;
+  });
+  assertEquals(texts, ["", "", "", "\ufffd".repeat(4)]);
 });
 
 const wordPieces = ["a", "b", "ab", "ba", "aab", "bb", " ", ""];

@@ -53,6 +53,18 @@ Deno.test("a probability that underflows is accepted and rejected without NaN", 
   assertEquals(blockWeights(round), [1, 1, 1]);
 });
 
+Deno.test("the next token is drawn by the coin of its own place", () => {
+  const even = probsOf([0.25, 0.25, 0.25, 0.25]);
+  const round = { tokens: [0, 0], draft: [even, even], target: [oneHot(4, 0), even, even] };
+  const sampled = [0.1, 0.4, 0.9];
+  for (const verify of [verifyToken, verifyBlock]) {
+    const verdict = verify(round, { accept: [0, 0], sample: sampled });
+    assertEquals(verdict, { accepted: 2, next: 3 });
+  }
+  const split = { ...round, draft: [even, oneHot(4, 0)] };
+  assertEquals(verifyToken(split, { accept: [0, 0.5], sample: sampled }), { accepted: 1, next: 2 });
+});
+
 Deno.test("an empty block is a draw from the target", () => {
   const round = { tokens: [], draft: [], target: [probsOf([0.25, 0.75])] };
   for (const verify of [verifyToken, verifyBlock]) {
