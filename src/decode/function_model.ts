@@ -48,13 +48,15 @@ export function functionModel(options: FunctionModelOptions): LanguageModel<Func
     contextLength,
     open: () => cacheOf([]),
     lengthOf: (cache) => cache.tokens.length,
-    forward: (cache, tokens, wanted) => {
+    // Asynchronous, so that a refusal is a rejection.
+    // deno-lint-ignore require-await
+    forward: async (cache, tokens, wanted) => {
       checkRows(options, cache.tokens.length, tokens, wanted);
       cache.mark.take("forward");
       const text = [...cache.tokens, ...tokens];
       const ends = Array.from({ length: wanted }, (_, i) => text.length - wanted + i + 1);
       const rows = ends.map((end) => logitsOf(logits(text.slice(0, end))));
-      return Promise.resolve({ cache: cacheOf(text), logits: rows });
+      return { cache: cacheOf(text), logits: rows };
     },
     truncate: (cache, length) => {
       if (!(Number.isInteger(length) && length >= 0 && length <= cache.tokens.length)) {
