@@ -13,8 +13,8 @@ import { iota, permute, reshape, sliceAxis, transpose } from "./movement_ops.ts"
 import type { Shape } from "./shape.ts";
 import type { AttentionAttributes, Tensor } from "./tensor.ts";
 
-/** Attention's operands in the operation's order. */
-type Operands = readonly Tensor[];
+/** Attention's operands in the operation's order: query, key, value, start, end, extra. */
+export type Operands = readonly Tensor[];
 
 /** bool [rows, slots]: which slots each row sees. */
 function visibility(operands: Operands): Tensor {

@@ -21,14 +21,19 @@ export type Gradients<P> = MapLeaves<P, Tensor, Tensor>;
 
 /** A scalar and its gradients; `auxiliary` is whatever else the function gave. */
 export interface ValueAndGrad<P, Extra> {
+  /** The scalar. */
   readonly value: Tensor;
+  /** Its gradients, in the structure of the parameters. */
   readonly gradients: Gradients<P>;
+  /** What the function gave besides the scalar. */
   readonly auxiliary: Extra;
 }
 
 /** What a function that is differentiated gives: a scalar, and values to pass on. */
 export interface Scored<Extra> {
+  /** The scalar to differentiate, shape `[]`. */
   readonly value: Tensor;
+  /** Values to pass on, such as metrics. */
   readonly auxiliary: Extra;
 }
 

@@ -9,17 +9,25 @@ import { type Shape, shapeText, sizeOf } from "./shape.ts";
 
 /** An array of a computed type in host memory. */
 export interface DenseHostTensor {
+  /** Tells host tensors from other leaves. */
   readonly kind: "host";
+  /** Element type. */
   readonly type: "f32" | "i32";
+  /** Sizes of the axes. */
   readonly shape: Shape;
+  /** The elements in row-major order. */
   readonly data: HostArray;
 }
 
 /** A packed weight matrix in host memory. */
 export interface PackedHostTensor {
+  /** Tells host tensors from other leaves. */
   readonly kind: "host";
+  /** The packed layout. */
   readonly type: PackedType;
+  /** `[rows, columns]` */
   readonly shape: Shape;
+  /** The matrix in the packed layout. */
   readonly data: Uint8Array;
 }
 

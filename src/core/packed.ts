@@ -22,7 +22,7 @@ export const PANEL_ROWS = 16;
 export const BLOCK_COLUMNS = 32;
 
 /** Bytes that one panel takes per group of columns. */
-interface PackedLayout {
+export interface PackedLayout {
   /** Columns that are stored together; the column count must be a multiple of it. */
   readonly columns: number;
   /** Bytes of one such group in one panel. */

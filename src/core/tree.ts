@@ -23,7 +23,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** A leaf and the path that leads to it, such as `layers.0.query`. */
 export interface LeafAt<Leaf> {
+  /** Keys and indices from the root, joined by dots. */
   readonly path: string;
+  /** The leaf. */
   readonly leaf: Leaf;
 }
 

@@ -29,8 +29,11 @@ import { probabilities, type Warp } from "./warp.ts";
 
 /** One text to write. */
 export interface BatchRequest {
+  /** Tokens to go on from; at least one. */
   readonly prompt: readonly TokenId[];
+  /** How logits become the distribution to draw from. */
   readonly warp: Warp;
+  /** Decides the coins of this text alone. */
   readonly key: Key;
   /** Most tokens to write. */
   readonly maximumTokens: number;
@@ -38,6 +41,7 @@ export interface BatchRequest {
 
 /** One text, written. */
 export interface BatchText<Request> {
+  /** What was asked for. */
   readonly request: Request;
   /** The new tokens, the stop token included. */
   readonly tokens: readonly TokenId[];
@@ -53,6 +57,7 @@ export interface BatchOptions extends Omit<LlamaModelOptions, "firstSlots"> {
   readonly length: number;
   /** Tokens that end a text. */
   readonly stopTokens: ReadonlySet<TokenId>;
+  /** Ends the whole batch; texts that are not done are lost. */
   readonly signal?: AbortSignal;
 }
 

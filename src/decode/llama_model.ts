@@ -16,7 +16,9 @@ import { compilePasses, packRows, readLogits, type Row, splitRows } from "./llam
 
 /** What {@link llamaModel} is made of. */
 export interface LlamaModelOptions {
+  /** Where the model runs. */
   readonly device: Device;
+  /** Sizes of the model. */
   readonly config: LlamaConfig;
   /** Weights on the device; they stay the caller's and must outlive the model. */
   readonly parameters: LlamaParameters<DeviceArray>;
@@ -25,14 +27,17 @@ export interface LlamaModelOptions {
 }
 
 /** Keys and values of one sequence. Rollback lowers `length`; the slots above it are free. */
-interface Sequence {
+export interface LlamaSequence {
+  /** Keys and values of every layer. */
   readonly layers: KvLayers<DeviceArray>;
+  /** Rows that the arrays have room for. */
   readonly slots: number;
+  /** Rows in use. */
   readonly length: number;
 }
 
 /** A use-once handle of a sequence's keys and values. */
-export type LlamaCache = Owned<Sequence>;
+export type LlamaCache = Owned<LlamaSequence>;
 
 /** Most rows of one pass; longer prompts go in several. */
 const MOST_ROWS = 128;
@@ -74,7 +79,7 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
   const compiled = compilePasses(device, config);
   const firstSlots = Math.min(options.firstSlots ?? 256, config.contextLength);
 
-  const grown = (sequence: Sequence, length: number): Sequence => {
+  const grown = (sequence: LlamaSequence, length: number): LlamaSequence => {
     let { layers, slots } = sequence;
     while (slots < length) {
       const larger = compiled.grow(layers);
@@ -86,10 +91,10 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
   };
 
   const advance = async (
-    sequence: Sequence,
+    sequence: LlamaSequence,
     tokens: readonly TokenId[],
     wanted: number,
-  ): Promise<{ readonly sequence: Sequence; readonly logits: Float32Array }> => {
+  ): Promise<{ readonly sequence: LlamaSequence; readonly logits: Float32Array }> => {
     const length = sequence.length + tokens.length;
     using rows = upload(device, packRows(chainRows(tokens, sequence.length)));
     if (wanted === 0) {

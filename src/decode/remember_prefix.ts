@@ -8,8 +8,11 @@ import { type UseOnce, useOnce } from "./use_once.ts";
 
 /** A cache of a remembering model: the tokens in it, and the wrapped cache once there is one. */
 export interface PrefixCache<Cache> {
+  /** The tokens read so far. */
   readonly tokens: readonly TokenId[];
+  /** The wrapped model's cache; undefined until the first pass. */
   readonly inner: Cache | undefined;
+  /** Dies with the cache's use. */
   readonly mark: UseOnce;
 }
 

@@ -17,6 +17,7 @@ import { type DecodingMetrics, metricsOf } from "./metrics.ts";
 
 /** A draft to compare; the type of its state is hidden by {@link contestant}. */
 export interface Contestant {
+  /** Its name in the table. */
   readonly name: string;
   /** Draft size over target size; 0 for a draft without weights. */
   readonly sizeRatio: number;
@@ -30,16 +31,23 @@ export interface Contestant {
 
 /** What all contestants share. */
 export interface ContestOptions {
+  /** Tokens drafted per step. */
   readonly gamma: number;
+  /** The verification rule. */
   readonly verify: Verify;
+  /** Applied to the target's and the draft's logits alike. */
   readonly warp: Warp;
+  /** Most tokens of a text. */
   readonly maxTokens: number;
+  /** Tokens that end a text. */
   readonly stopTokens: ReadonlySet<TokenId>;
+  /** Ends the comparison. */
   readonly signal?: AbortSignal;
 }
 
 /** How one draft did. */
 export interface ContestRow {
+  /** The draft's name. */
   readonly name: string;
   /** Figures over all prompts. */
   readonly metrics: DecodingMetrics;
@@ -80,6 +88,16 @@ export function contestant<Cache, State>(
   };
 }
 
+/** The coins, and who is told of what. */
+export interface ContestReports {
+  /** Decides the coins; prompt i has its own, the same for every draft. */
+  readonly key: Key;
+  /** Told how many prompts are done. */
+  readonly onPrompt?: (done: number) => void;
+  /** Told the plain text of each prompt. */
+  readonly onText?: (index: number, tokens: readonly TokenId[]) => void;
+}
+
 /** One row while prompts come in. */
 interface Tally {
   readonly reports: StepReport[];
@@ -94,9 +112,9 @@ export async function compareDrafts<Cache>(
   target: LanguageModel<Cache>,
   contestants: readonly Contestant[],
   prompts: readonly (readonly TokenId[])[],
-  options: ContestOptions & { readonly key: Key; readonly onPrompt?: (done: number) => void },
+  options: ContestOptions & ContestReports,
 ): Promise<ContestRow[]> {
-  const { key, onPrompt } = options;
+  const { key, onPrompt, onText } = options;
   const plain: StepReport[] = [];
   const tallies = contestants.map((): Tally => ({ reports: [], equal: 0 }));
   const writePlain = (prompt: readonly TokenId[], own: Key) =>
@@ -115,6 +133,7 @@ export async function compareDrafts<Cache>(
       tallies[i].reports.push(...reports);
       if (tokens.join() === baseline.tokens.join()) tallies[i].equal++;
     }
+    onText?.(index, baseline.tokens);
     onPrompt?.(index + 1);
   }
   const plainTokensPerSecond = metricsOf(plain, { draftSizeRatio: 0 }).tokensPerSecond;

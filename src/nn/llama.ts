@@ -36,7 +36,9 @@ export interface LlamaRows {
 
 /** Keys and values of one layer, `[slots, keyValueHeads * headWidth]` each. */
 export interface KvLayer<Leaf> {
+  /** Rotated keys. */
   readonly key: Leaf;
+  /** Values. */
   readonly value: Leaf;
 }
 

@@ -34,6 +34,7 @@ export interface LlamaLayer<Leaf> {
 export interface LlamaParameters<Leaf> {
   /** `[vocabulary, width]` */
   readonly embedding: Leaf;
+  /** One entry per layer, from the embedding up. */
   readonly layers: readonly LlamaLayer<Leaf>[];
   /** `[width]` */
   readonly finalNorm: Leaf;
@@ -43,7 +44,9 @@ export interface LlamaParameters<Leaf> {
 
 /** The canonical name of a parameter, such as `layers.0.query`, and its shape. */
 export interface NamedShape {
+  /** Its path in the parameter tree. */
   readonly name: string;
+  /** Its sizes. */
   readonly shape: Shape;
 }
 

@@ -14,7 +14,9 @@ import type { LlamaConfig, RopePairing } from "./llama_config.ts";
 
 /** The cosines and sines of each row's angles, `[rows, 1, headWidth / 2]`. */
 export interface RopeAngles {
+  /** Cosines, f32. */
   readonly cosine: Tensor;
+  /** Sines, f32. */
   readonly sine: Tensor;
 }
 

@@ -32,10 +32,15 @@ export type Instruction =
 
 /** out[i] = body(inputs[i]) for every index i of `shape`. Arguments: inputs..., output. */
 export interface MapSpec {
+  /** Names the kind of kernel. */
   readonly family: "map";
+  /** Sizes of the axes walked. */
   readonly shape: readonly number[];
+  /** How each input is walked. */
   readonly inputs: readonly Access[];
+  /** How the output is walked. */
   readonly output: Access;
+  /** What is computed per element; the last instruction is the result. */
   readonly body: readonly Instruction[];
 }
 
@@ -48,20 +53,31 @@ export type Combine = "sum" | "max" | "argmax";
  * The empty sum is 0 and the empty max -Infinity. `argmax` has exactly one reduced axis.
  */
 export interface ReduceSpec {
+  /** Names the kind of kernel. */
   readonly family: "reduce";
+  /** Sizes of the axes walked, kept ones first. */
   readonly shape: readonly number[];
+  /** How many of the last axes are reduced. */
   readonly reduced: number;
+  /** How each input is walked. */
   readonly inputs: readonly Access[];
+  /** How the output is walked, over the kept axes. */
   readonly output: Access;
+  /** What is computed per element before it is combined. */
   readonly body: readonly Instruction[];
+  /** How elements are combined. */
   readonly combine: Combine;
 }
 
 /** Element strides of one matmul operand: over the batch, its rows and its columns. */
 export interface MatrixAccess {
+  /** The first element. */
   readonly offset: number;
+  /** Elements from one matrix of the batch to the next. */
   readonly batchStride: number;
+  /** Elements from one row to the next. */
   readonly rowStride: number;
+  /** Elements from one column to the next. */
   readonly columnStride: number;
 }
 
@@ -71,12 +87,19 @@ export interface MatrixAccess {
  * Arguments: left, right, output.
  */
 export interface MatmulSpec {
+  /** Names the kind of kernel. */
   readonly family: "matmul";
+  /** Number of products. */
   readonly batch: number;
+  /** Rows of the left operand and of the output. */
   readonly m: number;
+  /** Columns of the right operand and of the output. */
   readonly n: number;
+  /** Length of the sums. */
   readonly k: number;
+  /** How the left operand is walked. */
   readonly left: MatrixAccess;
+  /** How the right operand is walked. */
   readonly right: MatrixAccess;
 }
 
@@ -85,18 +108,27 @@ export interface MatmulSpec {
  * The order of accumulation is that of {@link MatmulSpec}. Arguments: x, w, output.
  */
 export interface PackedMatmulSpec {
+  /** Names the kind of kernel. */
   readonly family: "packedMatmul";
+  /** The packed layout of w. */
   readonly weights: PackedType;
+  /** Rows of x and of the output. */
   readonly m: number;
+  /** Rows of w, columns of the output. */
   readonly n: number;
+  /** Columns of x and of w: the length of the sums. */
   readonly k: number;
 }
 
 /** out[n, k] = the f32 value of the packed matrix w. Arguments: w, output. */
 export interface DequantizeSpec {
+  /** Names the kind of kernel. */
   readonly family: "dequantize";
+  /** The packed layout of w. */
   readonly weights: PackedType;
+  /** Rows of w. */
   readonly n: number;
+  /** Columns of w. */
   readonly k: number;
 }
 
@@ -105,10 +137,15 @@ export interface DequantizeSpec {
  * Arguments: table, indices (i32), output.
  */
 export interface GatherSpec {
+  /** Names the kind of kernel. */
   readonly family: "gather";
+  /** Element type or packed layout of the table. */
   readonly table: DType | PackedType;
+  /** Rows of the table. */
   readonly tableRows: number;
+  /** Number of indices, and rows of the output. */
   readonly rows: number;
+  /** Elements of a row. */
   readonly width: number;
 }
 
@@ -118,11 +155,17 @@ export interface GatherSpec {
  * Arguments: indices (i32), updates, table (read and written).
  */
 export interface ScatterSpec {
+  /** Names the kind of kernel. */
   readonly family: "scatter";
+  /** Whether updates are added to rows or replace them. */
   readonly mode: "add" | "set";
+  /** Element type of table and updates. */
   readonly type: DType;
+  /** Rows of the table. */
   readonly tableRows: number;
+  /** Number of indices, and rows of the updates. */
   readonly rows: number;
+  /** Elements of a row. */
   readonly width: number;
 }
 
@@ -139,13 +182,21 @@ export interface ScatterSpec {
  * start [rows], end [rows], (extra [rows, extras] where extras > 0), output.
  */
 export interface AttentionSpec {
+  /** Names the kind of kernel. */
   readonly family: "attention";
+  /** Query rows. */
   readonly rows: number;
+  /** Slots of keys and values. */
   readonly slots: number;
+  /** Query heads. */
   readonly heads: number;
+  /** Key/value heads; a divisor of `heads`. */
   readonly keyValueHeads: number;
+  /** Elements of a head. */
   readonly headWidth: number;
+  /** Further slots listed per row; 0 for none. */
   readonly extras: number;
+  /** Factor on the scores. */
   readonly scale: number;
 }
 
@@ -159,7 +210,9 @@ export type AttentionOperand = "query" | "key" | "value";
  * Arguments: as attention's inputs, then dOut, then output (shaped like the operand).
  */
 export interface AttentionGradSpec extends Omit<AttentionSpec, "family"> {
+  /** Names the kind of kernel. */
   readonly family: "attentionGrad";
+  /** The operand that the gradient is taken for. */
   readonly operand: AttentionOperand;
 }
 

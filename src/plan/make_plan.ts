@@ -18,7 +18,9 @@ import { hashText, stableJson } from "./stable_json.ts";
 
 /** A traced function: its input nodes in calling order and its results. */
 export interface Graph {
+  /** Input nodes in calling order. */
   readonly inputs: readonly Tensor[];
+  /** Results. */
   readonly outputs: readonly Tensor[];
 }
 

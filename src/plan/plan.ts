@@ -23,6 +23,7 @@ export type BufferHome =
 
 /** One command: a kernel and the buffers bound to its arguments, in the spec's order. */
 export interface Command {
+  /** The kernel. */
   readonly spec: KernelSpec;
   /** Indices into {@link Plan.buffers}. */
   readonly args: readonly number[];
@@ -30,8 +31,11 @@ export interface Command {
 
 /** What a caller must know about one input or output. */
 export interface PortSpec {
+  /** Sizes of its axes. */
   readonly shape: readonly number[];
+  /** Element type. */
   readonly type: ElementType;
+  /** Bytes that it takes. */
   readonly bytes: number;
 }
 
@@ -41,13 +45,17 @@ export interface Plan {
   readonly inputs: readonly Tensor[];
   /** The graph's results. */
   readonly outputs: readonly Tensor[];
+  /** Shape, type and bytes of each input. */
   readonly inputPorts: readonly PortSpec[];
+  /** Shape, type and bytes of each output. */
   readonly outputPorts: readonly PortSpec[];
   /** For each output: the donated input whose memory it takes over, or -1. */
   readonly donations: readonly number[];
+  /** Where each numbered buffer lives. */
   readonly buffers: readonly BufferHome[];
   /** Bytes of each temporary slot. */
   readonly slots: readonly number[];
+  /** The kernels to run, in order. */
   readonly commands: readonly Command[];
   /** Structural hash: equal for graphs that are equal but for the identity of their nodes. */
   readonly hash: string;

@@ -25,7 +25,8 @@ function fullLike(shape: Shape, value: number, type: ElementType): Tensor | unde
 }
 
 /** f32 arithmetic on constants; only what gradients produce, the rest runs. */
-function foldBinary(name: string, a: number, b: number): number | undefined {
+function foldBinary(name: string, left: number, right: number): number | undefined {
+  const [a, b] = [Math.fround(left), Math.fround(right)];
   switch (name) {
     case "add":
       return Math.fround(a + b);

@@ -15,12 +15,13 @@ export interface Keeper {
   free(allocation: Allocation): void;
 }
 
-const brand: unique symbol = Symbol("DeviceArray");
-
 /** An array on a device. It dies by `release`, or by donation to a compiled function. */
 export interface DeviceArray {
-  readonly [brand]: true;
+  /** Tells device arrays from other leaves. */
+  readonly kind: "device";
+  /** Sizes of the axes. */
   readonly shape: Shape;
+  /** Element type. */
   readonly type: ElementType;
   /** False after release or donation. */
   readonly live: boolean;
@@ -36,7 +37,7 @@ export interface DeviceArray {
 
 /** True for device arrays: the leaves of a parameter tree on a device. */
 export function isDeviceArray(value: unknown): value is DeviceArray {
-  return typeof value === "object" && value !== null && brand in value;
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "device";
 }
 
 /** Makes the handle of an allocation. */
@@ -51,7 +52,7 @@ export function deviceArray(
     if (memory.live) keeper.free(memory.take("release"));
   };
   return {
-    [brand]: true,
+    kind: "device",
     shape,
     type,
     memory,

@@ -46,7 +46,9 @@ function encoded(values: HostArray): { type: "F32" | "I32"; bytes: Uint8Array<Ar
 
 /** A restored state and the number of steps it has seen. */
 export interface Restored<State> {
+  /** The state on the device. */
   readonly state: State;
+  /** Steps that it has seen. */
   readonly step: number;
 }
 

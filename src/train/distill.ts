@@ -16,7 +16,9 @@ import type { DeviceArray } from "../runtime/device_array.ts";
 
 /** What {@link distillationEntries} needs. */
 export interface DistillOptions {
+  /** Where the target runs. */
   readonly device: Device;
+  /** The chat model that answers. */
   readonly target: {
     readonly config: LlamaConfig;
     readonly parameters: LlamaParameters<DeviceArray>;
@@ -27,13 +29,17 @@ export interface DistillOptions {
   readonly done: number;
   /** Prompt i is answered at temperature `temperatures[i % length]`. */
   readonly temperatures: readonly number[];
+  /** Probability mass that is kept at every token; 1 keeps all. */
   readonly topP: number;
   /** Most tokens of a response. */
   readonly maximumTokens: number;
+  /** Tokens that end a response. */
   readonly stopTokens: ReadonlySet<TokenId>;
+  /** Decides the coins. */
   readonly seed: number;
   /** Sequences at work at the same time. */
   readonly sequences: number;
+  /** Ends the run; entries that were given stand. */
   readonly signal?: AbortSignal;
 }
 

@@ -11,7 +11,9 @@ export const PAPER_SHARE = 0.0164;
 
 /** Sizes that a user may choose; what is left out is worked out. */
 export interface DraftSizes {
+  /** Layers; 1 if left out. */
   readonly layers?: number;
+  /** Width, a multiple of 8; from {@link PAPER_SHARE} if left out. */
   readonly width?: number;
 }
 

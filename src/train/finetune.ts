@@ -18,6 +18,7 @@ import { finetuner } from "./trainer.ts";
 
 /** What {@link finetuneDraft} needs. */
 export interface FinetuneOptions extends StageOptions {
+  /** Where draft and target run. */
   readonly device: Device;
   /** The draft's sizes. */
   readonly config: LlamaConfig;

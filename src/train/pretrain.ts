@@ -14,9 +14,11 @@ import { pretrainer } from "./trainer.ts";
 
 /** What {@link pretrainDraft} needs. */
 export interface PretrainOptions extends StageOptions {
+  /** Where the draft is trained. */
   readonly device: Device;
   /** The draft's sizes. */
   readonly config: LlamaConfig;
+  /** Text to learn, as documents of tokens. */
   readonly corpus: Corpus;
 }
 

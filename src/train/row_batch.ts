@@ -27,10 +27,15 @@ export interface RowBatch<Leaf> {
 
 /** A batch in host memory as packing gives it. */
 export interface PackedRows {
+  /** Token ids. */
   readonly tokens: Int32Array;
+  /** Ids of the tokens that follow; -1 where nothing does. */
   readonly targets: Int32Array;
+  /** Weight of each row in the loss. */
   readonly lossMask: Float32Array;
+  /** The first row of each row's document. */
   readonly starts: Int32Array;
+  /** Positions, from 0 in every document. */
   readonly positions: Int32Array;
 }
 

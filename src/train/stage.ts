@@ -29,6 +29,7 @@ export interface StageOptions {
   readonly checkpoint?: string;
   /** Steps between checkpoints; 100 if left out. */
   readonly saveEvery?: number;
+  /** Told of every step. */
   readonly onStep?: (notice: StepNotice) => void;
   /** Stops after the running step; the state is saved. */
   readonly signal?: AbortSignal;
@@ -56,7 +57,9 @@ export function draftOptimizer(
 
 /** One stage: what {@link StageOptions} say, and what the stage adds. */
 export interface StageRun extends StageOptions {
+  /** Where the stage runs. */
   readonly device: Device;
+  /** What a step does. */
   readonly trainer: Trainer<DraftOptimizerState>;
   /** Weights to begin with. */
   readonly parameters: LlamaParameters<HostTensor>;

@@ -15,6 +15,7 @@ import type { DeviceState, Trainer } from "./trainer.ts";
 export interface StepNotice {
   /** Steps done, this one included. */
   readonly step: number;
+  /** Steps of the whole run. */
   readonly totalSteps: number;
   /** Rows of the batch. */
   readonly tokens: number;
@@ -26,17 +27,21 @@ export interface StepNotice {
 
 /** One run of a trainer. */
 export interface TrainLoopOptions<Optimizer> {
+  /** What a step does. */
   readonly trainer: Trainer<Optimizer>;
   /** The state to go on from; it dies. */
   readonly state: DeviceState<Optimizer>;
   /** Steps that the state has seen. */
   readonly firstStep: number;
+  /** Steps of the whole run. */
   readonly totalSteps: number;
   /** The batch of a step, counted from 0. */
   readonly batch: (step: number) => RowBatch<HostTensor>;
+  /** Told of every step. */
   readonly onStep?: (notice: StepNotice) => void;
   /** Called every `saveEvery` steps, at the end, and when the signal aborts. */
   readonly save?: (state: DeviceState<Optimizer>, step: number) => Promise<void>;
+  /** Steps between saves; only at the end if left out. */
   readonly saveEvery?: number;
   /** Stops after the running step; the state is saved and returned. */
   readonly signal?: AbortSignal;
@@ -44,7 +49,9 @@ export interface TrainLoopOptions<Optimizer> {
 
 /** Where a run ended. */
 export interface TrainLoopResult<Optimizer> {
+  /** The state, which is the caller's to release. */
   readonly state: DeviceState<Optimizer>;
+  /** Steps that it has seen. */
   readonly step: number;
 }
 

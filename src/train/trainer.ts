@@ -23,7 +23,9 @@ import { type RowBatch, trainingRows } from "./row_batch.ts";
 
 /** What training changes: parameters and the optimiser's state. Both are donated to every step. */
 export interface TrainingState<Optimizer> {
+  /** The weights. */
   readonly parameters: LlamaParameters<Tensor>;
+  /** The optimiser's state. */
   readonly optimizer: Optimizer;
 }
 
@@ -93,8 +95,11 @@ function trainerOf<Optimizer>(
 
 /** What a {@link pretrainer} is made of. */
 export interface PretrainerOptions<Optimizer> {
+  /** Where the trainer runs. */
   readonly device: Device;
+  /** Sizes of the model. */
   readonly config: LlamaConfig;
+  /** How gradients become updates. */
   readonly optimizer: GradientTransformation<Optimizer>;
 }
 
@@ -118,6 +123,7 @@ export function pretrainer<Optimizer>(options: PretrainerOptions<Optimizer>): Tr
 
 /** What a {@link finetuner} is made of. */
 export interface FinetunerOptions<Optimizer> extends PretrainerOptions<Optimizer> {
+  /** What draws the draft's distributions to the target's. */
   readonly loss: DistillationLoss;
   /** Weight of the next-token loss on pretraining rows, which keeps the draft a language model. */
   readonly textWeight: number;
