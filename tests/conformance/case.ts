@@ -123,7 +123,7 @@ export const VIEWS: readonly View[] = [
   },
   {
     label: "transposed and then reshaped",
-    stored: (shape) => [shape[shape.length - 1], core.sizeOf(shape.slice(0, -1))],
+    stored: (shape) => [shape[0], core.sizeOf(shape.slice(1))],
     seen: (x, shape) => core.reshape(core.transpose(x), shape),
   },
 ];

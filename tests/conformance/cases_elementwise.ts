@@ -199,6 +199,36 @@ function chains(): Case[] {
   }];
 }
 
+/** Constants on either side, neutral ones among them: what simplification looks for. */
+function constants(apply: (a: core.Operand, b: core.Operand) => Tensor): Case[] {
+  return [0, 1, 2, -1, 0.1].flatMap((value) =>
+    [[7, 17], []].flatMap((shape): Case[] => [
+      {
+        label: `[${shape}] with ${value} on the right`,
+        inputs: [drawn(shape, positive, 1)],
+        f: (x) => apply(x, value),
+      },
+      {
+        label: `[${shape}] with ${value} on the left`,
+        inputs: [drawn(shape, positive, 1)],
+        f: (x) => apply(value, x),
+      },
+      {
+        label: `[${shape}] with ${value} and twice ${value}`,
+        inputs: [drawn(shape, positive, 1)],
+        f: (x) => core.mul(apply(core.full(shape, value), core.full(shape, 2 * value)), x),
+      },
+    ])
+  );
+}
+
+function withConstants(
+  cases: OpCases,
+  apply: (a: core.Operand, b: core.Operand) => Tensor,
+): OpCases {
+  return { ...cases, cases: [...cases.cases, ...constants(apply)] };
+}
+
 const ROUNDED: Tolerance = { relative: 1.2e-7, floor: 1e-38 };
 const CLOSE: Tolerance = { relative: 1e-6, floor: 1e-38 };
 const WAVES: Tolerance = { relative: 1e-6, floor: 5e-7 };
@@ -232,10 +262,13 @@ export const ELEMENTWISE_CASES: {
   tanh: unary("tanh", CLOSE),
   floor: unary("floor", EXACT),
   not: unary("not", EXACT),
-  add: { ...binary("add", ROUNDED), cases: [...binary("add", ROUNDED).cases, ...chains()] },
-  sub: binary("sub", ROUNDED),
-  mul: binary("mul", ROUNDED),
-  div: binary("div", ROUNDED, positive),
+  add: {
+    tolerance: ROUNDED,
+    cases: [...withConstants(binary("add", ROUNDED), core.add).cases, ...chains()],
+  },
+  sub: withConstants(binary("sub", ROUNDED), core.sub),
+  mul: withConstants(binary("mul", ROUNDED), core.mul),
+  div: withConstants(binary("div", ROUNDED, positive), core.div),
   max: binary("max", EXACT),
   min: binary("min", EXACT),
   less: binary("less", EXACT),
