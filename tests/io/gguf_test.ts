@@ -157,6 +157,14 @@ for (const [what, bytes] of Object.entries(DAMAGED)) {
   });
 }
 
+Deno.test("a count or length beyond the file is refused before anything it counts is read", async () => {
+  const claims = Object.entries(DAMAGED).filter(([what]) => what.startsWith("a huge"));
+  assertEquals(claims.length, 6);
+  for (const [, bytes] of claims) {
+    await assertRejects(() => read(bytes), OutriderError, "since the file ends there");
+  }
+});
+
 Deno.test("a file cut anywhere before the end of its last tensor gives one clear error", async () => {
   const metadata = new Map([
     ["name", { type: "string", value: "cut" } as const],
