@@ -7,24 +7,12 @@
  * @module
  */
 import { keyOf, OutriderError } from "@outrider/outrider";
-import {
-  formatTable,
-  integer,
-  optionalText,
-  runCommand,
-  text,
-  texts,
-  toggle,
-} from "@outrider/outrider/cli";
+import { integer, optionalText, runCommand, text, texts, toggle } from "@outrider/outrider/cli";
 import { heldOutPrompts, openPrompts } from "@outrider/outrider/data";
 import { draftModel, draftPromptLookup, verifyBlock, verifyToken } from "@outrider/outrider/decode";
-import {
-  compareDrafts,
-  type Contestant,
-  contestant,
-  type ContestRow,
-} from "@outrider/outrider/evaluate";
+import { compareDrafts, type Contestant, contestant } from "@outrider/outrider/evaluate";
 import { encodeChat, writeTextAtomically } from "@outrider/outrider/io";
+import { contestTable } from "./common/contest_table.ts";
 import { decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
@@ -69,35 +57,6 @@ async function promptsOf(
   return encoded.filter(({ length }) => length < file.config.contextLength);
 }
 
-/** The comparison as a table. */
-function tableOf(rows: readonly ContestRow[], greedy: boolean): string {
-  const header = [
-    "draft",
-    "c",
-    "tau",
-    "alpha",
-    "MBSU",
-    "tokens/s",
-    "plain",
-    "ratio",
-    "equal texts",
-  ];
-  return formatTable(
-    header,
-    rows.map(({ name, metrics, plainTokensPerSecond, speedUp, equalTexts, prompts }) => [
-      name,
-      metrics.draftSizeRatio,
-      metrics.blockEfficiency,
-      metrics.acceptance,
-      metrics.memoryBoundSpeedUp,
-      metrics.tokensPerSecond,
-      plainTokensPerSecond,
-      speedUp,
-      greedy ? `${equalTexts}/${prompts}` : "sampled",
-    ]),
-  );
-}
-
 await runCommand({
   name: "evaluate",
   summary: "Compares drafts on the same prompts, with plain decoding in the same run.",
@@ -136,7 +95,7 @@ await runCommand({
     signal: context.signal,
   });
   bar.finish();
-  const table = tableOf(rows, options.temperature === 0);
+  const table = contestTable(rows, options.temperature === 0 ? "greedy" : "sampled");
   context.print(`${table}\n`);
   device.close();
   const { gamma, dtype } = options;

@@ -18,8 +18,8 @@ export interface DraftSizes {
 }
 
 function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig {
-  const headWidth = width % 32 === 0 && width >= 64 ? 32 : 8;
-  const heads = width / headWidth;
+  const heads = width % 32 === 0 && width >= 64 ? width / 32 : 2;
+  const headWidth = width / heads;
   return {
     ...target,
     layers,
@@ -34,8 +34,8 @@ function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig 
 
 /**
  * A draft's sizes for a target: the target's vocabulary, context and rotation, and unless told
- * otherwise one layer of the largest width (a multiple of 8) whose size is at most 1.64 % of the
- * target's, or 8 where even that is larger.
+ * otherwise one layer of the largest width (a multiple of 8) whose size is at most the given share
+ * of the target's, or 8 where even that is larger.
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig 
 export function draftConfig(target: LlamaConfig, sizes: DraftSizes): LlamaConfig {
   const layers = sizes.layers ?? 1;
   if (sizes.width !== undefined) return sized(target, layers, sizes.width);
-  const most = parameterCount(target) * PAPER_SHARE;
+  const most = parameterCount(target) * (sizes.share ?? PAPER_SHARE);
   let width = 8;
   while (parameterCount(sized(target, layers, width + 8)) <= most) width += 8;
   return sized(target, layers, width);
