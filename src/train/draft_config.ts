@@ -13,8 +13,10 @@ export const PAPER_SHARE = 0.0164;
 export interface DraftSizes {
   /** Layers; 1 if left out. */
   readonly layers?: number;
-  /** Width, a multiple of 8; from {@link PAPER_SHARE} if left out. */
+  /** Width, a multiple of 8; from the share if left out. */
   readonly width?: number;
+  /** The largest share of the target's parameters; {@link PAPER_SHARE} if left out. */
+  readonly share?: number;
 }
 
 function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig {
