@@ -72,11 +72,13 @@ function operands(each: Sizes): HostTensor[] {
 const named = ({ rows, slots, heads, groups, width, extras }: Sizes): string =>
   `${rows} rows, ${slots} slots, ${heads} heads on ${groups}, width ${width}, ${extras} extra`;
 
-function attend(scale?: number): (...inputs: Tensor[]) => Tensor {
+const usualScale = ({ width }: Sizes): number => Math.max(1, width) ** -0.5;
+
+function attend(scale: number): (...inputs: Tensor[]) => Tensor {
   return (query, key, value, start, end, extra) =>
     core.attention(
       { query, key, value, start, end, ...(extra === undefined ? {} : { extra }) },
-      { scale: scale ?? 0.3 },
+      { scale },
     );
 }
 
@@ -84,7 +86,7 @@ function attentions(): Case[] {
   const straight = SHAPES.map((each): Case => ({
     label: named(each),
     inputs: operands(each),
-    f: attend(),
+    f: attend(usualScale(each)),
   }));
   const steep: Case = {
     label: "scores far from zero",
@@ -112,7 +114,10 @@ function attentionGrads(): Case[] {
       label: `${operand}: ${named(each)}`,
       inputs: [...operands(each), drawn([each.rows, each.heads, each.width], normal, 4)],
       f: (...inputs) =>
-        core.node({ name: "attentionGrad", attributes: { scale: 0.3, operand } }, inputs),
+        core.node(
+          { name: "attentionGrad", attributes: { scale: usualScale(each), operand } },
+          inputs,
+        ),
     }))
   );
 }
