@@ -79,15 +79,10 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
   const compiled = compilePasses(device, config);
   const firstSlots = Math.min(options.firstSlots ?? 256, config.contextLength);
 
-  const grown = (sequence: LlamaSequence, length: number): LlamaSequence => {
-    let { layers, slots } = sequence;
-    while (slots < length) {
-      const larger = compiled.grow(layers);
-      releaseTree(layers);
-      layers = larger;
-      slots *= 2;
-    }
-    return { ...sequence, layers, slots };
+  const doubled = (sequence: LlamaSequence): LlamaSequence => {
+    const layers = compiled.grow(sequence.layers);
+    releaseTree(sequence.layers);
+    return { ...sequence, layers, slots: 2 * sequence.slots };
   };
 
   const advance = async (
@@ -118,14 +113,19 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
       checkTokens(config, tokens, cache.look().length);
       const total = tokens.length;
       let sequence = cache.take("forward");
-      sequence = grown(sequence, sequence.length + total);
       const logits: Logits[] = [];
-      for (let from = 0; from < total; from += MOST_ROWS) {
-        const chunk = tokens.slice(from, from + MOST_ROWS);
-        const rows = Math.min(chunk.length, Math.max(0, from + chunk.length - (total - wanted)));
-        const passed = await advance(sequence, chunk, rows);
-        sequence = passed.sequence;
-        logits.push(...splitRows(passed.logits, config.vocabulary));
+      try {
+        while (sequence.slots < sequence.length + total) sequence = doubled(sequence);
+        for (let from = 0; from < total; from += MOST_ROWS) {
+          const chunk = tokens.slice(from, from + MOST_ROWS);
+          const rows = Math.min(chunk.length, Math.max(0, from + chunk.length - (total - wanted)));
+          const passed = await advance(sequence, chunk, rows);
+          sequence = passed.sequence;
+          logits.push(...splitRows(passed.logits, config.vocabulary));
+        }
+      } catch (error) {
+        releaseTree(sequence.layers);
+        throw error;
       }
       return { cache: own("cache", sequence), logits };
     },

@@ -33,9 +33,10 @@ async function secondsOf<Cache>(
 ): Promise<number[]> {
   const room = Math.max(1, Math.min(CONTEXT_ROWS, model.contextLength - Math.max(...rowCounts)));
   const context = new Array<number>(room).fill(0);
-  let cache = (await model.forward(model.open(), context, 0)).cache;
   const found: number[] = [];
+  let cache = model.open();
   try {
+    cache = (await model.forward(cache, context, 0)).cache;
     for (const rows of rowCounts) {
       const times: number[] = [];
       for (let pass = 0; pass < PASSES; pass++) {

@@ -16,6 +16,12 @@ export interface PrefixCache<Cache> {
   readonly mark: UseOnce;
 }
 
+/** A model that keeps the cache that was closed last. */
+export interface RememberingModel<Cache> extends LanguageModel<PrefixCache<Cache>> {
+  /** Releases the kept cache; the next text starts cold. */
+  forget(): void;
+}
+
 function sharedLength(a: readonly TokenId[], b: readonly TokenId[]): number {
   const most = Math.min(a.length, b.length);
   let length = 0;
@@ -30,13 +36,17 @@ function sharedLength(a: readonly TokenId[], b: readonly TokenId[]): number {
  */
 export function rememberPrefix<Cache>(
   model: LanguageModel<Cache>,
-): LanguageModel<PrefixCache<Cache>> {
+): RememberingModel<Cache> {
   let kept: { readonly tokens: readonly TokenId[]; readonly inner: Cache } | undefined;
   const wrap = (tokens: readonly TokenId[], inner: Cache | undefined): PrefixCache<Cache> => ({
     tokens,
     inner,
     mark: useOnce("cache"),
   });
+  const forget = (): void => {
+    if (kept !== undefined) model.close(kept.inner);
+    kept = undefined;
+  };
   /** The kept cache cut to what it shares with the tokens; at least one token is left to read. */
   const recall = (tokens: readonly TokenId[], wanted: number): { inner: Cache; length: number } => {
     if (kept === undefined) return { inner: model.open(), length: 0 };
@@ -56,8 +66,13 @@ export function rememberPrefix<Cache>(
       const { inner, length } = cache.inner === undefined
         ? recall(tokens, wanted)
         : { inner: cache.inner, length: 0 };
-      const passed = await model.forward(inner, tokens.slice(length), wanted);
-      return { cache: wrap([...cache.tokens, ...tokens], passed.cache), logits: passed.logits };
+      try {
+        const passed = await model.forward(inner, tokens.slice(length), wanted);
+        return { cache: wrap([...cache.tokens, ...tokens], passed.cache), logits: passed.logits };
+      } catch (error) {
+        model.close(inner);
+        throw error;
+      }
     },
     truncate: (cache, length) => {
       cache.mark.take("truncate");
@@ -68,8 +83,9 @@ export function rememberPrefix<Cache>(
       if (cache.mark.takenBy !== undefined) return;
       cache.mark.take("close");
       if (cache.inner === undefined) return;
-      if (kept !== undefined) model.close(kept.inner);
+      forget();
       kept = { tokens: cache.tokens, inner: cache.inner };
     },
+    forget,
   };
 }

@@ -12,7 +12,7 @@ import { input } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { leavesOf, leavesWithPaths, type MapLeaves, mapTree, withLeaves } from "../core/tree.ts";
 import { stableJson } from "../plan/stable_json.ts";
-import type { Executable } from "./backend.ts";
+import type { Allocation, Executable } from "./backend.ts";
 import type { Device } from "./device.ts";
 import { type DeviceArray, deviceArray, isDeviceArray } from "./device_array.ts";
 
@@ -87,10 +87,24 @@ function runCompiled(
 ): DeviceArray[] {
   const { outputPorts, donations } = executable.plan;
   const inputs = arrays.map((array) => array.memory.look());
-  const outputs = outputPorts.map(({ bytes }, k) =>
-    donations[k] < 0 ? device.reserve(bytes) : arrays[donations[k]].memory.take(name)
-  );
-  executable.run(inputs, outputs);
+  const reserved: Allocation[] = [];
+  const reserve = (bytes: number): Allocation => {
+    const allocation = device.reserve(bytes);
+    reserved.push(allocation);
+    return allocation;
+  };
+  let outputs: Allocation[];
+  try {
+    outputs = outputPorts.map(({ bytes }, k) =>
+      donations[k] < 0 ? reserve(bytes) : inputs[donations[k]]
+    );
+    executable.run(inputs, outputs);
+  } catch (error) {
+    reserved.forEach((allocation) => device.free(allocation));
+    throw error;
+  }
+  // Donations die only now: whoever gave them can still release them after a failure.
+  for (const place of donations) if (place >= 0) arrays[place].memory.take(name);
   device.countRun();
   return outputPorts.map(({ shape, type }, k) => deviceArray(device, outputs[k], shape, type));
 }
