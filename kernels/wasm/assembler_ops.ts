@@ -114,7 +114,7 @@ export const i32 = {
   load: load("i32", 0x28, 2),
   load8U: load("i32", 0x2d, 0),
   load8S: load("i32", 0x2c, 0),
-  load16U: load("i32", 0x2f, 1),
+  load16S: load("i32", 0x2e, 1),
   store: store<"i32">(0x36, 2),
 } as const;
 
@@ -160,7 +160,7 @@ export const v128 = {
   constant: (bytes: readonly number[]): V128 => expression("v128", [simd(12), bytes]),
   load: load("v128", simd(0), 2),
   load8x8S: load("v128", simd(1), 3),
-  load16x4U: load("v128", simd(4), 3),
+  load16x4S: load("v128", simd(3), 3),
   load32Splat: load("v128", simd(9), 2),
   load32Zero: load("v128", simd(92), 2),
   load64Zero: load("v128", simd(93), 2),
@@ -176,6 +176,8 @@ export const v128 = {
   /** Bits of `whenSet` where `mask` has ones, else bits of `whenClear`. */
   bitselect: (whenSet: V128, whenClear: V128, mask: V128): V128 =>
     expression("v128", [whenSet.code, whenClear.code, mask.code, simd(82)]),
+  /** Bytes of `a` picked by the bytes of `places`; 0 where a place is beyond them. */
+  swizzle8: v128Binary(14),
   /** Four 32-bit lanes picked out of the eight of `a` and `b`. */
   shuffle32: (a: V128, b: V128, lanes: readonly [number, number, number, number]): V128 =>
     expression("v128", [
@@ -217,14 +219,10 @@ export const i32x4 = {
   extendHighU: v128Unary(170),
 } as const;
 
-/** Sixteen 8-bit lanes: what nibbles need. */
-export const i8x16 = {
-  shrU: (value: V128, bits: number): V128 =>
-    expression("v128", [value.code, i32.constant(bits).code, simd(109)]),
-} as const;
-
 /** Eight 16-bit lanes: on the way from bytes to integers. */
 export const i16x8 = {
+  shrU: (value: V128, bits: number): V128 =>
+    expression("v128", [value.code, i32.constant(bits).code, simd(141)]),
   extendLowU: v128Unary(137),
   extendHighU: v128Unary(138),
 } as const;
@@ -253,6 +251,10 @@ export const f32x4 = {
   div: v128Binary(231),
   min: v128Binary(232),
   max: v128Binary(233),
+  /** b < a ? b : a, one machine instruction: a NaN in `a` stays, one in `b` does not. */
+  pmin: v128Binary(234),
+  /** a < b ? b : a, likewise. */
+  pmax: v128Binary(235),
   convertI32: v128Unary(250),
   /** a * b + c, rounded once or twice as the machine likes best, always in the same way. */
   relaxedMadd: (a: V128, b: V128, c: V128): V128 =>

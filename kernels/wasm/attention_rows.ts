@@ -168,9 +168,9 @@ export function exponentials(frame: KernelFrame, end: Local<"i32">): Local<"v128
   builder.emit(v128.store(at(end), lowest));
   const largest = builder.local(lowest);
   eachEntryVector(frame, end, (entry) => {
-    builder.assign(largest, f32x4.max(largest, v128.load(at(entry))));
+    builder.assign(largest, f32x4.pmax(v128.load(at(entry)), largest));
   });
-  builder.assign(largest, combineLanes(builder, largest, f32x4.max));
+  builder.assign(largest, combineLanes(builder, largest, f32x4.pmax));
   const sum = builder.local(f32x4.constant(0));
   eachEntryVector(frame, end, (entry) => {
     const difference = builder.local(f32x4.sub(v128.load(at(entry)), largest));

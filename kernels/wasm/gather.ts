@@ -63,7 +63,7 @@ function decodeRow(
     builder.stream(spec.width, [{ pointer: from, bytes: layout.bytes }, output], 1, () => {
       const value = type === "packed_f32"
         ? v128.load32Zero(at(from))
-        : halfToFloat(builder, i32x4.splat(i32.load16U(at(from))));
+        : halfToFloat(builder, i32x4.splat(i32.load16S(at(from))));
       builder.emit(v128.store32Lane(at(to), 0, value));
     });
     return;

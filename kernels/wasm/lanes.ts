@@ -95,8 +95,16 @@ export function transpose(
 /** For four vectors, the sum over the lanes of each: lane i is (0 + 2) + (1 + 3) of vector i. */
 export function sumLanesOfFour(
   builder: FunctionBuilder,
-  vectors: readonly [V128, V128, V128, V128],
+  [a, b, c, d]: readonly [V128, V128, V128, V128],
 ): V128 {
-  const [a, b, c, d] = transpose(builder, vectors);
-  return f32x4.add(f32x4.add(a, c), f32x4.add(b, d));
+  const halves = (x: V128, y: V128): V128 =>
+    builder.local(
+      f32x4.add(v128.shuffle32(x, y, [0, 1, 4, 5]), v128.shuffle32(x, y, [2, 3, 6, 7])),
+    );
+  const low = halves(a, b);
+  const high = halves(c, d);
+  return f32x4.add(
+    v128.shuffle32(low, high, [0, 2, 4, 6]),
+    v128.shuffle32(low, high, [1, 3, 5, 7]),
+  );
 }

@@ -89,7 +89,7 @@ function powerParts(context: MathContext, x: V128): PowerParts {
 export function exp(context: MathContext, x: V128): V128 {
   const { builder } = context;
   const clamped = builder.local(
-    f32x4.min(f32x4.max(x, value(context, -104)), value(context, 89)),
+    f32x4.pmin(f32x4.pmax(x, value(context, -104)), value(context, 89)),
   );
   const { mantissa, power } = powerParts(context, clamped);
   // 2^n in two steps, so that results near both ends of the range come out right.
@@ -104,7 +104,7 @@ export function exp(context: MathContext, x: V128): V128 {
 export function expOfNegative(context: MathContext, x: V128): V128 {
   const { builder } = context;
   const lowest = value(context, -87);
-  const { mantissa, power } = powerParts(context, builder.local(f32x4.max(x, lowest)));
+  const { mantissa, power } = powerParts(context, builder.local(f32x4.pmax(x, lowest)));
   const result = i32x4.add(mantissa, i32x4.shl(power, MANTISSA_BITS));
   return v128.andNot(result, f32x4.lt(x, lowest));
 }
@@ -154,7 +154,7 @@ function sine(context: MathContext, x: V128, quarterTurns: number): V128 {
   const n = builder.local(f32x4.nearest(f32x4.mul(x, value(context, 2 / Math.PI))));
   const limit = value(context, Math.PI / 4 + 0.001);
   const rest = reduceBy(context, x, n, HALF_PI);
-  const r = builder.local(f32x4.min(f32x4.max(rest, f32x4.neg(limit)), limit));
+  const r = builder.local(f32x4.pmin(f32x4.pmax(rest, f32x4.neg(limit)), limit));
   const squared = builder.local(f32x4.mul(r, r));
   const odd = multiplyAdd(
     features,

@@ -8,9 +8,15 @@
  */
 import type { PackedType } from "../../src/core/dtype.ts";
 import { BLOCK_COLUMNS, PACKED_LAYOUT, PANEL_ROWS } from "../../src/core/packed.ts";
-import { type Count, countExpression, type FunctionBuilder, type Local } from "./assembler.ts";
+import {
+  type Count,
+  countExpression,
+  type FunctionBuilder,
+  type Local,
+  type MovingPointer,
+} from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
-import { at, f32x4, i16x8, i32, i32x4, i8x16, v128 } from "./assembler_ops.ts";
+import { at, f32x4, i16x8, i32, i32x4, v128 } from "./assembler_ops.ts";
 import { VECTOR_BYTES } from "./lanes.ts";
 import { PANEL_BYTES } from "./matmul_tile.ts";
 
@@ -19,48 +25,58 @@ type V128 = Expression<"v128">;
 /** Types whose panels hold anything but plain f32. */
 export type EncodedType = Exclude<PackedType, "packed_f32">;
 
-/** Decodes `columns` columns of a panel from `source` on into f32 panel columns at `target`. */
-type Decoder = (
-  builder: FunctionBuilder,
-  source: Local<"i32">,
-  target: Local<"i32">,
-  columns: Count,
-) => void;
+/** One decoded column: its values as four vectors, and its number in the group of the stream. */
+type ColumnVisitor = (values: readonly V128[], step: number) => void;
+
+/** What walks along with the columns: advanced by its bytes per column. */
+interface ColumnStream {
+  readonly source: Local<"i32">;
+  readonly columns: Count;
+  readonly moving: readonly MovingPointer[];
+  readonly visit: ColumnVisitor;
+}
+
+/** Visits a panel's columns in order; `source` moves past them. */
+type Decoder = (builder: FunctionBuilder, stream: ColumnStream) => void;
 
 /** The vectors of a panel's column: rows 0-3, 4-7, 8-11, 12-15. */
 const QUARTERS = [0, 1, 2, 3] as const;
 const NIBBLE_PAIRS = BLOCK_COLUMNS / 2;
-const FIRST_HALF_SPECIAL = 0x7c00;
 
 function every(builder: FunctionBuilder, value: number): V128 {
   return builder.constant(i32x4.constant(value, value, value, value));
 }
 
-/** The f32 value of the half float in the low half of each lane. */
+/**
+ * The f32 value of the half float in the low half of each lane, whose sign fills the high half.
+ * What is not a number becomes infinite, like infinity itself.
+ */
 export function halfToFloat(builder: FunctionBuilder, half: V128): V128 {
-  const bits = builder.local(half);
-  const magnitude = builder.local(v128.and(bits, every(builder, 0x7fff)));
-  const sign = i32x4.shl(v128.and(bits, every(builder, 0x8000)), 16);
-  const scale = builder.constant(f32x4.constant(2 ** 112));
-  const scaled = f32x4.mul(i32x4.shl(magnitude, 13), scale);
-  const isSpecial = i32x4.gtS(magnitude, every(builder, FIRST_HALF_SPECIAL - 1));
-  return v128.or(v128.or(scaled, sign), v128.and(isSpecial, every(builder, 0x7f800000)));
+  // Sign and magnitude in the places of an f32, the exponent still too small by 112. Going too far
+  // by as much again overflows for infinity and for nothing else.
+  const bits = v128.and(i32x4.shl(half, 13), every(builder, 0x8fffe000 | 0));
+  const up = builder.constant(f32x4.constant(2 ** 112));
+  const down = builder.constant(f32x4.constant(2 ** -112));
+  return f32x4.mul(f32x4.mul(f32x4.mul(bits, up), up), down);
 }
 
-function decodeHalves(
-  builder: FunctionBuilder,
-  source: Local<"i32">,
-  target: Local<"i32">,
-  columns: Count,
-): void {
-  const bytes = PACKED_LAYOUT.packed_f16.bytes;
-  const pointers = [{ pointer: source, bytes }, { pointer: target, bytes: PANEL_BYTES }];
-  builder.stream(columns, pointers, 1, () => {
-    for (const quarter of QUARTERS) {
-      const half = v128.load16x4U(at(source, quarter * VECTOR_BYTES / 2));
-      const value = halfToFloat(builder, half);
-      builder.emit(v128.store(at(target, quarter * VECTOR_BYTES), value));
-    }
+/** Columns per turn of the loop over columns. */
+const UNROLL = 2;
+
+function decodeHalves(builder: FunctionBuilder, stream: ColumnStream): void {
+  const { source, columns, moving, visit } = stream;
+  const { bytes } = PACKED_LAYOUT.packed_f16;
+  builder.stream(columns, [{ pointer: source, bytes }, ...moving], UNROLL, (step) => {
+    const [low, high] = [0, VECTOR_BYTES].map((half) =>
+      builder.local(v128.load(at(source, step * bytes + half)))
+    );
+    const halves = [
+      i32x4.extendLowS(low),
+      i32x4.extendHighS(low),
+      i32x4.extendLowS(high),
+      i32x4.extendHighS(high),
+    ];
+    visit(halves.map((half) => halfToFloat(builder, half)), step);
   });
 }
 
@@ -93,83 +109,65 @@ function headerBytes(type: EncodedType): number {
   return type === "packed_q4_1" ? 2 * PANEL_BYTES : PANEL_BYTES;
 }
 
-/** Stores one column given as two vectors of eight 16-bit levels. */
-function storeColumn(
-  builder: FunctionBuilder,
-  target: Local<"i32">,
-  offset: number,
-  levels: readonly [V128, V128],
-  dequantise: Dequantise,
-): void {
-  const [low, high] = levels.map((half) => builder.local(half));
-  const quarters = [
-    i32x4.extendLowS(low),
-    i32x4.extendHighS(low),
-    i32x4.extendLowS(high),
-    i32x4.extendHighS(high),
-  ];
-  quarters.forEach((lanes, quarter) =>
-    builder.emit(
-      v128.store(at(target, offset + quarter * VECTOR_BYTES), dequantise(lanes, quarter)),
-    )
-  );
-}
-
-/** Decodes blocks of 32 columns; `column` emits what one stored group of 16 bytes holds. */
+/** Visits blocks of 32 columns; `columns` emits the columns of one block after its header. */
 function decodeBlocks(
   type: EncodedType,
-  groups: number,
-  column: (
-    builder: FunctionBuilder,
-    source: Local<"i32">,
-    target: Local<"i32">,
-    step: number,
-    dequantise: Dequantise,
-  ) => void,
+  columns: (builder: FunctionBuilder, stream: ColumnStream, dequantise: Dequantise) => void,
 ): Decoder {
-  return (builder, source, target, columns) => {
-    const blocks = i32.divU(countExpression(columns), i32.constant(BLOCK_COLUMNS));
+  return (builder, stream) => {
+    const blocks = i32.divU(countExpression(stream.columns), i32.constant(BLOCK_COLUMNS));
     builder.repeat(blocks, () => {
-      const dequantise = blockValues(builder, type, source);
-      builder.advance(source, headerBytes(type));
-      const pointers = [
-        { pointer: source, bytes: PANEL_ROWS },
-        { pointer: target, bytes: PANEL_BYTES },
-      ];
-      builder.stream(
-        groups,
-        pointers,
-        2,
-        (step) => column(builder, source, target, step, dequantise),
-      );
-      builder.advance(target, (BLOCK_COLUMNS - groups) * PANEL_BYTES);
+      const dequantise = blockValues(builder, type, stream.source);
+      builder.advance(stream.source, headerBytes(type));
+      columns(builder, stream, dequantise);
     });
   };
 }
 
-const decodeBytes = decodeBlocks(
-  "packed_q8_0",
-  BLOCK_COLUMNS,
-  (builder, source, target, step, dequantise) => {
+const decodeBytes = decodeBlocks("packed_q8_0", (builder, stream, dequantise) => {
+  const { source, moving, visit } = stream;
+  const pointers = [{ pointer: source, bytes: PANEL_ROWS }, ...moving];
+  builder.stream(BLOCK_COLUMNS, pointers, UNROLL, (step) => {
     const from = step * PANEL_ROWS;
+    const low = builder.local(v128.load8x8S(at(source, from)));
+    const high = builder.local(v128.load8x8S(at(source, from + PANEL_ROWS / 2)));
     const levels = [
-      v128.load8x8S(at(source, from)),
-      v128.load8x8S(at(source, from + PANEL_ROWS / 2)),
-    ] as const;
-    storeColumn(builder, target, step * PANEL_BYTES, levels, dequantise);
-  },
-);
+      i32x4.extendLowS(low),
+      i32x4.extendHighS(low),
+      i32x4.extendLowS(high),
+      i32x4.extendHighS(high),
+    ];
+    visit(levels.map(dequantise), step);
+  });
+});
 
+/** Bytes 4 quarter .. 4 quarter + 3, each widened to a lane. */
+function widenBytes(builder: FunctionBuilder, bytes: V128, quarter: number): V128 {
+  const lane = (byte: number): number[] => [4 * quarter + byte, 0x80, 0x80, 0x80];
+  const places = builder.constant(v128.constant([0, 1, 2, 3].flatMap(lane)));
+  return v128.swizzle8(bytes, places);
+}
+
+/** Low nibbles are columns 0 .. 15 of a block and high nibbles the others: two passes, in order. */
 function decodeNibbles(type: "packed_q4_0" | "packed_q4_1"): Decoder {
-  return decodeBlocks(type, NIBBLE_PAIRS, (builder, source, target, step, dequantise) => {
-    const both = builder.local(v128.load(at(source, step * PANEL_ROWS)));
-    const nibbles = [v128.and(both, every(builder, 0x0f0f0f0f)), i8x16.shrU(both, 4)];
-    nibbles.forEach((nibble, index) => {
-      const levels = builder.local(nibble);
-      const halves = [i16x8.extendLowU(levels), i16x8.extendHighU(levels)] as const;
-      const offset = (step + index * NIBBLE_PAIRS) * PANEL_BYTES;
-      storeColumn(builder, target, offset, halves, dequantise);
-    });
+  return decodeBlocks(type, (builder, stream, dequantise) => {
+    const { source, moving, visit } = stream;
+    const mask = every(builder, 0x0f0f0f0f);
+    const pass = (nibble: (both: V128) => V128): void => {
+      const from = builder.local(source);
+      const pointers = [{ pointer: from, bytes: PANEL_ROWS }, ...moving];
+      builder.stream(NIBBLE_PAIRS, pointers, UNROLL, (step) => {
+        const both = v128.load(at(from, step * PANEL_ROWS));
+        const levels = builder.local(v128.and(nibble(both), mask));
+        const values = QUARTERS.map((quarter) =>
+          dequantise(widenBytes(builder, levels, quarter), quarter)
+        );
+        visit(values, step);
+      });
+    };
+    pass((both) => both);
+    pass((both) => i16x8.shrU(both, 4));
+    builder.advance(source, NIBBLE_PAIRS * PANEL_ROWS);
   });
 }
 
@@ -181,9 +179,18 @@ const DECODERS: { readonly [type in EncodedType]: Decoder } = {
 };
 
 /**
- * Decodes a run of columns of one panel into f32 panel columns; both pointers move past the run.
- * The run is a multiple of the type's block.
+ * Visits the columns of one panel in order with their values; `source` and the moving pointers end
+ * behind them. The number of columns is a multiple of the type's block.
  */
+export function eachColumn(
+  builder: FunctionBuilder,
+  type: EncodedType,
+  stream: ColumnStream,
+): void {
+  DECODERS[type](builder, stream);
+}
+
+/** Decodes a run of columns of one panel into f32 panel columns; both pointers move past it. */
 export function decodeRun(
   builder: FunctionBuilder,
   type: EncodedType,
@@ -191,7 +198,14 @@ export function decodeRun(
   target: Local<"i32">,
   columns: Count,
 ): void {
-  DECODERS[type](builder, source, target, columns);
+  const moving = [{ pointer: target, bytes: PANEL_BYTES }];
+  const visit = (values: readonly V128[], step: number): void =>
+    values.forEach((value, quarter) =>
+      builder.emit(
+        v128.store(at(target, step * PANEL_BYTES + quarter * VECTOR_BYTES), value),
+      )
+    );
+  eachColumn(builder, type, { source, columns, moving, visit });
 }
 
 /** Bytes of one panel of `k` columns. */

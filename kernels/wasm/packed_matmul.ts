@@ -2,8 +2,8 @@
  * packedMatmul: out[m, n] = sum over k of x[m, k] w[n, k], w in packed panels.
  *
  * A unit is one panel. Plain f32 panels are read in place; encoded ones are decoded for a run of k
- * into scratch, once for all rows, and then go through the very same tiles, so that the result has
- * the bits of the f32 product of the decoded values.
+ * into scratch, once for all rows, and then go through the very same tiles; for one or two rows they
+ * are multiplied as they are decoded. The result has the bits of the f32 product of the values.
  *
  * @module
  */
@@ -11,11 +11,17 @@ import { PANEL_ROWS } from "../../src/core/packed.ts";
 import type { PackedMatmulSpec } from "../../src/plan/kernel_spec.ts";
 import type { Count, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
-import { i32 } from "./assembler_ops.ts";
-import { assembleKernel, type Features, type Kernel, type KernelFrame } from "./kernel.ts";
-import { LANE_BYTES, LANES } from "./lanes.ts";
+import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
+import {
+  assembleKernel,
+  type Features,
+  type Kernel,
+  type KernelFrame,
+  multiplyAdd,
+} from "./kernel.ts";
+import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
 import { copyEdge, depthBlock, PANEL_BYTES, panelTiles, TILE_ROWS } from "./matmul_tile.ts";
-import { decodeRun, panelBytes } from "./packed_decode.ts";
+import { decodeRun, eachColumn, type EncodedType, panelBytes } from "./packed_decode.ts";
 import { startWalk } from "./walk.ts";
 
 /** Where one unit reads and writes. */
@@ -65,6 +71,44 @@ function runOfPanel(
   }
 }
 
+/** Up to this many rows, encoded panels are multiplied as they are decoded. */
+const STREAMED_ROWS = 2;
+
+/** One encoded panel times few rows, without a detour through scratch: the same chains over k. */
+function streamPanel(
+  frame: KernelFrame,
+  spec: PackedMatmulSpec,
+  type: EncodedType,
+  unit: PanelUnit,
+): void {
+  const { builder, features } = frame;
+  const { x, weights, out } = unit;
+  const zero = f32x4.constant(0);
+  const sums = Array.from(
+    { length: spec.m },
+    () => Array.from({ length: PANEL_ROWS / LANES }, () => builder.local(zero)),
+  );
+  eachColumn(builder, type, {
+    source: weights,
+    columns: spec.k,
+    moving: [{ pointer: x, bytes: LANE_BYTES }],
+    visit(values, step) {
+      const columns = values.map((value) => builder.local(value));
+      sums.forEach((row, r) => {
+        const factor = builder.local(v128.load32Splat(at(x, (r * spec.k + step) * LANE_BYTES)));
+        row.forEach((sum, i) =>
+          builder.assign(sum, multiplyAdd(features, factor, columns[i], sum))
+        );
+      });
+    },
+  });
+  const outRow = builder.local(out);
+  for (const row of sums) {
+    row.forEach((sum, i) => builder.emit(v128.store(at(outRow, i * VECTOR_BYTES), sum)));
+    builder.advance(outRow, unit.outRowBytes);
+  }
+}
+
 /** All runs of one panel. */
 function panelCode(
   frame: KernelFrame,
@@ -73,6 +117,9 @@ function panelCode(
   run: number,
 ): void {
   const { builder } = frame;
+  if (spec.weights !== "packed_f32" && spec.m <= STREAMED_ROWS) {
+    return streamPanel(frame, spec, spec.weights, unit);
+  }
   const runs = Math.ceil(spec.k / Math.max(1, run));
   if (runs <= 1) return runOfPanel(frame, spec, unit, spec.k, i32.constant(1));
   builder.repeat(runs, (index) => {
