@@ -25,22 +25,27 @@ type V128 = Expression<"v128">;
 /** Types whose panels hold anything but plain f32. */
 export type EncodedType = Exclude<PackedType, "packed_f32">;
 
-/** One decoded column: its values as four vectors, and its number in the group of the stream. */
+/** One decoded column: the wanted quarters of it, and its number in the group of the stream. */
 type ColumnVisitor = (values: readonly V128[], step: number) => void;
+
+/** The vectors of a panel's column: rows 0-3, 4-7, 8-11, 12-15. */
+type Quarter = 0 | 1 | 2 | 3;
 
 /** What walks along with the columns: advanced by its bytes per column. */
 interface ColumnStream {
   readonly source: Local<"i32">;
   readonly columns: Count;
   readonly moving: readonly MovingPointer[];
+  /** The vectors to decode; the others cost nothing. */
+  readonly quarters: readonly Quarter[];
   readonly visit: ColumnVisitor;
 }
 
 /** Visits a panel's columns in order; `source` moves past them. */
 type Decoder = (builder: FunctionBuilder, stream: ColumnStream) => void;
 
-/** The vectors of a panel's column: rows 0-3, 4-7, 8-11, 12-15. */
-const QUARTERS = [0, 1, 2, 3] as const;
+/** All of a panel's column. */
+export const ALL_QUARTERS: readonly Quarter[] = [0, 1, 2, 3];
 const NIBBLE_PAIRS = BLOCK_COLUMNS / 2;
 
 function every(builder: FunctionBuilder, value: number): V128 {
@@ -63,44 +68,54 @@ export function halfToFloat(builder: FunctionBuilder, half: V128): V128 {
 /** Columns per turn of the loop over columns. */
 const UNROLL = 2;
 
+/** Loads a quarter's half of a column once, however many quarters want it. */
+function halfLoader(
+  builder: FunctionBuilder,
+  load: (half: number) => V128,
+): (quarter: Quarter) => V128 {
+  const loaded = new Map<number, V128>();
+  return (quarter) => {
+    const half = quarter >> 1;
+    const known = loaded.get(half) ?? builder.local(load(half));
+    loaded.set(half, known);
+    return quarter % 2 === 0 ? i32x4.extendLowS(known) : i32x4.extendHighS(known);
+  };
+}
+
 function decodeHalves(builder: FunctionBuilder, stream: ColumnStream): void {
-  const { source, columns, moving, visit } = stream;
+  const { source, columns, moving, quarters, visit } = stream;
   const { bytes } = PACKED_LAYOUT.packed_f16;
   builder.stream(columns, [{ pointer: source, bytes }, ...moving], UNROLL, (step) => {
-    const [low, high] = [0, VECTOR_BYTES].map((half) =>
-      builder.local(v128.load(at(source, step * bytes + half)))
+    const bitsOf = halfLoader(
+      builder,
+      (half) => v128.load(at(source, step * bytes + half * VECTOR_BYTES)),
     );
-    const halves = [
-      i32x4.extendLowS(low),
-      i32x4.extendHighS(low),
-      i32x4.extendLowS(high),
-      i32x4.extendHighS(high),
-    ];
-    visit(halves.map((half) => halfToFloat(builder, half)), step);
+    visit(quarters.map((quarter) => halfToFloat(builder, bitsOf(quarter))), step);
   });
 }
 
 /** Turns the integer levels of one quarter of a column into values. */
-type Dequantise = (levels: V128, quarter: number) => V128;
+type Dequantise = (levels: V128, quarter: Quarter) => V128;
 
 /** Loads what a block begins with: sixteen scales, then sixteen minima where the type has them. */
 function blockValues(
   builder: FunctionBuilder,
   type: EncodedType,
-  source: Local<"i32">,
+  { source, quarters }: ColumnStream,
 ): Dequantise {
-  const vectors = (first: number): Local<"v128">[] =>
-    QUARTERS.map((quarter) => builder.local(v128.load(at(source, first + quarter * VECTOR_BYTES))));
+  const vectors = (first: number): Map<Quarter, V128> =>
+    new Map(quarters.map((quarter) => [
+      quarter,
+      builder.local(v128.load(at(source, first + quarter * VECTOR_BYTES))),
+    ]));
+  const zero = every(builder, 0);
   const scales = vectors(0);
-  if (type === "packed_q4_1") {
-    const minima = vectors(PANEL_BYTES);
-    return (levels, quarter) =>
-      f32x4.add(f32x4.mul(f32x4.convertI32(levels), scales[quarter]), minima[quarter]);
-  }
+  const minima = type === "packed_q4_1" ? vectors(PANEL_BYTES) : undefined;
   const offset = type === "packed_q4_0" ? every(builder, 8) : undefined;
   return (levels, quarter) => {
     const level = offset === undefined ? levels : i32x4.sub(levels, offset);
-    return f32x4.mul(f32x4.convertI32(level), scales[quarter]);
+    const scaled = f32x4.mul(f32x4.convertI32(level), scales.get(quarter) ?? zero);
+    return minima === undefined ? scaled : f32x4.add(scaled, minima.get(quarter) ?? zero);
   };
 }
 
@@ -117,7 +132,7 @@ function decodeBlocks(
   return (builder, stream) => {
     const blocks = i32.divU(countExpression(stream.columns), i32.constant(BLOCK_COLUMNS));
     builder.repeat(blocks, () => {
-      const dequantise = blockValues(builder, type, stream.source);
+      const dequantise = blockValues(builder, type, stream);
       builder.advance(stream.source, headerBytes(type));
       columns(builder, stream, dequantise);
     });
@@ -125,24 +140,19 @@ function decodeBlocks(
 }
 
 const decodeBytes = decodeBlocks("packed_q8_0", (builder, stream, dequantise) => {
-  const { source, moving, visit } = stream;
+  const { source, moving, quarters, visit } = stream;
   const pointers = [{ pointer: source, bytes: PANEL_ROWS }, ...moving];
   builder.stream(BLOCK_COLUMNS, pointers, UNROLL, (step) => {
-    const from = step * PANEL_ROWS;
-    const low = builder.local(v128.load8x8S(at(source, from)));
-    const high = builder.local(v128.load8x8S(at(source, from + PANEL_ROWS / 2)));
-    const levels = [
-      i32x4.extendLowS(low),
-      i32x4.extendHighS(low),
-      i32x4.extendLowS(high),
-      i32x4.extendHighS(high),
-    ];
-    visit(levels.map(dequantise), step);
+    const levelsOf = halfLoader(
+      builder,
+      (half) => v128.load8x8S(at(source, (step + half / 2) * PANEL_ROWS)),
+    );
+    visit(quarters.map((quarter) => dequantise(levelsOf(quarter), quarter)), step);
   });
 });
 
 /** Bytes 4 quarter .. 4 quarter + 3, each widened to a lane. */
-function widenBytes(builder: FunctionBuilder, bytes: V128, quarter: number): V128 {
+function widenBytes(builder: FunctionBuilder, bytes: V128, quarter: Quarter): V128 {
   const lane = (byte: number): number[] => [4 * quarter + byte, 0x80, 0x80, 0x80];
   const places = builder.constant(v128.constant([0, 1, 2, 3].flatMap(lane)));
   return v128.swizzle8(bytes, places);
@@ -151,7 +161,7 @@ function widenBytes(builder: FunctionBuilder, bytes: V128, quarter: number): V12
 /** Low nibbles are columns 0 .. 15 of a block and high nibbles the others: two passes, in order. */
 function decodeNibbles(type: "packed_q4_0" | "packed_q4_1"): Decoder {
   return decodeBlocks(type, (builder, stream, dequantise) => {
-    const { source, moving, visit } = stream;
+    const { source, moving, quarters, visit } = stream;
     const mask = every(builder, 0x0f0f0f0f);
     const pass = (nibble: (both: V128) => V128): void => {
       const from = builder.local(source);
@@ -159,7 +169,7 @@ function decodeNibbles(type: "packed_q4_0" | "packed_q4_1"): Decoder {
       builder.stream(NIBBLE_PAIRS, pointers, UNROLL, (step) => {
         const both = v128.load(at(from, step * PANEL_ROWS));
         const levels = builder.local(v128.and(nibble(both), mask));
-        const values = QUARTERS.map((quarter) =>
+        const values = quarters.map((quarter) =>
           dequantise(widenBytes(builder, levels, quarter), quarter)
         );
         visit(values, step);
@@ -205,7 +215,7 @@ export function decodeRun(
         v128.store(at(target, step * PANEL_BYTES + quarter * VECTOR_BYTES), value),
       )
     );
-  eachColumn(builder, type, { source, columns, moving, visit });
+  eachColumn(builder, type, { source, columns, moving, quarters: ALL_QUARTERS, visit });
 }
 
 /** Bytes of one panel of `k` columns. */

@@ -2,7 +2,7 @@
  * packedMatmul: out[m, n] = sum over k of x[m, k] w[n, k], w in packed panels.
  *
  * A unit is one panel. Plain f32 panels are read in place; encoded ones are decoded for a run of k
- * into scratch, once for all rows, and then go through the very same tiles; for one or two rows they
+ * into scratch, once for all rows, and then go through the very same tiles; for few rows they
  * are multiplied as they are decoded. The result has the bits of the f32 product of the values.
  *
  * @module
@@ -21,7 +21,13 @@ import {
 } from "./kernel.ts";
 import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
 import { copyEdge, depthBlock, PANEL_BYTES, panelTiles, TILE_ROWS } from "./matmul_tile.ts";
-import { decodeRun, eachColumn, type EncodedType, panelBytes } from "./packed_decode.ts";
+import {
+  ALL_QUARTERS,
+  decodeRun,
+  eachColumn,
+  type EncodedType,
+  panelBytes,
+} from "./packed_decode.ts";
 import { startWalk } from "./walk.ts";
 
 /** Where one unit reads and writes. */
@@ -72,39 +78,41 @@ function runOfPanel(
 }
 
 /** Up to this many rows, encoded panels are multiplied as they are decoded. */
-const STREAMED_ROWS = 2;
+const STREAMED_ROWS = TILE_ROWS;
+/** Up to this many rows, that takes one pass over the panel; above it one per half. */
+const ONE_PASS_ROWS = 2;
+const HALVES = [ALL_QUARTERS.slice(0, 2), ALL_QUARTERS.slice(2)];
 
-/** One encoded panel times few rows, without a detour through scratch: the same chains over k. */
-function streamPanel(
+/** Some quarters of one encoded panel times few rows: the same chains over k as everywhere. */
+function streamQuarters(
   frame: KernelFrame,
   spec: PackedMatmulSpec,
   type: EncodedType,
   unit: PanelUnit,
+  quarters: typeof ALL_QUARTERS,
 ): void {
   const { builder, features } = frame;
-  const { x, weights, out } = unit;
+  const x = builder.local(unit.x);
   const zero = f32x4.constant(0);
-  const sums = Array.from(
-    { length: spec.m },
-    () => Array.from({ length: PANEL_ROWS / LANES }, () => builder.local(zero)),
-  );
+  const sums = Array.from({ length: spec.m }, () => quarters.map(() => builder.local(zero)));
   eachColumn(builder, type, {
-    source: weights,
+    source: builder.local(unit.weights),
     columns: spec.k,
     moving: [{ pointer: x, bytes: LANE_BYTES }],
+    quarters,
     visit(values, step) {
-      const columns = values.map((value) => builder.local(value));
+      const weights = values.map((value) => builder.local(value));
       sums.forEach((row, r) => {
         const factor = builder.local(v128.load32Splat(at(x, (r * spec.k + step) * LANE_BYTES)));
         row.forEach((sum, i) =>
-          builder.assign(sum, multiplyAdd(features, factor, columns[i], sum))
+          builder.assign(sum, multiplyAdd(features, factor, weights[i], sum))
         );
       });
     },
   });
-  const outRow = builder.local(out);
+  const outRow = builder.local(unit.out);
   for (const row of sums) {
-    row.forEach((sum, i) => builder.emit(v128.store(at(outRow, i * VECTOR_BYTES), sum)));
+    row.forEach((sum, i) => builder.emit(v128.store(at(outRow, quarters[i] * VECTOR_BYTES), sum)));
     builder.advance(outRow, unit.outRowBytes);
   }
 }
@@ -118,7 +126,9 @@ function panelCode(
 ): void {
   const { builder } = frame;
   if (spec.weights !== "packed_f32" && spec.m <= STREAMED_ROWS) {
-    return streamPanel(frame, spec, spec.weights, unit);
+    const passes = spec.m <= ONE_PASS_ROWS ? [ALL_QUARTERS] : HALVES;
+    for (const quarters of passes) streamQuarters(frame, spec, spec.weights, unit, quarters);
+    return;
   }
   const runs = Math.ceil(spec.k / Math.max(1, run));
   if (runs <= 1) return runOfPanel(frame, spec, unit, spec.k, i32.constant(1));
