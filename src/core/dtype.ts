@@ -24,7 +24,17 @@ export type ElementType = DType | PackedType;
 /** The host array that carries elements of a computed type. */
 export type HostArray = Float32Array | Int32Array;
 
-/** True where the type is one of the packed storage types. */
+/**
+ * True where the type is one of the packed storage types.
+ *
+ * @example
+ * ```ts
+ * import { isPacked } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([isPacked("packed_q8_0"), isPacked("f32")], [true, false]);
+ * ```
+ */
 export function isPacked(type: ElementType): type is PackedType {
   return type.startsWith("packed_");
 }

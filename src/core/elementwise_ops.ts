@@ -1,6 +1,23 @@
 /**
  * Elementwise functions on tensors. Operands broadcast; a number stands for a full tensor.
  *
+ * @example
+ * ```ts
+ * import { abs, add, constant, less, mul, neg, sqrt } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const column = constant(Float32Array.of(1, 4), [2, 1]);
+ * const row = constant(Float32Array.of(-10, 20));
+ * const values = evaluateGraph([add(column, row), mul(sqrt(column), 3), less(row, 0)], new Map());
+ * assertEquals(values, [
+ *   Float32Array.of(-9, 21, -6, 24),
+ *   Float32Array.of(3, 6),
+ *   Int32Array.of(1, 0),
+ * ]);
+ * assertEquals(evaluateGraph([abs(neg(row))], new Map()), [Float32Array.of(10, 20)]);
+ * ```
+ *
  * @module
  */
 import type { DType } from "./dtype.ts";
@@ -13,7 +30,18 @@ import type { Tensor } from "./tensor.ts";
 /** A tensor, or a number that takes the other operand's type. */
 export type Operand = Tensor | number;
 
-/** A tensor of the given shape in which every element is `value`. */
+/**
+ * A tensor of the given shape in which every element is `value`.
+ *
+ * @example
+ * ```ts
+ * import { full } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(evaluateGraph([full([3], 0.5)], new Map()), [Float32Array.of(0.5, 0.5, 0.5)]);
+ * ```
+ */
 export function full(shape: Shape, value: number, type: DType = "f32"): Tensor {
   return source({ name: "full", attributes: { value } }, shape, type);
 }
@@ -46,7 +74,19 @@ export function mul(a: Operand, b: Operand): Tensor {
 export function div(a: Operand, b: Operand): Tensor {
   return binary("div", a, b);
 }
-/** The larger of a and b; the gradient of a tie goes to a. */
+/**
+ * The larger of a and b; the gradient of a tie goes to a.
+ *
+ * @example
+ * ```ts
+ * import { constant, maximum } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = constant(Float32Array.of(-1, 2));
+ * assertEquals(evaluateGraph([maximum(x, 0)], new Map()), [Float32Array.of(0, 2)]);
+ * ```
+ */
 export function maximum(a: Operand, b: Operand): Tensor {
   return binary("max", a, b);
 }
@@ -110,18 +150,56 @@ export function floor(x: Tensor): Tensor {
 export function not(x: Tensor): Tensor {
   return node({ name: "not", attributes: {} }, [x]);
 }
-/** Where the condition is true a, elsewhere b. */
+/**
+ * Where the condition is true a, elsewhere b.
+ *
+ * @example
+ * ```ts
+ * import { constant, less, where } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = constant(Float32Array.of(-1, 2));
+ * const leaky = where(less(x, 0), 0, x);
+ * assertEquals(evaluateGraph([leaky], new Map()), [Float32Array.of(0, 2)]);
+ * ```
+ */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const [left, right] = [lift(a, b), lift(b, a)];
   const shape = broadcastShape(condition.shape, broadcastShape(left.shape, right.shape));
   const operands = [condition, left, right].map((t) => broadcastTo(t, shape));
   return node({ name: "where", attributes: {} }, operands);
 }
-/** Converts to another computed type; f32 to i32 drops the fraction, bool is 0 or 1. */
+/**
+ * Converts to another computed type; f32 to i32 drops the fraction, bool is 0 or 1.
+ *
+ * @example
+ * ```ts
+ * import { cast, constant } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = constant(Float32Array.of(-1.5, 2.5));
+ * assertEquals(evaluateGraph([cast(x, "i32")], new Map()), [Int32Array.of(-1, 2)]);
+ * ```
+ */
 export function cast(x: Tensor, to: DType): Tensor {
   return x.type === to ? x : node({ name: "cast", attributes: { to } }, [x]);
 }
-/** x with a gradient of zero. */
+/**
+ * x with a gradient of zero.
+ *
+ * @example
+ * ```ts
+ * import { constant, grad, mul, stopGradient, sum } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = constant(Float32Array.of(3));
+ * const gradient = grad((p: typeof x) => sum(mul(p, stopGradient(p))))(x);
+ * assertEquals(evaluateGraph([gradient], new Map()), [Float32Array.of(3)]);
+ * ```
+ */
 export function stopGradient(x: Tensor): Tensor {
   return node({ name: "stopGradient", attributes: {} }, [x]);
 }
@@ -129,7 +207,19 @@ export function stopGradient(x: Tensor): Tensor {
 export function sigmoid(x: Tensor): Tensor {
   return div(1, add(1, exp(neg(x))));
 }
-/** x * sigmoid(x), also called swish. */
+/**
+ * x * sigmoid(x), also called swish.
+ *
+ * @example
+ * ```ts
+ * import { constant, silu } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const values = evaluateGraph([silu(constant(Float32Array.of(0)))], new Map());
+ * assertEquals(values, [Float32Array.of(0)]);
+ * ```
+ */
 export function silu(x: Tensor): Tensor {
   return div(x, add(1, exp(neg(x))));
 }

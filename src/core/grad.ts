@@ -41,6 +41,19 @@ export interface Scored<Extra> {
  * The gradients of a function that gives a scalar and something else besides.
  *
  * @throws OutriderError where the value is not an f32 scalar
+ * @example
+ * ```ts
+ * import { constant, mul, sum, valueAndGradWith } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = constant(Float32Array.of(1, 2));
+ * const scored = valueAndGradWith((p: typeof x) => ({ value: sum(mul(p, p)), auxiliary: sum(p) }))(x);
+ * assertEquals(evaluateGraph([scored.gradients, scored.auxiliary], new Map()), [
+ *   Float32Array.of(2, 4),
+ *   Float32Array.of(3),
+ * ]);
+ * ```
  */
 export function valueAndGradWith<P, Rest extends readonly unknown[], Extra>(
   f: (parameters: P, ...rest: Rest) => Scored<Extra>,
@@ -90,7 +103,20 @@ export function valueAndGrad<P, Rest extends readonly unknown[]>(
   }));
 }
 
-/** The gradients of a scalar function with respect to its first argument. */
+/**
+ * The gradients of a scalar function with respect to its first argument.
+ *
+ * @example
+ * ```ts
+ * import { constant, grad, mul, sum, type Tensor } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const cube = (x: Tensor) => sum(mul(x, mul(x, x)));
+ * const second = grad((x: Tensor) => grad(cube)(x))(constant(Float32Array.of(2), []));
+ * assertEquals(evaluateGraph([second], new Map()), [Float32Array.of(12)]);
+ * ```
+ */
 export function grad<P, Rest extends readonly unknown[]>(
   f: (parameters: P, ...rest: Rest) => Tensor,
 ): (parameters: P, ...rest: Rest) => Gradients<P> {

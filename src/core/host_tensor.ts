@@ -43,6 +43,14 @@ export function isHostTensor(value: unknown): value is HostTensor {
  * An array with its shape; f32 from a Float32Array, i32 from an Int32Array.
  *
  * @throws OutriderError where the shape does not have as many elements as the array
+ * @example
+ * ```ts
+ * import { hostTensor } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { shape, type } = hostTensor(Float32Array.of(1, 2, 3, 4), [2, 2]);
+ * assertEquals([shape, type], [[2, 2], "f32"]);
+ * ```
  */
 export function hostTensor(data: HostArray, shape: Shape = [data.length]): DenseHostTensor {
   if (sizeOf(shape) !== data.length) {

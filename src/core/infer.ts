@@ -281,6 +281,14 @@ export function source(op: Op, shape: Shape, type: ElementType): Tensor {
  * Makes a node: checks the operands by the operation's rule and freezes the description.
  *
  * @throws OutriderError where the operands do not fit the operation
+ * @example
+ * ```ts
+ * import { input, node } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sum = node({ name: "add", attributes: {} }, [input([2]), input([2])]);
+ * assertEquals(sum.shape, [2]);
+ * ```
  */
 export function node(op: Op, inputs: readonly Tensor[]): Tensor {
   return Object.freeze({ op, inputs, ...checkSizes(interpret(INFER, op, inputs, undefined)) });

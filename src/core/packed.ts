@@ -42,6 +42,13 @@ export const PACKED_LAYOUT: { readonly [type in PackedType]: PackedLayout } = {
  * Bytes of a packed [rows, columns] matrix.
  *
  * @throws OutriderError where the columns are no multiple of the type's block
+ * @example
+ * ```ts
+ * import { packedBytes } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(packedBytes("packed_f16", 16, 3), 16 * 3 * 2);
+ * ```
  */
 export function packedBytes(type: PackedType, rows: number, columns: number): number {
   const layout = PACKED_LAYOUT[type];

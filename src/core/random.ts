@@ -112,7 +112,18 @@ export function uniform(key: Key): number {
   return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
 }
 
-/** One uniform integer in [0, bound); `bound` is at most 2^32. */
+/**
+ * One uniform integer in [0, bound); `bound` is at most 2^32.
+ *
+ * @example
+ * ```ts
+ * import { keyOf, uniformInteger } from "@outrider/outrider";
+ * import { assert } from "@std/assert";
+ *
+ * const die = 1 + uniformInteger(keyOf(4), 6);
+ * assert(die >= 1 && die <= 6);
+ * ```
+ */
 export function uniformInteger(key: Key, bound: number): number {
   return Math.floor(uniform(key) * bound);
 }
@@ -140,7 +151,17 @@ export function normals(key: Key, count: number): Float32Array {
   return out;
 }
 
-/** A permutation of 0..count-1 (Fisher-Yates), drawn from one key. */
+/**
+ * A permutation of 0..count-1 (Fisher-Yates), drawn from one key.
+ *
+ * @example
+ * ```ts
+ * import { keyOf, permutation } from "@outrider/outrider";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(permutation(keyOf(6), 4).toSorted(), Int32Array.of(0, 1, 2, 3));
+ * ```
+ */
 export function permutation(key: Key, count: number): Int32Array {
   const order = Int32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {

@@ -8,12 +8,32 @@ import { OutriderError } from "./errors.ts";
 /** Sizes of the axes, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
-/** The number of elements. */
+/**
+ * The number of elements.
+ *
+ * @example
+ * ```ts
+ * import { sizeOf } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([sizeOf([2, 3]), sizeOf([])], [6, 1]);
+ * ```
+ */
 export function sizeOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** Row-major element strides of a contiguous array. */
+/**
+ * Row-major element strides of a contiguous array.
+ *
+ * @example
+ * ```ts
+ * import { contiguousStrides } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(contiguousStrides([2, 3, 4]), [12, 4, 1]);
+ * ```
+ */
 export function contiguousStrides(shape: Shape): number[] {
   const strides = new Array<number>(shape.length).fill(1);
   for (let axis = shape.length - 2; axis >= 0; axis--) {
@@ -36,6 +56,13 @@ export function shapeText(shape: Shape): string {
  * The shape that both operands broadcast to: axes align at the end, a size of 1 repeats.
  *
  * @throws OutriderError where two sizes differ and neither is 1
+ * @example
+ * ```ts
+ * import { broadcastShape } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(broadcastShape([2, 1], [3]), [2, 3]);
+ * ```
  */
 export function broadcastShape(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
@@ -53,7 +80,17 @@ export function broadcastShape(a: Shape, b: Shape): Shape {
   });
 }
 
-/** An axis counted from the end (-1 is the last) as one counted from the front. */
+/**
+ * An axis counted from the end (-1 is the last) as one counted from the front.
+ *
+ * @example
+ * ```ts
+ * import { axisOf } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(axisOf([2, 3], -1), 1);
+ * ```
+ */
 export function axisOf(shape: Shape, axis: number): number {
   const found = axis < 0 ? axis + shape.length : axis;
   if (!Number.isInteger(found) || found < 0 || found >= shape.length) {

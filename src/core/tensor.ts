@@ -117,6 +117,16 @@ export interface Tensor {
  * Every node that the roots depend on, operands before users, each once.
  *
  * The order depends on the graph alone, so it serves printing, hashing and planning.
+ *
+ * @example
+ * ```ts
+ * import { add, input, topologicalOrder } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = input([]);
+ * const order = topologicalOrder([add(x, x)]);
+ * assertEquals(order.map(({ op }) => op.name), ["input", "add"]);
+ * ```
  */
 export function topologicalOrder(roots: readonly Tensor[]): Tensor[] {
   const done = new Set<Tensor>();

@@ -42,14 +42,37 @@ function visit<Leaf>(
   }
 }
 
-/** The leaves with their paths; records are walked in the order of their sorted names. */
+/**
+ * The leaves with their paths; records are walked in the order of their sorted names.
+ *
+ * @example
+ * ```ts
+ * import { leavesWithPaths } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const isNumber = (value: unknown): value is number => typeof value === "number";
+ * const paths = leavesWithPaths({ b: [1, 2], a: 3 }, isNumber).map(({ path }) => path);
+ * assertEquals(paths, ["a", "b.0", "b.1"]);
+ * ```
+ */
 export function leavesWithPaths<Leaf>(tree: unknown, isLeaf: IsLeaf<Leaf>): LeafAt<Leaf>[] {
   const found: LeafAt<Leaf>[] = [];
   visit(tree, isLeaf, "", found);
   return found;
 }
 
-/** The leaves in the order of {@link leavesWithPaths}. */
+/**
+ * The leaves in the order of {@link leavesWithPaths}.
+ *
+ * @example
+ * ```ts
+ * import { leavesOf } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const isNumber = (value: unknown): value is number => typeof value === "number";
+ * assertEquals(leavesOf({ b: [1, 2], a: 3 }, isNumber), [3, 1, 2]);
+ * ```
+ */
 export function leavesOf<Leaf>(tree: unknown, isLeaf: IsLeaf<Leaf>): Leaf[] {
   return leavesWithPaths(tree, isLeaf).map(({ leaf }) => leaf);
 }
@@ -72,6 +95,16 @@ function rebuild<Leaf, To>(
  *
  * The result's type follows from the tree's type by {@link MapLeaves}; a recursive walk cannot
  * show that to the compiler, so this function states it in one overload.
+ *
+ * @example
+ * ```ts
+ * import { mapTree } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const isNumber = (value: unknown): value is number => typeof value === "number";
+ * const doubled = mapTree({ b: [1, 2], a: 3 }, isNumber, (leaf) => 2 * leaf);
+ * assertEquals(doubled, { b: [2, 4], a: 6 });
+ * ```
  */
 export function mapTree<T, Leaf, To>(
   tree: T,
@@ -90,6 +123,14 @@ export function mapTree<Leaf, To>(
  * The tree with its leaves replaced, in order, by those of a list.
  *
  * @throws OutriderError where the counts differ
+ * @example
+ * ```ts
+ * import { withLeaves } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const isNumber = (value: unknown): value is number => typeof value === "number";
+ * assertEquals(withLeaves({ b: [1], a: 3 }, isNumber, ["x", "y"]), { b: ["y"], a: "x" });
+ * ```
  */
 export function withLeaves<T, Leaf, To>(
   tree: T,

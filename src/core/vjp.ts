@@ -131,6 +131,17 @@ function dependents(order: readonly Tensor[], variables: readonly Tensor[]): Set
  * depend on the variable. Variables are treated as independent of one another.
  *
  * @throws OutriderError where the cotangent does not have the output's shape
+ * @example
+ * ```ts
+ * import { constant, full, input, mul, pullback } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = constant(Float32Array.of(3));
+ * const [cotangent, none] = pullback(mul(x, x), full([1], 1), [x, input([1])]);
+ * assertEquals(none, undefined);
+ * if (cotangent) assertEquals(evaluateGraph([cotangent], new Map()), [Float32Array.of(6)]);
+ * ```
  */
 export function pullback(
   output: Tensor,

@@ -85,7 +85,29 @@ function rowsOf<Request extends BatchRequest>(
   });
 }
 
-/** The texts of requests as they are finished, which is not the order in which they were asked. */
+/**
+ * The texts of requests as they are finished, which is not the order in which they were asked.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { generateBatch, temperature } from "@outrider/outrider/decode";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { createDevice, uploadTree } from "@outrider/outrider/runtime";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 32 });
+ * const parameters = uploadTree(device, initLlama(keyOf(1), config));
+ * const stopTokens = new Set<number>();
+ * const batch = { device, config, parameters, sequences: 2, length: 8, stopTokens };
+ * const request = { warp: temperature(1), maximumTokens: 2 };
+ * const requests = [1, 2, 3].map((id) => ({ ...request, prompt: [id], key: keyOf(id) }));
+ * const texts = await Array.fromAsync(generateBatch(batch, requests));
+ * assertEquals(texts.map(({ tokens }) => tokens.length), [2, 2, 2]);
+ * ```
+ */
 export async function* generateBatch<Request extends BatchRequest>(
   options: BatchOptions,
   requests: Iterable<Request>,

@@ -73,6 +73,24 @@ function checkTokens(config: LlamaConfig, tokens: readonly TokenId[], length: nu
  *
  * A row's logits are the same to the bit however many rows run together. The second pass of a row
  * count compiles nothing; a cache that outgrows its slots doubles them, which compiles once.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { llamaModel } from "@outrider/outrider/decode";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { createDevice, uploadTree } from "@outrider/outrider/runtime";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 32 });
+ * const parameters = uploadTree(device, initLlama(keyOf(1), config));
+ * const model = llamaModel({ device, config, parameters });
+ * const { cache, logits } = await model.forward(model.open(), [3, 1, 4], 1);
+ * assertEquals([model.lengthOf(cache), logits.length, logits[0].length], [3, 1, 16]);
+ * model.close(cache);
+ * ```
  */
 export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache> {
   const { device, config, parameters } = options;

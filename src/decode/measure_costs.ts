@@ -61,7 +61,20 @@ function interpolated(points: readonly (readonly [number, number])[], rows: numb
   return y0 + (y1 - y0) * (rows - x0) / (x1 - x0);
 }
 
-/** Measures the costs of a target and a draft model, on this machine, now. */
+/**
+ * Measures the costs of a target and a draft model, on this machine, now.
+ *
+ * @example
+ * ```ts
+ * import { functionModel, measureCosts } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const target = functionModel({ vocabulary: 2, contextLength: 64, logits: () => [0, 1] });
+ * let time = 0; // a clock that says that every pass takes a second
+ * const costs = await measureCosts(target, undefined, () => time++);
+ * assertEquals([costs.rowsCost(1), costs.rowsCost(6), costs.draftCost], [1, 1, 0]);
+ * ```
+ */
 export async function measureCosts<Target, Draft>(
   target: LanguageModel<Target>,
   draft?: LanguageModel<Draft>,

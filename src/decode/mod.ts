@@ -39,7 +39,7 @@ export {
   type LlamaSequence,
 } from "./llama_model.ts";
 export { type Costs, measureCosts } from "./measure_costs.ts";
-export { type PrefixCache, rememberPrefix } from "./remember_prefix.ts";
+export { type PrefixCache, type RememberingModel, rememberPrefix } from "./remember_prefix.ts";
 export * from "./sample.ts";
 export * from "./speculative.ts";
 export * from "./stream.ts";

@@ -33,6 +33,25 @@ function sharedLength(a: readonly TokenId[], b: readonly TokenId[]): number {
  * Keeps the cache that was closed last. A new text that begins like it goes on from where they
  * part, which is exact: rollback is a smaller length, and a row's bits depend on what it sees alone.
  * A chat's next turn so reads only what is new.
+ *
+ * @example
+ * ```ts
+ * import { functionModel, rememberPrefix } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const inner = functionModel({ vocabulary: 2, contextLength: 64, logits: () => [0, 1] });
+ * const read: number[] = [];
+ * const model = rememberPrefix({
+ *   ...inner,
+ *   forward: (cache, tokens, wanted) => {
+ *     read.push(tokens.length);
+ *     return inner.forward(cache, tokens, wanted);
+ *   },
+ * });
+ * model.close((await model.forward(model.open(), [0, 1, 1], 1)).cache);
+ * model.close((await model.forward(model.open(), [0, 1, 1, 0], 1)).cache);
+ * assertEquals(read, [3, 1]);
+ * ```
  */
 export function rememberPrefix<Cache>(
   model: LanguageModel<Cache>,

@@ -107,6 +107,26 @@ interface Tally {
 /**
  * Decodes every prompt plainly and with every draft, one after another, so that a slow moment of
  * the machine falls on all of them. The first prompt is decoded once before, to warm up.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { draftPromptLookup, functionModel, temperature, verifyBlock } from "@outrider/outrider/decode";
+ * import { compareDrafts, contestant } from "@outrider/outrider/evaluate";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const logits = (text: readonly number[]) => [0, 1, 2].map((id) => id === text.length % 3 ? 9 : 0);
+ * const target = functionModel({ vocabulary: 3, contextLength: 64, logits });
+ * const lookup = { name: "lookup", sizeRatio: 0, draft: draftPromptLookup() };
+ * const rules = { gamma: 4, verify: verifyBlock, warp: temperature(0) };
+ * const [row] = await compareDrafts(target, [contestant(target, lookup)], [[0, 1, 2, 0, 1, 2]], {
+ *   ...rules,
+ *   maxTokens: 20,
+ *   stopTokens: new Set<number>(),
+ *   key: keyOf(1),
+ * });
+ * assertEquals([row.equalTexts, row.metrics.blockEfficiency], [1, 5]);
+ * ```
  */
 export async function compareDrafts<Cache>(
   target: LanguageModel<Cache>,

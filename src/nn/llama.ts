@@ -88,7 +88,19 @@ function attend(
   return { x: linear(joined, layer.output), cache: { key, value } };
 }
 
-/** SwiGLU: down(silu(gate(x)) * up(x)) (Shazeer, 2020). */
+/**
+ * SwiGLU: down(silu(gate(x)) * up(x)) (Shazeer, 2020).
+ *
+ * @example
+ * ```ts
+ * import { input } from "@outrider/outrider/core";
+ * import { buildLlama, feedForward, tinyLlama } from "@outrider/outrider/nn";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { layers: [layer] } = buildLlama(tinyLlama({ width: 8 }), ({ shape }) => input(shape));
+ * assertEquals(feedForward(input([3, 8]), layer).shape, [3, 8]);
+ * ```
+ */
 export function feedForward(x: Tensor, layer: LlamaLayer<Tensor>): Tensor {
   return linear(mul(silu(linear(x, layer.gate)), linear(x, layer.up)), layer.down);
 }
@@ -97,6 +109,19 @@ export function feedForward(x: Tensor, layer: LlamaLayer<Tensor>): Tensor {
  * Runs the transformer on rows.
  *
  * @param cache keys and values to read and write; without it rows see one another only (training)
+ * @example
+ * ```ts
+ * import { input } from "@outrider/outrider/core";
+ * import { buildLlama, llama, llamaLogits, tinyLlama } from "@outrider/outrider/nn";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = tinyLlama({ width: 8, vocabulary: 16 });
+ * const parameters = buildLlama(config, ({ name, shape }) => input(shape, "f32", name));
+ * const row = () => input([3], "i32"); // three rows
+ * const rows = { tokens: row(), positions: row(), start: row(), end: row() };
+ * const { hidden } = llama(config, parameters, rows);
+ * assertEquals([hidden.shape, llamaLogits(parameters, hidden).shape], [[3, 8], [3, 16]]);
+ * ```
  */
 export function llama(
   config: LlamaConfig,

@@ -92,7 +92,19 @@ export function buildLlama<Leaf>(
   return { ...tree, head: make({ name: "head", shape: [vocabulary, width] }) };
 }
 
-/** The number of parameters of a model. */
+/**
+ * The number of parameters of a model.
+ *
+ * @example
+ * ```ts
+ * import { parameterCount, tinyLlama } from "@outrider/outrider/nn";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tied = tinyLlama({ width: 8, vocabulary: 16 });
+ * const untied = { ...tied, tiedEmbeddings: false };
+ * assertEquals(parameterCount(untied) - parameterCount(tied), 16 * 8);
+ * ```
+ */
 export function parameterCount(config: LlamaConfig): number {
   let count = 0;
   buildLlama(config, ({ shape }) => count += sizeOf(shape));
@@ -102,6 +114,16 @@ export function parameterCount(config: LlamaConfig): number {
 /**
  * First values for training: norms are 1, embeddings have deviation .02, matrices fanIn^-0.5, and
  * those that write to the residual stream are smaller by (2 layers)^0.5.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { finalNorm } = initLlama(keyOf(1), tinyLlama({ width: 2, vocabulary: 16 }));
+ * assertEquals(finalNorm.data, Float32Array.of(1, 1));
+ * ```
  */
 export function initLlama(key: Key, config: LlamaConfig): LlamaParameters<DenseHostTensor> {
   return buildLlama(config, ({ name, shape }) => {
@@ -115,7 +137,18 @@ export function initLlama(key: Key, config: LlamaConfig): LlamaParameters<DenseH
   });
 }
 
-/** A small configuration with the given sizes; what is left out follows from the width. */
+/**
+ * A small configuration with the given sizes; what is left out follows from the width.
+ *
+ * @example
+ * ```ts
+ * import { tinyLlama } from "@outrider/outrider/nn";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { heads, headWidth } = tinyLlama({ width: 128 });
+ * assertEquals([heads, headWidth], [4, 32]);
+ * ```
+ */
 export function tinyLlama(sizes: Partial<LlamaConfig>): LlamaConfig {
   const width = sizes.width ?? 64;
   const heads = sizes.heads ?? Math.max(1, Math.floor(width / 32));

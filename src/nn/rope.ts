@@ -32,14 +32,41 @@ function table(config: LlamaConfig, of: (angle: number) => number): Tensor {
   return constant(values, [config.contextLength, pairs]);
 }
 
-/** The angles of rows at the given positions (i32 `[rows]`), shared by all layers. */
+/**
+ * The angles of rows at the given positions (i32 `[rows]`), shared by all layers.
+ *
+ * @example
+ * ```ts
+ * import { input } from "@outrider/outrider/core";
+ * import { ropeAngles, tinyLlama } from "@outrider/outrider/nn";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { cosine } = ropeAngles(tinyLlama({ width: 8, heads: 1 }), input([3], "i32"));
+ * assertEquals(cosine.shape, [3, 1, 4]);
+ * ```
+ */
 export function ropeAngles(config: LlamaConfig, positions: Tensor): RopeAngles {
   const look = (of: (angle: number) => number) =>
     reshape(gather(table(config, of), positions), [positions.shape[0], 1, config.headWidth / 2]);
   return { cosine: look(Math.cos), sine: look(Math.sin) };
 }
 
-/** Turns every head of x, f32 `[rows, heads, headWidth]`. */
+/**
+ * Turns every head of x, f32 `[rows, heads, headWidth]`.
+ *
+ * @example
+ * ```ts
+ * import { constant } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { rope, ropeAngles, tinyLlama } from "@outrider/outrider/nn";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const angles = ropeAngles(tinyLlama({ width: 2, heads: 1 }), constant(Int32Array.of(0)));
+ * const x = constant(Float32Array.of(1, 2), [1, 1, 2]);
+ * const turned = rope(x, angles, "half"); // position 0 turns by nothing
+ * assertEquals(evaluateGraph([turned], new Map()), [Float32Array.of(1, 2)]);
+ * ```
+ */
 export function rope(x: Tensor, { cosine, sine }: RopeAngles, pairing: RopePairing): Tensor {
   const [rows, heads, width] = x.shape;
   const half = width / 2;

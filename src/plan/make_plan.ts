@@ -32,7 +32,22 @@ function portOf(t: Tensor): PortSpec {
   return { shape, type, bytes };
 }
 
-/** Structural hash of a graph: labels of inputs do not count, the content of constants does. */
+/**
+ * Structural hash of a graph: labels of inputs do not count, the content of constants does.
+ *
+ * @example
+ * ```ts
+ * import { add, input } from "@outrider/outrider/core";
+ * import { graphHash } from "@outrider/outrider/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const hash = (label: string) => {
+ *   const x = input([2], "f32", label);
+ *   return graphHash({ inputs: [x], outputs: [add(x, 1)] }, []);
+ * };
+ * assertEquals(hash("x"), hash("y"));
+ * ```
+ */
 export function graphHash(graph: Graph, donated: readonly number[]): string {
   const order = topologicalOrder([...graph.inputs, ...graph.outputs]);
   const numbers = new Map(order.map((t, i) => [t, i]));
@@ -194,6 +209,16 @@ function homesOf(
  *
  * @param donated indices of inputs whose memory outputs may take over
  * @throws OutriderError where a donation cannot be honoured
+ * @example
+ * ```ts
+ * import { add, input, mul } from "@outrider/outrider/core";
+ * import { makePlan } from "@outrider/outrider/plan";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const x = input([2], "f32", "x");
+ * const { commands } = makePlan({ inputs: [x], outputs: [mul(add(x, 1), x)] }, []);
+ * assertEquals(commands.map(({ spec }) => spec.family), ["map"]); // one fused kernel
+ * ```
  */
 export function makePlan(graph: Graph, donated: readonly number[] = []): Plan {
   const outputs = simplify(graph.outputs);

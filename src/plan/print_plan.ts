@@ -36,7 +36,19 @@ function specText(spec: KernelSpec): string {
   }
 }
 
-/** One line per command: what it writes, the kernel, what it reads. */
+/**
+ * One line per command: what it writes, the kernel, what it reads.
+ *
+ * @example
+ * ```ts
+ * import { add, input } from "@outrider/outrider/core";
+ * import { makePlan, printPlan } from "@outrider/outrider/plan";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const x = input([2], "f32", "x");
+ * assertStringIncludes(printPlan(makePlan({ inputs: [x], outputs: [add(x, 1)] }, [])), "map");
+ * ```
+ */
 export function printPlan(plan: Plan): string {
   const name = (buffer: number) => homeText(plan.buffers[buffer]);
   const lines = plan.commands.map(({ spec, args }) => {

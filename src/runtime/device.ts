@@ -110,14 +110,45 @@ function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Copies a host tensor to a device. */
+/**
+ * Copies a host tensor to a device.
+ *
+ * @example
+ * ```ts
+ * import { createDevice, read, upload } from "@outrider/outrider/runtime";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { hostTensor } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const array = upload(device, hostTensor(Int32Array.of(1, 2)));
+ * assertEquals([array.shape, array.type], [[2], "i32"]);
+ * assertEquals(await read(array), Int32Array.of(1, 2));
+ * ```
+ */
 export function upload(device: Device, tensor: HostTensor): DeviceArray {
   const allocation = device.reserve(tensor.data.byteLength);
   device.backend.write(allocation, bytesOf(tensor.data), 0);
   return deviceArray(device, allocation, tensor.shape, tensor.type);
 }
 
-/** Copies a tree of host tensors to a device. */
+/**
+ * Copies a tree of host tensors to a device.
+ *
+ * @example
+ * ```ts
+ * import { createDevice, releaseTree, uploadTree } from "@outrider/outrider/runtime";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { hostTensor } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const tree = uploadTree(device, { weights: [hostTensor(Float32Array.of(1, 2))] });
+ * assertEquals(tree.weights[0].shape, [2]);
+ * releaseTree(tree);
+ * assertEquals(device.counters().liveSlots, 0);
+ * ```
+ */
 export function uploadTree<T>(device: Device, tree: T): MapLeaves<T, HostTensor, DeviceArray> {
   return mapTree(tree, isHostTensor, (tensor) => upload(device, tensor));
 }
@@ -166,7 +197,21 @@ export async function download(array: DeviceArray): Promise<DenseHostTensor> {
   return hostTensor(await read(array), array.shape);
 }
 
-/** Copies a tree of arrays back to the host, with their shapes. */
+/**
+ * Copies a tree of arrays back to the host, with their shapes.
+ *
+ * @example
+ * ```ts
+ * import { createDevice, downloadTree, uploadTree } from "@outrider/outrider/runtime";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { hostTensor } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const tree = uploadTree(device, { bias: hostTensor(Float32Array.of(1, 2)) });
+ * assertEquals((await downloadTree(tree)).bias.data, Float32Array.of(1, 2));
+ * ```
+ */
 export async function downloadTree<T>(
   tree: T,
 ): Promise<MapLeaves<T, DeviceArray, DenseHostTensor>> {

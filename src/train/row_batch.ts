@@ -56,12 +56,48 @@ function hostBatch(
   };
 }
 
-/** Rows scored on the token that follows: pretraining. */
+/**
+ * Rows scored on the token that follows: pretraining.
+ *
+ * @example
+ * ```ts
+ * import { textBatch } from "@outrider/outrider/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rows = {
+ *   tokens: Int32Array.of(3, 1, 4),
+ *   targets: Int32Array.of(1, 4, -1),
+ *   lossMask: Float32Array.of(1, 1, 0),
+ *   starts: Int32Array.of(0, 0, 0),
+ *   positions: Int32Array.of(0, 1, 2),
+ * };
+ * assertEquals(textBatch(rows).distillationMask.data, Float32Array.of(0, 0, 0));
+ * ```
+ */
 export function textBatch(rows: PackedRows): RowBatch<DenseHostTensor> {
   return hostBatch(rows, zeros(rows), rows.lossMask);
 }
 
-/** Rows of a distillation set, with pretraining rows behind them where some are given. */
+/**
+ * Rows of a distillation set, with pretraining rows behind them where some are given.
+ *
+ * @example
+ * ```ts
+ * import { distillationBatch } from "@outrider/outrider/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rows = {
+ *   tokens: Int32Array.of(3, 1, 4),
+ *   targets: Int32Array.of(1, 4, -1),
+ *   lossMask: Float32Array.of(1, 1, 0),
+ *   starts: Int32Array.of(0, 0, 0),
+ *   positions: Int32Array.of(0, 1, 2),
+ * };
+ * const { distillationMask, starts } = distillationBatch(rows, rows);
+ * assertEquals(distillationMask.data, Float32Array.of(1, 1, 0, 0, 0, 0));
+ * assertEquals(starts.data, Int32Array.of(0, 0, 0, 3, 3, 3));
+ * ```
+ */
 export function distillationBatch(
   rows: PackedRows,
   pretraining?: PackedRows,

@@ -46,7 +46,21 @@ export interface StageResult {
 /** The state of {@link draftOptimizer}. */
 export type DraftOptimizerState = SkipState<AdamWState>;
 
-/** AdamW with warm-up and cosine decay; a step whose gradients are not finite is skipped. */
+/**
+ * AdamW with warm-up and cosine decay; a step whose gradients are not finite is skipped.
+ *
+ * @example
+ * ```ts
+ * import { input } from "@outrider/outrider/core";
+ * import { draftOptimizer } from "@outrider/outrider/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const optimizer = draftOptimizer({ steps: 100, rate: 0.003 });
+ * const weights = { head: input([2, 2]) };
+ * const { updates } = optimizer.update(weights, optimizer.init(weights), weights);
+ * assertEquals(updates.head.shape, [2, 2]);
+ * ```
+ */
 export function draftOptimizer(
   { steps, rate }: Pick<StageOptions, "steps" | "rate">,
 ): GradientTransformation<DraftOptimizerState> {

@@ -59,6 +59,39 @@ export interface TrainLoopResult<Optimizer> {
  * Runs steps until the last one or until the signal aborts.
  *
  * @throws OutriderError where the loss is not a number; the last checkpoint stands
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { adamW, constantSchedule } from "@outrider/outrider/optim";
+ * import { createDevice, releaseTree } from "@outrider/outrider/runtime";
+ * import { pretrainer, textBatch, trainLoop } from "@outrider/outrider/train";
+ * import { assert } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 8 });
+ * const optimizer = adamW({ rate: constantSchedule(0.01) });
+ * const trainer = pretrainer({ device, config, optimizer });
+ * const rows = {
+ *   tokens: Int32Array.of(3, 1, 4),
+ *   targets: Int32Array.of(1, 4, -1),
+ *   lossMask: Float32Array.of(1, 1, 0),
+ *   starts: Int32Array.of(0, 0, 0),
+ *   positions: Int32Array.of(0, 1, 2),
+ * };
+ * const losses: number[] = [];
+ * const { state } = await trainLoop({
+ *   trainer,
+ *   state: trainer.init(initLlama(keyOf(1), config)),
+ *   firstStep: 0,
+ *   totalSteps: 3,
+ *   batch: () => textBatch(rows),
+ *   onStep: ({ metrics }) => void losses.push(metrics.loss),
+ * });
+ * assert(losses[2] < losses[0]);
+ * releaseTree(state);
+ * ```
  */
 export async function trainLoop<Optimizer>(
   options: TrainLoopOptions<Optimizer>,

@@ -111,7 +111,35 @@ function logitsOfRows(
   return llamaLogits(parameters, llama(config, parameters, trainingRows(batch)).hidden);
 }
 
-/** Stage A of the recipe: next-token prediction from scratch (Goel et al. 2024, section 3). */
+/**
+ * Stage A of the recipe: next-token prediction from scratch (Goel et al. 2024, section 3).
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { adamW, constantSchedule } from "@outrider/outrider/optim";
+ * import { createDevice, read } from "@outrider/outrider/runtime";
+ * import { pretrainer, textBatch } from "@outrider/outrider/train";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 8 });
+ * const optimizer = adamW({ rate: constantSchedule(0.01) });
+ * const trainer = pretrainer({ device, config, optimizer });
+ * const rows = {
+ *   tokens: Int32Array.of(3, 1, 4),
+ *   targets: Int32Array.of(1, 4, -1),
+ *   lossMask: Float32Array.of(1, 1, 0),
+ *   starts: Int32Array.of(0, 0, 0),
+ *   positions: Int32Array.of(0, 1, 2),
+ * };
+ * const state = trainer.init(initLlama(keyOf(1), config));
+ * const { metrics } = trainer.step(state, textBatch(rows));
+ * assertAlmostEquals((await read(metrics.loss))[0], Math.log(16), 0.1);
+ * ```
+ */
 export function pretrainer<Optimizer>(options: PretrainerOptions<Optimizer>): Trainer<Optimizer> {
   const { device, config, optimizer } = options;
   const loss: BatchLoss = (parameters, _target, batch) => {
@@ -137,6 +165,34 @@ export interface FinetunerOptions<Optimizer> extends PretrainerOptions<Optimizer
 /**
  * Stage C of the recipe: white-box distillation on the target's own distributions (Goel et al.
  * 2024, section 3). The metric `alpha` is the mean of sum over v of min(p, q).
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { kld } from "@outrider/outrider/losses";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { adamW, constantSchedule } from "@outrider/outrider/optim";
+ * import { createDevice, read, uploadTree } from "@outrider/outrider/runtime";
+ * import { distillationBatch, finetuner } from "@outrider/outrider/train";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 8 });
+ * const optimizer = adamW({ rate: constantSchedule(0.01) });
+ * const weights = initLlama(keyOf(1), config);
+ * const target = { config, parameters: uploadTree(device, weights) };
+ * const trainer = finetuner({ device, config, optimizer, loss: kld, textWeight: 0, target });
+ * const rows = {
+ *   tokens: Int32Array.of(3, 1, 4),
+ *   targets: Int32Array.of(1, 4, -1),
+ *   lossMask: Float32Array.of(1, 1, 0),
+ *   starts: Int32Array.of(0, 0, 0),
+ *   positions: Int32Array.of(0, 1, 2),
+ * };
+ * const { metrics } = trainer.step(trainer.init(weights), distillationBatch(rows));
+ * assertAlmostEquals((await read(metrics.alpha))[0], 1, 1e-5); // the target itself as draft
+ * ```
  */
 export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trainer<Optimizer> {
   const { device, config, optimizer, target, loss, textWeight } = options;
