@@ -1,7 +1,8 @@
 /**
  * How fast the WebAssembly kernels are on one thread: GFLOP/s of matmuls, GB/s of what streams.
  *
- * Run: deno run -A bench/kernels_bench.ts [part of a name]
+ *     deno run -A bench/kernels_bench.ts [part of a name]   prints these rates
+ *     deno bench -A bench/kernels_bench.ts                  prints times per call
  */
 import { generateKernel, probeFeatures } from "../kernels/wasm/mod.ts";
 import { packedBytes } from "../src/core/packed.ts";
@@ -175,7 +176,8 @@ function secondsPerCall(run: () => void): Timing {
   return { median: times[Math.floor(times.length / 2)] / 1000, best: times[0] / 1000 };
 }
 
-function measure(test: Case): Timing {
+/** Generates a case's kernel, fills its arguments, and gives what calls it once. */
+function prepare(test: Case): () => void {
   const kernel = generateKernel(test.spec, probeFeatures("shared"));
   const addresses: number[] = [];
   let end = 64;
@@ -193,16 +195,33 @@ function measure(test: Case): Timing {
   const module = new WebAssembly.Module(kernel.bytes);
   const { run } = new WebAssembly.Instance(module, { env: { memory } }).exports;
   if (typeof run !== "function") throw new Error("the kernel exports no function");
-  return secondsPerCall(() => run(...addresses, end, 0, kernel.units));
+  return () => run(...addresses, end, 0, kernel.units);
 }
 
-if (import.meta.main) {
-  const wanted = Deno.args.find((argument) => argument !== "--") ?? "";
+/** Prints the rate of every case whose name has the wanted part. */
+function printRates(wanted: string): void {
   for (const test of CASES.filter((one) => one.name.includes(wanted))) {
-    const { median, best } = measure(test);
+    const { median, best } = secondsPerCall(prepare(test));
     const rate = (seconds: number): string => (test.amount / seconds / 1e9).toFixed(1).padStart(6);
     const microseconds = (median * 1e6).toFixed(0).padStart(8);
     const rates = `${rate(median)} ${test.unit.padEnd(7)} (best ${rate(best)})`;
     console.log(`${rates} ${microseconds} us  ${test.name}`);
   }
 }
+
+/** Hands every case to `deno bench`; only the memory of the case at work is kept. */
+function register(): void {
+  let ready: { readonly test: Case; readonly run: () => void } | undefined;
+  for (const test of CASES) {
+    Deno.bench({
+      name: test.name,
+      fn: () => {
+        if (ready?.test !== test) ready = { test, run: prepare(test) };
+        ready.run();
+      },
+    });
+  }
+}
+
+if (import.meta.main) printRates(Deno.args.find((argument) => argument !== "--") ?? "");
+else register();
