@@ -130,6 +130,32 @@ function readNumber(
   return value;
 }
 
+/** What a flag of one number is made of; the bounds are inclusive. */
+export interface NumberSpec extends Bounds {
+  /** One line of help. */
+  readonly help: string;
+  /** What stands for the value in the help. */
+  readonly placeholder?: string;
+  /** The value where the flag is left out. */
+  readonly default: number;
+}
+
+function numericFlag(
+  noun: "a number" | "an integer",
+  letter: string,
+  { help, placeholder = letter, default: fallback, ...bounds }: NumberSpec,
+): Flag<number> {
+  return {
+    help,
+    placeholder,
+    defaultText: String(fallback),
+    read: (flag, given) => {
+      const written = last(given);
+      return written === undefined ? fallback : readNumber(flag, written, noun, bounds);
+    },
+  };
+}
+
 /**
  * A number with a default, between inclusive bounds.
  *
@@ -143,41 +169,13 @@ function readNumber(
  * assertThrows(() => temperature.read("--temperature", ["warm"]));
  * ```
  */
-export function number(
-  { help, placeholder = "X", default: fallback, ...bounds }: Bounds & {
-    help: string;
-    placeholder?: string;
-    default: number;
-  },
-): Flag<number> {
-  return {
-    help,
-    placeholder,
-    defaultText: String(fallback),
-    read: (flag, given) => {
-      const written = last(given);
-      return written === undefined ? fallback : readNumber(flag, written, "a number", bounds);
-    },
-  };
+export function number(spec: NumberSpec): Flag<number> {
+  return numericFlag("a number", "X", spec);
 }
 
 /** An integer with a default, between inclusive bounds. */
-export function integer(
-  { help, placeholder = "N", default: fallback, ...bounds }: Bounds & {
-    help: string;
-    placeholder?: string;
-    default: number;
-  },
-): Flag<number> {
-  return {
-    help,
-    placeholder,
-    defaultText: String(fallback),
-    read: (flag, given) => {
-      const written = last(given);
-      return written === undefined ? fallback : readNumber(flag, written, "an integer", bounds);
-    },
-  };
+export function integer(spec: NumberSpec): Flag<number> {
+  return numericFlag("an integer", "N", spec);
 }
 
 /**

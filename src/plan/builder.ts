@@ -11,6 +11,7 @@ import { contiguousStrides, type Shape, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { Access, Instruction, KernelSpec } from "./kernel_spec.ts";
 import type { Command } from "./plan.ts";
+import { renumber } from "./renumber.ts";
 import { bufferValue, isContiguous, type Leaf, plainLeaf, type Value } from "./value.ts";
 
 /** A buffer while the plan is being made; temporaries get their slot later. */
@@ -93,32 +94,6 @@ function coordinateSteps(leaf: Leaf, shape: Shape, body: Instruction[]): number 
   return result;
 }
 
-function shiftOperands(step: Instruction, places: readonly number[]): Instruction {
-  switch (step.op) {
-    case "load":
-    case "constant":
-    case "iota":
-      return step;
-    case "where":
-      return { ...step, args: [places[step.args[0]], places[step.args[1]], places[step.args[2]]] };
-    default:
-      return shiftPlain(step, places);
-  }
-}
-
-type Plain = Exclude<Instruction, { readonly op: "load" | "constant" | "iota" | "where" }>;
-type Binary = Extract<Plain, { readonly args: readonly [number, number] }>;
-
-function isBinary(step: Plain): step is Binary {
-  return step.args.length === 2;
-}
-
-function shiftPlain(step: Plain, places: readonly number[]): Instruction {
-  return isBinary(step)
-    ? { ...step, args: [places[step.args[0]], places[step.args[1]]] }
-    : { ...step, args: [places[step.args[0]]] };
-}
-
 /** Turns a value into what a map or reduce kernel takes. */
 export function kernelBody(value: Value): KernelBody {
   const inputs: Access[] = [];
@@ -127,7 +102,7 @@ export function kernelBody(value: Value): KernelBody {
   const places: number[] = [];
   for (const step of value.steps) {
     const leaf = step.op === "load" ? value.leaves[step.access] : undefined;
-    if (leaf === undefined) places.push(body.push(shiftOperands(step, places)) - 1);
+    if (leaf === undefined) places.push(body.push(renumber(step, places)) - 1);
     else if (leaf.buffer === undefined) places.push(coordinateSteps(leaf, value.shape, body));
     else {
       const { buffer, type, strides, offset } = leaf;

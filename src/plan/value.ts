@@ -9,6 +9,7 @@
 import type { DType } from "../core/dtype.ts";
 import { contiguousStrides, type Shape, sizeOf } from "../core/shape.ts";
 import type { Access, Instruction } from "./kernel_spec.ts";
+import { renumber } from "./renumber.ts";
 import { stableJson } from "./stable_json.ts";
 
 /** A strided read of a buffer, or (no buffer) the coordinate `offset + sum(stride * index)`. */
@@ -139,37 +140,6 @@ interface Merged {
   readonly results: readonly number[];
 }
 
-function remap(
-  step: Instruction,
-  steps: readonly number[],
-  leaves: readonly number[],
-): Instruction {
-  switch (step.op) {
-    case "load":
-      return { ...step, access: leaves[step.access] };
-    case "constant":
-    case "iota":
-      return step;
-    case "where":
-      return { ...step, args: [steps[step.args[0]], steps[step.args[1]], steps[step.args[2]]] };
-    default:
-      return remapOperands(step, steps);
-  }
-}
-
-function remapOperands(step: UnaryStep | BinaryStep, steps: readonly number[]): Instruction {
-  return isBinary(step)
-    ? { ...step, args: [steps[step.args[0]], steps[step.args[1]]] }
-    : { ...step, args: [steps[step.args[0]]] };
-}
-
-type BinaryStep = Extract<Instruction, { readonly args: readonly [number, number] }>;
-type UnaryStep = Extract<Instruction, { readonly args: readonly [number] }>;
-
-function isBinary(step: UnaryStep | BinaryStep): step is BinaryStep {
-  return step.args.length === 2;
-}
-
 /** Adds an entry unless an equal one is there; gives its index. */
 function intern<T>(list: T[], index: Map<string, number>, entry: T): number {
   const key = stableJson(entry);
@@ -188,7 +158,10 @@ function merge(values: readonly Value[]): Merged {
     const leafMap = value.leaves.map((leaf) => intern(leaves, leafIndex, leaf));
     const stepMap: number[] = [];
     for (const step of value.steps) {
-      stepMap.push(intern(steps, stepIndex, remap(step, stepMap, leafMap)));
+      const moved = step.op === "load"
+        ? { ...step, access: leafMap[step.access] }
+        : renumber(step, stepMap);
+      stepMap.push(intern(steps, stepIndex, moved));
     }
     return stepMap[stepMap.length - 1];
   });

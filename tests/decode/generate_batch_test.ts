@@ -13,17 +13,11 @@ import {
   topP,
   untilToken,
 } from "../../src/decode/mod.ts";
-import { initLlama, tinyLlama } from "../../src/nn/mod.ts";
+import { initLlama, type LlamaConfig } from "../../src/nn/mod.ts";
 import { createDevice, releaseTree, uploadTree } from "../../src/runtime/mod.ts";
+import { TINY } from "./tiny_llama.ts";
 
-const CONFIG = tinyLlama({
-  layers: 2,
-  width: 32,
-  heads: 4,
-  keyValueHeads: 2,
-  headWidth: 8,
-  vocabulary: 40,
-});
+const CONFIG: LlamaConfig = { ...TINY, contextLength: 256 };
 const STOP = new Set([3, 17, 29]);
 
 function requestsOf(count: number): BatchRequest[] {

@@ -11,7 +11,13 @@ import { writeGgufModel } from "../../src/io/write_model.ts";
 import type { LlamaConfig } from "../../src/nn/llama_config.ts";
 import { writeModelFolder } from "./model_folder.ts";
 import { concat } from "./random_bytes.ts";
-import { TINY_CONFIG, tinyConfigJson, tinyTokenizer, tinyWeights } from "./tiny_model.ts";
+import {
+  TINY_CONFIG,
+  tinyConfigJson,
+  tinyTokenizer,
+  tinyWeights,
+  writeTiny,
+} from "./tiny_model.ts";
 import { parseJson } from "../../src/io/json_fields.ts";
 import { withFolder } from "./with_folder.ts";
 
@@ -24,22 +30,6 @@ async function withModel(path: string, use: (model: ModelFile) => Promise<void>)
   } finally {
     model.close();
   }
-}
-
-/** Writes the tiny model as GGUF. */
-async function writeTiny(
-  path: string,
-  config: LlamaConfig,
-  format: "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1",
-): Promise<void> {
-  const weights = tinyWeights(config);
-  await writeGgufModel(path, {
-    name: "tiny",
-    config,
-    tokenizer: tinyTokenizer(),
-    readWeight: (name) => weights.get(name) ?? new Float32Array(0),
-    format,
-  });
 }
 
 Deno.test("a model written as GGUF opens with the same sizes, weights and tokenizer", () =>

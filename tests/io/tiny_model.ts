@@ -4,7 +4,9 @@ import { keyOf, normals } from "../../src/core/random.ts";
 import { BYTE_CHARACTERS } from "../../src/io/tokenizer_vocabulary.ts";
 import { byteLevelMetadata } from "../../src/io/tokenizer_metadata.ts";
 import type { GgufMetadata } from "../../src/io/gguf_types.ts";
+import type { WritableFormat } from "../../src/io/quantization.ts";
 import { weightShapes } from "../../src/io/tensor_names.ts";
+import { writeGgufModel } from "../../src/io/write_model.ts";
 import type { LlamaConfig } from "../../src/nn/llama_config.ts";
 
 /** Control tokens of the tiny tokenizer, ids 0 to 2. */
@@ -94,4 +96,20 @@ export function tinyConfigJson(config: LlamaConfig): Record<string, unknown> {
     tie_word_embeddings: config.tiedEmbeddings,
     eos_token_id: 2,
   };
+}
+
+/** Writes the tiny model as GGUF. */
+export async function writeTiny(
+  path: string,
+  config: LlamaConfig,
+  format: WritableFormat,
+): Promise<void> {
+  const weights = tinyWeights(config);
+  await writeGgufModel(path, {
+    name: "tiny",
+    config,
+    tokenizer: tinyTokenizer(),
+    readWeight: (name) => weights.get(name) ?? new Float32Array(0),
+    format,
+  });
 }

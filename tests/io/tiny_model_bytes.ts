@@ -2,8 +2,7 @@
 
 import { memorySource } from "../../src/io/bytes.ts";
 import { readGguf } from "../../src/io/gguf_reader.ts";
-import { writeGgufModel } from "../../src/io/write_model.ts";
-import { TINY_CONFIG, tinyTokenizer, tinyWeights } from "./tiny_model.ts";
+import { TINY_CONFIG, writeTiny } from "./tiny_model.ts";
 
 /** All bytes, and how many of them come before the tensors' data. */
 export async function tinyModelBytes(): Promise<{
@@ -11,15 +10,7 @@ export async function tinyModelBytes(): Promise<{
   readonly headerLength: number;
 }> {
   const path = await Deno.makeTempFile();
-  const config = { ...TINY_CONFIG, layers: 1 };
-  const weights = tinyWeights(config);
-  await writeGgufModel(path, {
-    name: "tiny",
-    config,
-    tokenizer: tinyTokenizer(),
-    readWeight: (name) => weights.get(name) ?? new Float32Array(0),
-    format: "Q8_0",
-  });
+  await writeTiny(path, { ...TINY_CONFIG, layers: 1 }, "Q8_0");
   const bytes = await Deno.readFile(path);
   await Deno.remove(path);
   const { tensors } = await readGguf(memorySource(bytes));

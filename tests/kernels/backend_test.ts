@@ -4,7 +4,7 @@ import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { OutriderError } from "../../src/core/errors.ts";
 import { packMatrix } from "../../src/core/mod.ts";
 import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
-import { bytesOf, countingPlan, handPlan, line } from "./hand_plan.ts";
+import { bytesOf, countingPlan, f32Port, handPlan, line } from "./hand_plan.ts";
 import { assertClose, assertSameBits, randomFloats } from "./run_kernel.ts";
 
 Deno.test("a plan of several families runs in order through slots and constants", async () => {
@@ -14,8 +14,6 @@ Deno.test("a plan of several families runs in order through slots and constants"
   const table = randomFloats(1, vocabulary * width);
   const head = randomFloats(2, width * width);
   const ids = Int32Array.of(3, 0, 10, 7, 3);
-  const f32Port = (shape: number[]) =>
-    ({ shape, type: "f32", bytes: 4 * shape.reduce((a, b) => a * b, 1) }) as const;
   const heads = { heads: 2, keyValueHeads: 2, headWidth: 8, extras: 0, scale: 0.5 };
   const plan = handPlan({
     inputPorts: [f32Port([vocabulary, width]), { shape: [rows], type: "i32", bytes: 4 * rows }, {

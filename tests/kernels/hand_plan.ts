@@ -1,10 +1,15 @@
 /** Plans written by hand, for tests of the backend without a planner. */
 import type { Access } from "../../src/plan/kernel_spec.ts";
-import type { Command, Plan } from "../../src/plan/plan.ts";
+import type { Command, Plan, PortSpec } from "../../src/plan/plan.ts";
 
 /** A contiguous line of elements. */
 export function line(type: Access["type"]): Access {
   return { type, strides: [1], offset: 0 };
+}
+
+/** An f32 input or output. */
+export function f32Port(shape: readonly number[]): PortSpec {
+  return { shape, type: "f32", bytes: 4 * shape.reduce((a, b) => a * b, 1) };
 }
 
 /** The bytes of a typed array. */
@@ -22,7 +27,7 @@ export function handPlan(
 
 /** out = x + 1 + 1 + ... , `steps` times through two slots. */
 export function countingPlan(count: number, steps: number): Plan {
-  const port = { shape: [count], type: "f32", bytes: 4 * count } as const;
+  const port = f32Port([count]);
   const body = [
     { op: "load", access: 0, type: "f32" },
     { op: "load", access: 1, type: "f32" },

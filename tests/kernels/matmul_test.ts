@@ -11,6 +11,14 @@ import {
   SPLITS,
 } from "./run_kernel.ts";
 
+const PACKED_TYPES: readonly PackedType[] = [
+  "packed_f32",
+  "packed_f16",
+  "packed_q8_0",
+  "packed_q4_0",
+  "packed_q4_1",
+];
+
 /** A [rows, columns] matrix per batch, row-major or column-major, with an offset in front. */
 function layout(order: "rows" | "columns" | "spread", rows: number, columns: number): MatrixAccess {
   const offset = 3;
@@ -107,14 +115,7 @@ for (const features of FEATURE_SETS) {
   });
 
   Deno.test(`packed weights give the bits of the f32 matmul of their values, ${label}`, () => {
-    const types: PackedType[] = [
-      "packed_f32",
-      "packed_f16",
-      "packed_q8_0",
-      "packed_q4_0",
-      "packed_q4_1",
-    ];
-    for (const type of types) {
+    for (const type of PACKED_TYPES) {
       const isPlain = type === "packed_f32" || type === "packed_f16";
       for (const [n, k] of [[16, 32], [37, 64], [48, 416], ...(isPlain ? [[5, 7], [33, 1]] : [])]) {
         const values = randomFloats(n * k, n * k);
@@ -141,14 +142,7 @@ for (const features of FEATURE_SETS) {
   });
 
   Deno.test(`dequantize and gather give the exact values of packed weights, ${label}`, () => {
-    const types: PackedType[] = [
-      "packed_f32",
-      "packed_f16",
-      "packed_q8_0",
-      "packed_q4_0",
-      "packed_q4_1",
-    ];
-    for (const type of types) {
+    for (const type of PACKED_TYPES) {
       const isPlain = type === "packed_f32" || type === "packed_f16";
       for (const [n, k] of [[16, 32], [37, 96], ...(isPlain ? [[5, 7], [33, 1]] : [])]) {
         const packed = packMatrix(type, n, k, randomFloats(n * k, n * k));

@@ -2,18 +2,16 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { type WasmBackend, wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { OutriderError } from "../../src/core/errors.ts";
 import type { Plan } from "../../src/plan/plan.ts";
-import { bytesOf, countingPlan, handPlan } from "./hand_plan.ts";
+import { bytesOf, countingPlan, f32Port, handPlan } from "./hand_plan.ts";
 import { assertSameBits, randomFloats } from "./run_kernel.ts";
 
 /** out = (x x) x for a square matrix, and the sums of the rows of it, which others may overtake. */
 function squarePlan(n: number): Plan {
-  const port = (shape: number[]) =>
-    ({ shape, type: "f32", bytes: 4 * shape.reduce((a, b) => a * b, 1) }) as const;
   const rows = { offset: 0, batchStride: 0, rowStride: n, columnStride: 1 };
   const product = { family: "matmul", batch: 1, m: n, n, k: n, left: rows, right: rows } as const;
   return handPlan({
-    inputPorts: [port([n, n])],
-    outputPorts: [port([n, n]), port([n])],
+    inputPorts: [f32Port([n, n])],
+    outputPorts: [f32Port([n, n]), f32Port([n])],
     buffers: [
       { home: "input", index: 0 },
       { home: "output", index: 0 },
