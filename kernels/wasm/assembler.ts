@@ -21,12 +21,15 @@ import { i32 } from "./assembler_ops.ts";
 
 /** A local variable; used as an expression it reads the variable. */
 export interface Local<T extends ValueType> extends Expression<T> {
+  /** Its number in the function. */
   readonly index: number;
 }
 
 /** A pointer that a stream moves: the variable and the bytes to add per step. */
 export interface MovingPointer {
+  /** The variable that moves. */
   readonly pointer: Local<"i32">;
+  /** What is added per step. */
   readonly bytes: number;
 }
 
@@ -67,7 +70,9 @@ export interface FunctionBuilder {
 
 /** A finished function body. */
 export interface BuiltFunction {
+  /** Types of the locals after the parameters. */
   readonly locals: readonly ValueType[];
+  /** The body. */
   readonly code: Code;
 }
 

@@ -13,13 +13,17 @@ export type Code = number | readonly Code[];
 
 /** Code that leaves one value of type `T` on the stack. */
 export interface Expression<T extends ValueType> {
+  /** The type of its value. */
   readonly type: T;
+  /** The bytes that compute it. */
   readonly code: Code;
 }
 
 /** Code that leaves nothing on the stack. */
 export interface Statement {
+  /** Tells statements from expressions. */
   readonly type: "statement";
+  /** The bytes that do it. */
   readonly code: Code;
 }
 

@@ -14,17 +14,23 @@ export const VALUE_TYPE: { readonly [type in ValueType]: number } = {
 
 /** A function that the module imports; it takes `parameters` i32 values and returns nothing. */
 export interface ImportedFunction {
+  /** The module to import from. */
   readonly module: string;
+  /** Its name there. */
   readonly name: string;
+  /** Number of its parameters. */
   readonly parameters: number;
 }
 
 /** A function of the module; it takes `parameters` i32 values and returns nothing. */
 export interface ModuleFunction {
+  /** The name it is exported under. */
   readonly name: string;
+  /** Number of its parameters. */
   readonly parameters: number;
   /** Types of the locals after the parameters. */
   readonly locals: readonly ValueType[];
+  /** The body. */
   readonly code: Code;
 }
 
@@ -32,7 +38,9 @@ export interface ModuleFunction {
 export interface ModuleParts {
   /** True where the imported memory is shared among threads. */
   readonly memory: "shared" | "unshared";
+  /** Functions to import. */
   readonly imports: readonly ImportedFunction[];
+  /** Functions of its own, all exported. */
   readonly functions: readonly ModuleFunction[];
 }
 

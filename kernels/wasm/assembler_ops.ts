@@ -23,7 +23,9 @@ type V128 = Expression<"v128">;
 
 /** A pointer in memory and the bytes to add to it. */
 export interface Address {
+  /** The address in memory. */
   readonly pointer: I32;
+  /** Bytes to add to it. */
   readonly offset: number;
 }
 

@@ -25,9 +25,13 @@ import { startWalk } from "./walk.ts";
 
 /** Pointers of one row and key/value head; those of the row move over the heads that read it. */
 export interface AttentionUnit {
+  /** What the row sees. */
   readonly row: AttentionRow;
+  /** At the row's query head. */
   readonly query: Local<"i32">;
+  /** At the key head of slot 0. */
   readonly key: Local<"i32">;
+  /** At the value head of slot 0. */
   readonly value: Local<"i32">;
 }
 

@@ -29,6 +29,7 @@ export type AttentionSizes = Omit<AttentionSpec, "family">;
 
 /** One row: what it sees. */
 export interface AttentionRow {
+  /** The first slot of the range. */
   readonly start: Local<"i32">;
   /** Length of the range from `start` on, at least 0. */
   readonly length: Local<"i32">;

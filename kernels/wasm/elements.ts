@@ -12,10 +12,13 @@ import { gatherLanes, LANE_BYTES, LANES } from "./lanes.ts";
 
 /** A cursor's steps over the spec's axes, and where it starts relative to its argument. */
 export interface Cursor {
+  /** Whether it reads memory or gives a coordinate. */
   readonly kind: "memory" | "index";
   /** The axis of an index cursor, the argument number of a memory cursor. */
   readonly source: number;
+  /** Bytes, or coordinates, per step along each axis. */
   readonly steps: readonly number[];
+  /** Bytes from the argument's pointer to the first element. */
   readonly start: number;
 }
 

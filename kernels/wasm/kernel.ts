@@ -36,21 +36,29 @@ export interface Kernel {
 
 /** The parameters of a kernel's function, by name. */
 export interface KernelFrame {
+  /** Takes the code. */
   readonly builder: FunctionBuilder;
   /** The argument pointers, in the spec's order. */
   readonly args: readonly Local<"i32">[];
+  /** Private memory of the call. */
   readonly scratch: Local<"i32">;
+  /** The first unit to do. */
   readonly lo: Local<"i32">;
+  /** The unit after the last one. */
   readonly hi: Local<"i32">;
+  /** What the engine offers. */
   readonly features: Features;
 }
 
 /** What a generator decides besides the code. */
 export interface KernelShape {
+  /** Number of argument pointers. */
   readonly args: number;
+  /** Independent work units in all. */
   readonly units: number;
   /** Arithmetic per unit, roughly in vector instructions; it sets the grain. */
   readonly unitCost: number;
+  /** Bytes of private memory that one call needs. */
   readonly scratchBytes: number;
 }
 

@@ -19,7 +19,9 @@ type V128 = Expression<"v128">;
 
 /** Where and for which engine the functions emit their code. */
 export interface MathContext {
+  /** Takes the code. */
   readonly builder: FunctionBuilder;
+  /** What the engine offers. */
   readonly features: Features;
 }
 

@@ -16,7 +16,9 @@ type V128 = Expression<"v128">;
 export interface PackSource {
   /** At the first k of the first column. */
   readonly pointer: Local<"i32">;
+  /** Bytes from one k to the next. */
   readonly rowBytes: number;
+  /** Bytes from one column to the next. */
   readonly columnBytes: number;
   /** Columns that exist, 1 to 16; the others become 0. */
   readonly width: number;

@@ -29,19 +29,27 @@ const RUN = 256;
 
 /** Operands of the tiles of one panel: pointers at the first row and the first k. */
 export interface PanelProduct {
+  /** At the panel of the right operand. */
   readonly panel: Local<"i32">;
   /** Bytes from one k of the panel to the next. */
   readonly panelStepBytes: number;
+  /** At the left operand. */
   readonly left: Local<"i32">;
+  /** Bytes from one row of the left operand to the next. */
   readonly leftRowBytes: number;
+  /** Bytes from one k of the left operand to the next. */
   readonly leftStepBytes: number;
+  /** Steps of k. */
   readonly depth: Count;
+  /** At the output. */
   readonly out: Local<"i32">;
+  /** Bytes from one row of the output to the next. */
   readonly outRowBytes: Expression<"i32">;
   /** Not 0 where the chains start here, 0 where they go on from what is in `out`. */
   readonly starts: Expression<"i32">;
   /** Rows as full tiles, and the height of the lower tile after them (0 for none). */
   readonly fullTiles: Count;
+  /** Height of that lower tile. */
   readonly lastTileRows: number;
   /** Not 0 where the lower tile belongs to this product. */
   readonly hasLastTile: Expression<"i32">;

@@ -15,7 +15,9 @@ type V128 = Expression<"v128">;
 
 /** An accumulator: a value per lane, and for argmax the index where it was found. */
 export interface Accumulator {
+  /** The value so far, per lane. */
   readonly value: Local<"v128">;
+  /** Where it was found, per lane. */
   readonly index: Local<"v128">;
 }
 

@@ -10,18 +10,23 @@ import { axesOf, type Axis, coalesce } from "./walk.ts";
 
 /** A reduction with its axes merged: those that are kept and those that are reduced. */
 export interface ReduceLoops {
+  /** What is reduced. */
   readonly spec: ReduceSpec;
   /** The inputs' and indices' cursors, then the output's. */
   readonly cursors: readonly Cursor[];
+  /** Axes of the results. */
   readonly kept: readonly Axis[];
+  /** Axes that are folded. */
   readonly reduced: readonly Axis[];
 }
 
 /** How a reduction is cut into units, and the code of its kernel. */
 export interface ReducePlan {
+  /** Independent work units in all. */
   readonly units: number;
   /** Results of one unit. */
   readonly unitLanes: number;
+  /** Emits the code of units lo .. hi-1. */
   write(frame: KernelFrame): void;
 }
 

@@ -12,7 +12,9 @@ import { i32 } from "./assembler_ops.ts";
 
 /** One axis: its size, and what each cursor moves by per step along it. */
 export interface Axis {
+  /** Steps along it. */
   readonly size: number;
+  /** What each cursor moves by per step. */
   readonly steps: readonly number[];
 }
 
