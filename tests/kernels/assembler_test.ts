@@ -168,9 +168,9 @@ Deno.test("every family's module is valid for an independent validator", async (
       }
     }
   }
-  const calls = [{ kernel: 0, args: [0, 1], units: 9, grain: 2, after: "barrier" }] as const;
+  const segments = [[{ kernel: 0, args: [0, 1], units: 9, grain: 2 }]];
   for (const threads of [1, 2]) {
-    const parts = { parameters: [5], calls, buffers: 2, threads, barrier: 64, scratchBytes: 64 };
+    const parts = { parameters: [5], segments, threads, team: 64, scratchBytes: 64 };
     const module = tools.readWasm(planModule({ memory: "shared", ...parts }), enabled);
     validate(module, enabled);
     module.destroy();

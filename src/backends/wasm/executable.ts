@@ -11,7 +11,7 @@ import { type Arena, layOut } from "./arena.ts";
 import { type KernelCache, storeBytes } from "./kernel_cache.ts";
 import type { LinearMemory } from "./memory.ts";
 import { type PlanCalls, planCalls } from "./plan_calls.ts";
-import { planModule } from "./plan_module.ts";
+import { counterWords, planModule } from "./plan_module.ts";
 import { PLAN_RECORD } from "./thread_control.ts";
 import type { ThreadTeam } from "./thread_team.ts";
 
@@ -25,7 +25,7 @@ export interface ExecutionContext {
 
 /** A linked main module. */
 interface Main {
-  readonly run: (table: number, scratch: number, thread: number, threads: number) => void;
+  readonly run: (table: number, scratch: number, thread: number, counters: number) => void;
   /** What the workers load it from; 0 where there are none. */
   readonly record: number;
   /** Ranges of memory that belong to it. */
@@ -54,21 +54,15 @@ function storeRecord(
 }
 
 /** Compiles and links the main module. */
-function linkMain(
-  context: ExecutionContext,
-  planned: PlanCalls,
-  buffers: number,
-  scratchBytes: number,
-): Main {
+function linkMain(context: ExecutionContext, planned: PlanCalls, scratchBytes: number): Main {
   const { linear, team } = context;
-  const { kernels, calls } = planned;
+  const { kernels, segments } = planned;
   const bytes = planModule({
     memory: linear.kind,
     parameters: kernels.map((kernel) => kernel.parameters),
-    calls,
-    buffers,
+    segments,
     threads: team.size,
-    barrier: team.barrier,
+    team: team.address,
     scratchBytes,
   });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
@@ -81,7 +75,7 @@ function linkMain(
   }
   const stored = team.size > 1 ? storeRecord(context, planned, bytes) : { record: 0, ranges: [] };
   return {
-    run: (table, scratch, thread, threads) => run(table, scratch, thread, threads),
+    run: (table, scratch, thread, counters) => run(table, scratch, thread, counters),
     ...stored,
   };
 }
@@ -106,18 +100,17 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
   const planned = planCalls(plan, context.kernels);
   const most = planned.kernels.reduce((bytes, kernel) => Math.max(bytes, kernel.scratchBytes), 0);
   const scratchBytes = Math.ceil(most / ALIGNMENT) * ALIGNMENT;
-  const main = linkMain(context, planned, plan.buffers.length, scratchBytes);
+  const main = linkMain(context, planned, scratchBytes);
   const { offsets, bytes } = layOut(plan.slots);
   arena.reserve(bytes + scratchBytes * team.size);
   const constants = uploadConstants(plan, context);
-  const counters = team.size > 1 ? planned.calls.length : 0;
-  const tableLength = plan.buffers.length + counters;
-  const table = linear.allocator.allocate(tableLength * WORD_BYTES);
+  const table = linear.allocator.allocate(plan.buffers.length * WORD_BYTES);
+  const runWords = team.size > 1 ? counterWords(planned.segments) : 0;
+  const counters = linear.allocator.allocate(runWords * team.size * WORD_BYTES);
   let isReleased = false;
 
   const bind = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
-    const words = linear.words(table, tableLength);
-    words.fill(0, plan.buffers.length);
+    const words = linear.words(table, plan.buffers.length);
     plan.buffers.forEach((buffer, i) => {
       if (buffer.home === "input") words[i] = inputs[buffer.index];
       else if (buffer.home === "output") words[i] = outputs[buffer.index];
@@ -133,13 +126,19 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
     checkPorts("outputs", plan.outputPorts.length, outputs.length);
     bind(inputs, outputs);
     const scratch = arena.address + bytes;
-    main.run(table, scratch, 0, team.start({ plan: main.record, table, scratch }));
+    const started = { plan: main.record, table, scratch, counters, counterWords: runWords };
+    main.run(table, scratch, 0, team.start(started));
   };
   const release = (): void => {
     if (isReleased) return;
     isReleased = true;
     if (main.record !== 0) team.forget(main.record);
-    const owned = [table, ...main.ranges, ...constants.filter((address) => address !== 0)];
+    const owned = [
+      table,
+      counters,
+      ...main.ranges,
+      ...constants.filter((address) => address !== 0),
+    ];
     owned.forEach(linear.allocator.release);
   };
   return { plan, run, release };

@@ -1,5 +1,5 @@
 /**
- * From a plan's commands to kernel calls, with the places where threads must meet.
+ * From a plan's commands to kernel calls, in segments between which threads must meet.
  *
  * @module
  */
@@ -14,14 +14,13 @@ export interface KernelCall {
   readonly units: number;
   /** Fewest units for one thread. */
   readonly grain: number;
-  /** Whether all threads must have finished the calls before. */
-  readonly after: "barrier" | "nothing";
 }
 
 /** The distinct kernels of a plan, and its calls in order. */
 export interface PlanCalls {
   readonly kernels: readonly CompiledKernel[];
-  readonly calls: readonly KernelCall[];
+  /** The calls of one segment need nothing of each other. */
+  readonly segments: readonly (readonly KernelCall[])[];
 }
 
 /** Names the memory behind a buffer: two buffers share memory where their names are equal. */
@@ -32,8 +31,8 @@ function memoryName(plan: Plan, buffer: BufferHome, index: number): string {
   return donor < 0 ? `output ${buffer.index}` : `input ${donor}`;
 }
 
-/** Tells for one command after the other whether it must wait for those since the last barrier. */
-function dependencyTracker(): (reads: readonly string[], write: string) => KernelCall["after"] {
+/** Tells for one command after the other whether it needs something of those in its segment. */
+function dependencyTracker(): (reads: readonly string[], write: string) => boolean {
   const read = new Set<string>();
   const written = new Set<string>();
   return (reads, write) => {
@@ -44,24 +43,27 @@ function dependencyTracker(): (reads: readonly string[], write: string) => Kerne
     }
     reads.forEach((name) => read.add(name));
     written.add(write);
-    return waits ? "barrier" : "nothing";
+    return waits;
   };
 }
 
 /** The calls of a plan; commands without work are left out. */
 export function planCalls(plan: Plan, cache: KernelCache): PlanCalls {
   const numbers = new Map<CompiledKernel, number>();
-  const after = dependencyTracker();
-  const calls = plan.commands.flatMap(({ spec, args }): KernelCall[] => {
+  const beginsSegment = dependencyTracker();
+  const segments: KernelCall[][] = [];
+  for (const { spec, args } of plan.commands) {
     const kernel = cache.get(spec, args.length);
-    if (kernel.units === 0) return [];
+    if (kernel.units === 0) continue;
     const number = numbers.get(kernel) ?? numbers.size;
     numbers.set(kernel, number);
+    const call = { kernel: number, args, units: kernel.units, grain: kernel.grain };
     const names = args.map((buffer) => memoryName(plan, plan.buffers[buffer], buffer));
     // Every family writes its last argument only.
-    const write = names[names.length - 1];
-    const { units, grain } = kernel;
-    return [{ kernel: number, args, units, grain, after: after(names.slice(0, -1), write) }];
-  });
-  return { kernels: [...numbers.keys()], calls };
+    const begins = beginsSegment(names.slice(0, -1), names[names.length - 1]);
+    const current = segments.at(-1);
+    if (current === undefined || begins) segments.push([call]);
+    else current.push(call);
+  }
+  return { kernels: [...numbers.keys()], segments };
 }

@@ -2,10 +2,11 @@
  * The main module of a plan: it calls the plan's kernels one after the other, so that JavaScript
  * enters WebAssembly once per run.
  *
- * It exports "run" (table, scratch, thread, threads). The table holds the address of every buffer
- * of the plan, then, for a team, one counter per call that starts at 0; scratch is room for all
- * threads. Every thread runs the same list: it takes pieces of a command by the command's counter
- * until there are none, and meets the others before a command that needs what they made.
+ * It exports "run" (table, scratch, thread, counters). The table holds the address of every buffer
+ * of the plan; scratch is room for all threads. Every thread of a team runs the same list: it takes
+ * pieces of a command by the command's counter until there are none, and before the next segment it
+ * waits until the pieces of this one are finished. The counters, one per call and then one gate per
+ * segment, start at 0.
  *
  * @module
  */
@@ -18,22 +19,21 @@ import {
 import { type Expression, statement, unsignedLeb } from "../../../kernels/wasm/assembler_code.ts";
 import { moduleBytes } from "../../../kernels/wasm/assembler_module.ts";
 import { type Address, at, atomicI32, i32 } from "../../../kernels/wasm/assembler_ops.ts";
-import { barrierFunction } from "./barrier.ts";
 import type { MemoryKind } from "./memory.ts";
 import type { KernelCall } from "./plan_calls.ts";
+import { finishFunction, GATE_PARAMETERS, waitFunction } from "./segment_gate.ts";
 
 /** What a main module is generated from. */
 export interface PlanModuleParts {
   readonly memory: MemoryKind;
   /** i32 parameters of each kernel, which is imported as "kernels" by its number. */
   readonly parameters: readonly number[];
-  readonly calls: readonly KernelCall[];
-  /** Buffers of the plan: the words of the table before the counters. */
-  readonly buffers: number;
+  /** Calls that need nothing of each other, segment after segment. */
+  readonly segments: readonly (readonly KernelCall[])[];
   /** Most threads that run the plan. */
   readonly threads: number;
-  /** Address of the barrier's words. */
-  readonly barrier: number;
+  /** Address of the words that the team shares. */
+  readonly team: number;
   /** Bytes of scratch per thread. */
   readonly scratchBytes: number;
 }
@@ -43,72 +43,84 @@ type I32 = Expression<"i32">;
 const CALL = 0x10;
 const WORD_BYTES = 4;
 const PARAMETERS = 4;
+/** Pieces that each thread should get of a large command, so that a held-up thread delays little. */
+const PIECES_PER_THREAD = 4;
 
 function callFunction(builder: FunctionBuilder, index: number, values: readonly I32[]): void {
   builder.emit(statement([values.map((value) => value.code), CALL, unsignedLeb(index)]));
 }
 
-function kernelValues(call: KernelCall, table: I32, scratch: I32, lo: I32, hi: I32): I32[] {
-  const args = call.args.map((buffer) => i32.load(at(table, buffer * WORD_BYTES)));
-  return [...args, scratch, lo, hi];
+function callKernel(
+  builder: FunctionBuilder,
+  { kernel, args }: KernelCall,
+  table: I32,
+  rest: readonly [scratch: I32, lo: I32, hi: I32],
+): void {
+  const buffers = args.map((buffer) => i32.load(at(table, buffer * WORD_BYTES)));
+  callFunction(builder, kernel, [...buffers, ...rest]);
 }
 
 /** The list for one thread alone. */
-function serialMain(parts: PlanModuleParts): BuiltFunction {
+function serialMain({ segments }: PlanModuleParts): BuiltFunction {
   return buildFunction(PARAMETERS, (builder, [table, scratch]) => {
-    for (const call of parts.calls) {
-      const [lo, hi] = [i32.constant(0), i32.constant(call.units)];
-      callFunction(builder, call.kernel, kernelValues(call, table, scratch, lo, hi));
+    for (const call of segments.flat()) {
+      callKernel(builder, call, table, [scratch, i32.constant(0), i32.constant(call.units)]);
     }
   });
 }
 
-/** Pieces that each thread should get of a large command, so that a held-up thread delays little. */
-const PIECES_PER_THREAD = 4;
+/** Units of one piece of a command. */
+function pieceOf({ units, grain }: KernelCall, threads: number): number {
+  return Math.max(grain, Math.ceil(units / (threads * PIECES_PER_THREAD)));
+}
 
-/** This thread's pieces of one command: whoever is free takes the next one. */
-function sharedCall(
+/** Takes pieces of one command until there are none; adds the units done to `done`. */
+function takePieces(
   builder: FunctionBuilder,
   call: KernelCall,
+  piece: number,
   counter: Address,
-  [table, scratch, threads]: readonly Local<"i32">[],
+  { table, scratch, done }: { table: I32; scratch: I32; done: Local<"i32"> },
 ): void {
-  const { units, grain } = call;
-  const piece = builder.local(i32.constant(units));
-  if (units > grain) {
-    const pieces = builder.local(i32.mul(threads, i32.constant(PIECES_PER_THREAD)));
-    const even = i32.divU(i32.add(pieces, i32.constant(units - 1)), pieces);
-    builder.assign(piece, even);
-    const least = i32.constant(grain);
-    builder.assign(piece, i32.select(i32.ltU(piece, least), least, piece));
-  }
-  const lo = builder.local(atomicI32.add(counter, piece));
-  const limit = i32.constant(units);
+  const take = atomicI32.add(counter, i32.constant(piece));
+  const limit = i32.constant(call.units);
+  const lo = builder.local(take);
   builder.loopWhile(i32.ltU(lo, limit), () => {
-    const hi = builder.local(i32.add(lo, piece));
+    const hi = builder.local(i32.add(lo, i32.constant(piece)));
     builder.assign(hi, i32.select(i32.ltU(hi, limit), hi, limit));
-    callFunction(builder, call.kernel, kernelValues(call, table, scratch, lo, hi));
-    builder.assign(lo, atomicI32.add(counter, piece));
+    callKernel(builder, call, table, [scratch, lo, hi]);
+    builder.advance(done, i32.sub(hi, lo));
+    builder.assign(lo, take);
   });
 }
 
-/** The list for a team: `barrier` is the number of the barrier function. */
-function teamMain(parts: PlanModuleParts, barrier: number): BuiltFunction {
-  return buildFunction(PARAMETERS, (builder, [table, allScratch, thread, threads]) => {
+/** The list for a team; `finish` and `wait` are numbers of functions. */
+function teamMain(parts: PlanModuleParts, finish: number, wait: number): BuiltFunction {
+  return buildFunction(PARAMETERS, (builder, [table, allScratch, thread, counters]) => {
     const own = i32.add(allScratch, i32.mul(thread, i32.constant(parts.scratchBytes)));
     const scratch = builder.local(own);
-    const isTeam = builder.local(i32.gtU(threads, i32.constant(1)));
-    const meet = (): void =>
-      builder.when(isTeam, () => {
-        callFunction(builder, barrier, [i32.constant(parts.barrier), threads]);
+    const done = builder.declare("i32");
+    const calls = parts.segments.flat().length;
+    let first = 0;
+    parts.segments.forEach((segment, number) => {
+      const total = i32.constant(segment.reduce((sum, { units }) => sum + units, 0));
+      const gate = i32.add(counters, i32.constant((calls + number) * WORD_BYTES));
+      builder.assign(done, i32.constant(0));
+      segment.forEach((call, i) => {
+        const counter = at(counters, (first + i) * WORD_BYTES);
+        const piece = pieceOf(call, parts.threads);
+        takePieces(builder, call, piece, counter, { table, scratch, done });
       });
-    parts.calls.forEach((call, index) => {
-      if (call.after === "barrier") meet();
-      const counter = at(table, (parts.buffers + index) * WORD_BYTES);
-      sharedCall(builder, call, counter, [table, scratch, threads]);
+      builder.when(done, () => callFunction(builder, finish, [gate, done, total]));
+      callFunction(builder, wait, [gate, total]);
+      first += segment.length;
     });
-    meet();
   });
+}
+
+/** Words of counters that one run of a plan needs. */
+export function counterWords(segments: PlanModuleParts["segments"]): number {
+  return segments.flat().length + segments.length;
 }
 
 /** The bytes of a main module. */
@@ -118,12 +130,13 @@ export function planModule(parts: PlanModuleParts): Uint8Array<ArrayBuffer> {
     name: `${i}`,
     parameters,
   }));
-  const barrier = imports.length + 1;
+  const finish = imports.length + 1;
   const functions = parts.threads === 1
     ? [{ name: "run", parameters: PARAMETERS, ...serialMain(parts) }]
     : [
-      { name: "run", parameters: PARAMETERS, ...teamMain(parts, barrier) },
-      { name: "barrier", parameters: 2, ...barrierFunction() },
+      { name: "run", parameters: PARAMETERS, ...teamMain(parts, finish, finish + 1) },
+      { name: "finish", parameters: GATE_PARAMETERS.finish, ...finishFunction(parts.team) },
+      { name: "wait", parameters: GATE_PARAMETERS.wait, ...waitFunction(parts.team) },
     ];
   return moduleBytes({ memory: parts.memory, imports, functions });
 }

@@ -1,33 +1,31 @@
 /**
- * The words of shared memory by which threads agree: one mailbox per worker, one barrier for all.
+ * The words of shared memory by which threads agree: one mailbox per worker, two words for all.
  *
  * @module
  */
 
 /** Words of a worker's mailbox. */
-export const MAILBOX = { state: 0, thread: 1, threads: 2, plan: 3, table: 4, scratch: 5 } as const;
+export const MAILBOX = { state: 0, plan: 1, table: 2, scratch: 3, counters: 4 } as const;
 /** 32-bit words from one mailbox to the next: a cache line. */
 export const MAILBOX_WORDS = 16;
 
 /**
- * What a worker is doing. The caller moves idle to claimed, and that to run or forget; the worker
- * moves back to idle, or from idle to gone, after which it must be started again. A claimed worker
- * cannot go, so the caller knows how many threads a run has before it begins.
+ * What a worker is doing. The caller moves idle to run, forget or end; the worker moves back to
+ * idle, or from idle to gone, after which it must be started again.
  */
 export const WORKER_STATE = {
   gone: 0,
   starting: 1,
   idle: 2,
-  claimed: 3,
-  run: 4,
-  forget: 5,
-  end: 6,
+  run: 3,
+  forget: 4,
+  end: 5,
 } as const;
 
-/** Words of the barrier. */
-export const BARRIER = { arrived: 0, generation: 1, sleepers: 2, failed: 3 } as const;
-/** 32-bit words of the barrier: a cache line. */
-export const BARRIER_WORDS = 16;
+/** Words that the team shares: how many threads sleep within a run, and whether one has failed. */
+export const TEAM = { sleepers: 0, failed: 1 } as const;
+/** 32-bit words of the team: a cache line. */
+export const TEAM_WORDS = 16;
 
 /**
  * A plan as workers find it in memory: words for the address and length of its main module and the

@@ -2,18 +2,20 @@
  * The team of threads that runs plans together: the caller and its workers.
  *
  * Workers start on demand and end themselves when they have had nothing to do for a while, so a
- * program that forgets to close its backend still comes to an end. A run takes whoever is there:
- * the result has the same bits with any number of threads.
+ * program that forgets to close its backend still comes to an end. A run takes whoever is there,
+ * and does not wait for a worker that comes too late to find any work; such a worker may still walk
+ * through the counters of the old run, so the next run counts elsewhere. The result has the same
+ * bits with any number of threads.
  *
  * @module
  */
 import type { LinearMemory } from "./memory.ts";
 import {
-  BARRIER,
-  BARRIER_WORDS,
   MAILBOX,
   MAILBOX_WORDS,
   PLAN_RECORD,
+  TEAM,
+  TEAM_WORDS,
   WORKER_STATE,
 } from "./thread_control.ts";
 import { type WorkerSetup, workerSource } from "./thread_worker.ts";
@@ -24,17 +26,21 @@ export interface TeamRun {
   readonly plan: number;
   readonly table: number;
   readonly scratch: number;
+  /** Room for as many runs' counters as the team has threads. */
+  readonly counters: number;
+  /** Words of one run's counters. */
+  readonly counterWords: number;
 }
 
 /** Threads around one memory. */
 export interface ThreadTeam {
   /** Most threads that a run can have, the caller included. */
   readonly size: number;
-  /** Threads that took part in the last run. */
+  /** Threads that the last run was offered to. */
   readonly last: number;
-  /** Address of the barrier's words. */
-  readonly barrier: number;
-  /** Sends idle workers into a run; gives the number of threads that take part. */
+  /** Address of the words that the team shares. */
+  readonly address: number;
+  /** Sends idle workers into a run; gives the address of the run's counters, all 0. */
   start(run: TeamRun): number;
   /** Makes all workers drop a plan whose record is about to be freed. */
   forget(plan: number): void;
@@ -50,7 +56,7 @@ const HANDSHAKE_MILLISECONDS = 10_000;
 
 /** A team of the caller alone. */
 function lonelyTeam(): ThreadTeam {
-  return { size: 1, last: 1, barrier: 0, start: () => 1, forget: () => {}, close: () => {} };
+  return { size: 1, last: 1, address: 0, start: () => 0, forget: () => {}, close: () => {} };
 }
 
 /** True where this thread may block, which browsers forbid to a page's own thread. */
@@ -75,58 +81,65 @@ function startWorker(setup: WorkerSetup): Worker {
 /** A team of up to `size` threads; of one where the memory is not shared or workers are missing. */
 export function createTeam(linear: LinearMemory, size: number): ThreadTeam {
   if (size <= 1 || linear.kind === "unshared" || typeof Worker === "undefined") return lonelyTeam();
-  const members = size - 1;
-  const count = BARRIER_WORDS + members * MAILBOX_WORDS;
+  const count = TEAM_WORDS + (size - 1) * MAILBOX_WORDS;
   const address = linear.allocator.allocate(count * WORD_BYTES);
-  const words = new Int32Array(linear.memory.buffer, 0, address / WORD_BYTES + count);
-  const barrier = address / WORD_BYTES;
-  words.fill(0, barrier);
+  const team = address / WORD_BYTES;
+  const words = new Int32Array(linear.memory.buffer, 0, team + count);
+  words.fill(0, team);
   if (!canWait(words)) {
     linear.allocator.release(address);
     return lonelyTeam();
   }
   const workers = new Map<number, Worker>();
+  const lastCounters = new Map<number, number>();
   const mailboxes = Array.from(
-    { length: members },
-    (_, i) => barrier + BARRIER_WORDS + i * MAILBOX_WORDS,
+    { length: size - 1 },
+    (_, i) => team + TEAM_WORDS + i * MAILBOX_WORDS,
   );
-  const layout = {
-    mailbox: MAILBOX,
-    state: WORKER_STATE,
-    barrier: BARRIER,
-    plan: PLAN_RECORD,
-  };
+  const layout = { mailbox: MAILBOX, state: WORKER_STATE, team: TEAM, plan: PLAN_RECORD };
 
   const launch = (mailbox: number): void => {
     workers.get(mailbox)?.terminate();
     Atomics.store(words, mailbox + MAILBOX.state, WORKER_STATE.starting);
-    const setup = { memory: linear.memory, mailbox, barrier, layout };
-    workers.set(
+    const worker = startWorker({
+      memory: linear.memory,
       mailbox,
-      startWorker({ ...setup, spins: SPINS, patience: PATIENCE_MILLISECONDS }),
-    );
+      team,
+      layout,
+      thread: mailboxes.indexOf(mailbox) + 1,
+      spins: SPINS,
+      patience: PATIENCE_MILLISECONDS,
+    });
+    workers.set(mailbox, worker);
   };
   const stateOf = (mailbox: number): number => Atomics.load(words, mailbox + MAILBOX.state);
   /** Waits until the worker has done what it was told. */
   const settle = (mailbox: number): void => {
     const isBusy = (state: number): boolean =>
       state === WORKER_STATE.run || state === WORKER_STATE.forget;
-    for (let i = 0; i < SPINS && isBusy(stateOf(mailbox)); i++) Atomics.pause();
     for (let state = stateOf(mailbox); isBusy(state); state = stateOf(mailbox)) {
       Atomics.wait(words, mailbox + MAILBOX.state, state, HANDSHAKE_MILLISECONDS);
     }
   };
-  const claim = (mailbox: number): boolean => {
-    settle(mailbox);
-    const { idle, claimed } = WORKER_STATE;
-    return Atomics.compareExchange(words, mailbox + MAILBOX.state, idle, claimed) === idle;
-  };
-  const send = (mailbox: number, state: number): void => {
-    Atomics.store(words, mailbox + MAILBOX.state, state);
-    Atomics.notify(words, mailbox + MAILBOX.state);
-  };
   const write = (mailbox: number, word: number, value: number): void =>
     void Atomics.store(words, mailbox + word, value);
+  /** Moves an idle worker to a state; false where it is not idle. */
+  const send = (mailbox: number, state: number): boolean => {
+    const stateWord = mailbox + MAILBOX.state;
+    const was = Atomics.compareExchange(words, stateWord, WORKER_STATE.idle, state);
+    if (was === WORKER_STATE.idle) Atomics.notify(words, stateWord);
+    return was === WORKER_STATE.idle;
+  };
+  /** Counters that no worker is still walking through, set to 0. */
+  const freshCounters = ({ counters, counterWords }: TeamRun): number => {
+    const busy = mailboxes
+      .filter((mailbox) => stateOf(mailbox) === WORKER_STATE.run)
+      .map((mailbox) => lastCounters.get(mailbox));
+    let free = counters;
+    while (busy.includes(free)) free += counterWords * WORD_BYTES;
+    linear.words(free, counterWords).fill(0);
+    return free;
+  };
 
   let last = 1;
   mailboxes.forEach(launch);
@@ -135,25 +148,26 @@ export function createTeam(linear: LinearMemory, size: number): ThreadTeam {
     get last() {
       return last;
     },
-    barrier: address,
-    start({ plan, table, scratch }) {
-      const ready = mailboxes.filter(claim);
-      const threads = ready.length + 1;
-      last = threads;
-      ready.forEach((mailbox, i) => {
-        write(mailbox, MAILBOX.plan, plan);
-        write(mailbox, MAILBOX.table, table);
-        write(mailbox, MAILBOX.scratch, scratch);
-        write(mailbox, MAILBOX.thread, i + 1);
-        write(mailbox, MAILBOX.threads, threads);
-        send(mailbox, WORKER_STATE.run);
+    address,
+    start(run) {
+      const counters = freshCounters(run);
+      const sent = mailboxes.filter((mailbox) => {
+        if (stateOf(mailbox) === WORKER_STATE.gone) launch(mailbox);
+        if (stateOf(mailbox) !== WORKER_STATE.idle) return false;
+        write(mailbox, MAILBOX.plan, run.plan);
+        write(mailbox, MAILBOX.table, run.table);
+        write(mailbox, MAILBOX.scratch, run.scratch);
+        write(mailbox, MAILBOX.counters, counters);
+        lastCounters.set(mailbox, counters);
+        return send(mailbox, WORKER_STATE.run);
       });
-      mailboxes.filter((mailbox) => stateOf(mailbox) === WORKER_STATE.gone).forEach(launch);
-      return threads;
+      last = sent.length + 1;
+      return counters;
     },
     forget(plan) {
       for (const mailbox of mailboxes) {
-        if (!claim(mailbox)) continue;
+        settle(mailbox);
+        if (stateOf(mailbox) !== WORKER_STATE.idle) continue;
         write(mailbox, MAILBOX.plan, plan);
         send(mailbox, WORKER_STATE.forget);
         settle(mailbox);
@@ -162,7 +176,8 @@ export function createTeam(linear: LinearMemory, size: number): ThreadTeam {
     close() {
       for (const mailbox of mailboxes) {
         settle(mailbox);
-        send(mailbox, WORKER_STATE.end);
+        Atomics.store(words, mailbox + MAILBOX.state, WORKER_STATE.end);
+        Atomics.notify(words, mailbox + MAILBOX.state);
       }
       for (const worker of workers.values()) worker.terminate();
       workers.clear();

@@ -10,12 +10,14 @@ export interface WorkerSetup {
   readonly memory: WebAssembly.Memory;
   /** First word of the worker's mailbox. */
   readonly mailbox: number;
-  /** First word of the barrier. */
-  readonly barrier: number;
+  /** First of the words that the team shares. */
+  readonly team: number;
+  /** The worker's number in the team; the caller is 0. */
+  readonly thread: number;
   readonly layout: {
     readonly mailbox: typeof import("./thread_control.ts").MAILBOX;
     readonly state: typeof import("./thread_control.ts").WORKER_STATE;
-    readonly barrier: typeof import("./thread_control.ts").BARRIER;
+    readonly team: typeof import("./thread_control.ts").TEAM;
     readonly plan: typeof import("./thread_control.ts").PLAN_RECORD;
   };
   /** Looks at the mailbox before the worker goes to sleep. */
@@ -28,7 +30,7 @@ export interface WorkerSetup {
 function serve(setup: WorkerSetup): void {
   const { memory, mailbox, layout, spins, patience } = setup;
   const { state } = layout;
-  const words = new Int32Array(memory.buffer, 0, Math.max(mailbox, setup.barrier) + 16);
+  const words = new Int32Array(memory.buffer, 0, mailbox + layout.mailbox.counters + 1);
   const stateWord = mailbox + layout.mailbox.state;
   const kernels = new Map<number, WebAssembly.ExportValue>();
   const plans = new Map<number, WebAssembly.ExportValue>();
@@ -59,8 +61,8 @@ function serve(setup: WorkerSetup): void {
     const run = plans.get(record) ?? load(record);
     plans.set(record, run);
     if (typeof run !== "function") throw new TypeError("a plan without a main function");
-    const { table, scratch, thread, threads } = layout.mailbox;
-    run(read(table), read(scratch), read(thread), read(threads));
+    const { table, scratch, counters } = layout.mailbox;
+    run(read(table), read(scratch), setup.thread, read(counters));
   };
   const nextState = (): number => {
     for (let i = 0; i < spins; i++) {
@@ -87,8 +89,7 @@ function serve(setup: WorkerSetup): void {
       try {
         runPlan();
       } catch (error) {
-        Atomics.store(words, setup.barrier + layout.barrier.failed, 1);
-        Atomics.notify(words, setup.barrier + layout.barrier.generation);
+        Atomics.store(words, setup.team + layout.team.failed, 1);
         console.error(error);
         break;
       }
