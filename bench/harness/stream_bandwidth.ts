@@ -4,7 +4,7 @@
  * @module
  */
 import { OutriderError } from "@outrider/outrider";
-import { streamModule } from "./stream_module.ts";
+import { PIECE_BYTES, streamModule } from "./stream_module.ts";
 
 /** Threads that read a large memory together. */
 export interface MemoryStream {
@@ -18,8 +18,7 @@ export interface MemoryStream {
 /** Places of the shared control words. */
 const [ROUND, FINISHED] = [0, 1];
 
-/** Bytes of one call: the engine replaces slow first code between calls only. */
-const PIECE = 2 ** 20;
+const QUARTER = PIECE_BYTES / 4;
 
 /** Waits for a round, reads its share, says so; a round number below 0 ends it. */
 const WORKER = `
@@ -31,7 +30,7 @@ self.onmessage = ({ data: { module, memory, control, from, to } }) => {
     Atomics.wait(control, ${ROUND}, round);
     round = Atomics.load(control, ${ROUND});
     if (round < 0) break;
-    for (let at = from; at < to; at += ${PIECE}) read(at, Math.min(to, at + ${PIECE}));
+    for (let at = from; at < to; at += ${PIECE_BYTES}) read(at, at + ${QUARTER});
     Atomics.add(control, ${FINISHED}, 1);
     Atomics.notify(control, ${FINISHED});
   }
@@ -45,7 +44,7 @@ function readFunction(
   const { read } = new WebAssembly.Instance(module, { env: { memory } }).exports;
   if (typeof read === "function") {
     return (from, to) => {
-      for (let at = from; at < to; at += PIECE) read(at, Math.min(to, at + PIECE));
+      for (let at = from; at < to; at += PIECE_BYTES) read(at, at + QUARTER);
     };
   }
   throw new OutriderError("an exported function", typeof read, "check the module");
@@ -70,7 +69,7 @@ export async function openStream(threads: number, bytes: number): Promise<Memory
   const module = new WebAssembly.Module(streamModule());
   const read = readFunction(module, memory);
   const control = new Int32Array(new SharedArrayBuffer(8));
-  const share = Math.floor(bytes / threads / 128) * 128;
+  const share = Math.floor(bytes / threads / PIECE_BYTES) * PIECE_BYTES;
   const workers: Worker[] = [];
   for (let thread = 1; thread < threads; thread++) {
     const [from, to] = [thread * share, (thread + 1) * share];
