@@ -25,7 +25,7 @@ interface Settings {
   /** Tokens in the cache, the fewest first. */
   readonly contexts: readonly number[];
   /** Model sizes where the flag is left out. */
-  readonly sizes: readonly string[];
+  readonly usualSizes: readonly string[];
   readonly batches: readonly number[];
   readonly steps: number;
   readonly rounds: number;
@@ -178,7 +178,7 @@ await runBench(import.meta, {
   settings: {
     threads: [1, 2],
     contexts: [128, 512, 2048, 4096, 8190],
-    sizes: ["25 M", "135 M", "360 M"],
+    usualSizes: ["25 M", "135 M", "360 M"],
     batches: [1, 2, 4, 8, 16],
     steps: 16,
     rounds: 5,
@@ -187,14 +187,14 @@ await runBench(import.meta, {
   quick: {
     threads: [1],
     contexts: [16, 64],
-    sizes: ["25 M"],
+    usualSizes: ["25 M"],
     batches: [1, 4],
     steps: 4,
     rounds: 2,
     warmUp: 1,
   },
 }, async (bench, settings: Settings, { sizes: given }) => {
-  const sizes = given === "" ? settings.sizes : given.split(",").map((size) => size.trim());
+  const sizes = given === "" ? settings.usualSizes : given.split(",").map((size) => size.trim());
   sizes.forEach(sizeOf);
   const found: Findings[] = [];
   for (const threads of settings.threads) {

@@ -64,12 +64,12 @@ function reasonOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0];
 }
 
-function benchOf(options: BenchOptions, context: CommandContext, skipped: Skipped[]): Bench {
+function benchOf({ only }: BenchOptions, context: CommandContext, skipped: Skipped[]): Bench {
   const { log, signal } = context;
   return {
     log,
     signal,
-    wants: (name) => name.includes(options.only),
+    wants: (name) => name.includes(only),
     attempt: async (name, make) => {
       try {
         return await make();
@@ -82,8 +82,7 @@ function benchOf(options: BenchOptions, context: CommandContext, skipped: Skippe
       }
     },
     roundOptions: (label, usual) => {
-      const rounds = options.rounds === 0 ? usual.rounds : options.rounds;
-      const { warmUp } = usual;
+      const { rounds, warmUp } = usual;
       const total = rounds + warmUp;
       const bar = context.progress({ label, unit: "rounds", total });
       const onRound = (done: number): void => {
@@ -118,9 +117,11 @@ export async function runBench<Options extends BenchOptions, Settings extends ob
       context.log(`load ${machine.load.toFixed(2)}: other programs disturb the figures\n`);
     }
     const skipped: Skipped[] = [];
-    const settings = options.quick ? spec.quick : spec.settings;
+    const sized = options.quick ? spec.quick : spec.settings;
+    const settings = options.rounds === 0 ? sized : { ...sized, rounds: options.rounds };
     const findings = await work(benchOf(options, context, skipped), settings, options);
-    const report = { benchmark: spec.name, machine, settings, ...findings, skipped };
+    const used = { ...options, ...settings };
+    const report = { benchmark: spec.name, machine, settings: used, ...findings, skipped };
     context.print(reportText(report));
     return report;
   }, effects);
