@@ -20,14 +20,14 @@ import { fastest, type Ratio, ratioOf, type Series, type Target } from "./harnes
 /** One comparison: how we keep the weights, and the file that both sides read. */
 interface Precision {
   readonly dtype: WeightType;
-  readonly format: "Q4_1" | "Q8_0" | "F32";
+  readonly format: "Q4_1" | "Q4_0" | "Q8_0" | "F32";
   readonly decode: Target;
   readonly prefill?: Target;
 }
 
 const PRECISIONS: readonly Precision[] = [
   { dtype: "q8", format: "Q8_0", decode: { floor: 1, aim: 2 }, prefill: { floor: 0.5, aim: 1 } },
-  { dtype: "q4", format: "Q4_1", decode: { floor: 1, aim: 2 } },
+  { dtype: "q4", format: "Q4_0", decode: { floor: 1, aim: 2 } },
   { dtype: "keep", format: "Q4_1", decode: { floor: 1, aim: 2 } },
   { dtype: "f32", format: "F32", decode: { floor: 1, aim: 1.3 } },
 ];

@@ -167,7 +167,7 @@ async function contest(
   const path = await bench.attempt(target, () => resolveModel(target));
   const found: Findings[] = [];
   for (const threads of path === undefined ? [] : settings.threads) {
-    const label = `${target} ${dtype}, ${threads} threads`;
+    const label = `${target.slice(target.lastIndexOf("/") + 1)} ${dtype}, ${threads} threads`;
     const opened = await bench.attempt(label, () => openOn(threads, path ?? "", dtype));
     if (opened === undefined) continue;
     const ahead = draft === undefined

@@ -16,41 +16,40 @@ import { secondsOf } from "./rounds.ts";
 export interface TimedTokens {
   readonly tokens: readonly number[];
   readonly seconds: number;
-  /** Seconds of these inside the models' passes. */
-  readonly passSeconds: number;
 }
 
-/** Runs a decoder for `count` tokens after the prompt's pass; no token ends the text. */
+/** Runs a decoder for `count` tokens; `onReady` is called between the prompt's pass and these. */
 export async function timedDecode<State>(
   decoder: Decoder<State>,
   prompt: readonly number[],
   count: number,
+  onReady: () => void = () => {},
 ): Promise<TimedTokens> {
   const tokens: number[] = [];
-  let passSeconds = 0;
   let state: State = await decoder.init(prompt, keyOf(1));
+  onReady();
   const start = performance.now();
   try {
     while (tokens.length < count) {
       const step = await decoder.step(state);
       state = step.state;
       tokens.push(...step.tokens);
-      passSeconds += step.report.seconds.target + step.report.seconds.draft;
       if (step.finish !== undefined) break;
     }
-    return { tokens, seconds: (performance.now() - start) / 1000, passSeconds };
+    return { tokens, seconds: (performance.now() - start) / 1000 };
   } finally {
     decoder.close(state);
   }
 }
 
-/** Greedy text of a model. */
+/** Greedy text of a model; no token ends it. */
 export function timedGreedy<Cache>(
   target: LanguageModel<Cache>,
   prompt: readonly number[],
   count: number,
+  onReady?: () => void,
 ): Promise<TimedTokens> {
-  return timedDecode(autoregressive({ target, warp: temperature(0) }), prompt, count);
+  return timedDecode(autoregressive({ target, warp: temperature(0) }), prompt, count, onReady);
 }
 
 /** Seconds of a pass over a prompt without logits. */

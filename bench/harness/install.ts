@@ -18,13 +18,7 @@ async function exists(path: string): Promise<boolean> {
 /** Runs a program to its end; its output is shown only where it fails. */
 async function runToEnd(program: string, args: readonly string[], cwd: string): Promise<void> {
   const command = new Deno.Command(program, { args: [...args], cwd, stdin: "null" });
-  const result = await command.output().catch((error: unknown) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
-  if (result === undefined) {
-    throw new OutriderError(`the program ${program}`, "none", "install it");
-  }
+  const result = await command.output();
   if (result.success) return;
   const lines = new TextDecoder().decode(result.stderr).trim().split("\n");
   const line = lines.findLast((one) => /error/i.test(one)) ?? lines.at(-1) ?? "";

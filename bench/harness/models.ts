@@ -18,6 +18,7 @@ import {
 } from "@outrider/outrider/io";
 import type { LlamaConfig, LlamaParameters } from "@outrider/outrider/nn";
 import {
+  type Backend,
   createDevice,
   type Device,
   type DeviceArray,
@@ -74,11 +75,14 @@ export interface OpenModel {
 }
 
 /** A device with the given number of threads; where fewer can be had, an error says so. */
-export function deviceWith(threads: number): Device {
+export function deviceWith(
+  threads: number,
+  around: (backend: Backend) => Backend = (backend) => backend,
+): Device {
   const cores = navigator.hardwareConcurrency;
   if (threads > cores) throw new OutriderError(`${threads} cores`, `${cores}`, "use fewer threads");
   const backend = wasmBackend({ threads });
-  if (backend.threads === threads) return createDevice(backend);
+  if (backend.threads === threads) return createDevice(around(backend));
   backend.close();
   throw new OutriderError(
     `${threads} threads`,
@@ -87,13 +91,14 @@ export function deviceWith(threads: number): Device {
   );
 }
 
-/** Loads a model. */
+/** Loads a model; `around` may put something between the device and its backend. */
 export async function openOn(
   threads: number,
   path: string,
   dtype: WeightType,
+  around?: (backend: Backend) => Backend,
 ): Promise<OpenModel> {
-  const device = deviceWith(threads);
+  const device = deviceWith(threads, around);
   const file = await openModel(path);
   try {
     const parameters = await loadLlama(file, dtype, (tensor) => upload(device, tensor));

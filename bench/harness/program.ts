@@ -94,6 +94,11 @@ function benchOf({ only }: BenchOptions, context: CommandContext, skipped: Skipp
   };
 }
 
+/** Under `deno bench` other files follow in the same process: only a failure may end it. */
+function failOnly(code: number): void {
+  if (code !== 0) throw new Error(`the benchmark ended with code ${code}`);
+}
+
 /**
  * Runs a benchmark. `deno run` gives flags to it and `deno bench` behind `--`; Deno's own loop
  * repeats one function at a time and cannot take turns between rivals, so the work is done while
@@ -108,8 +113,7 @@ export async function runBench<Options extends BenchOptions, Settings extends ob
   const effects = {
     ...usual,
     args: usual.args.filter((argument) => argument !== "--"),
-    // Under `deno bench` other files follow in the same process.
-    exit: meta.main ? usual.exit : () => {},
+    exit: meta.main ? usual.exit : failOnly,
   };
   await runCommand(spec, async (options, context) => {
     const machine = await machineFacts();
