@@ -37,6 +37,9 @@ export interface OpenDevice {
   readonly threads: number;
 }
 
+/** Threads where nobody says: one, which no other process can slow down by holding a core. */
+const AUTOMATIC_THREADS = 1;
+
 /** Opens the device that the flags ask for. */
 export function openDevice({ backend, threads }: DeviceOptions): OpenDevice {
   if (backend === "webgpu") {
@@ -46,13 +49,8 @@ export function openDevice({ backend, threads }: DeviceOptions): OpenDevice {
       "leave --backend out",
     );
   }
-  if (threads !== "auto" && threads !== 1) {
-    throw new OutriderError(
-      "--threads auto or 1",
-      `${threads}, which this version does not have yet`,
-      "leave --threads out",
-    );
-  }
-  const made = backend === "reference" ? referenceBackend() : wasmBackend();
-  return { device: createDevice(made), threads: 1 };
+  if (backend === "reference") return { device: createDevice(referenceBackend()), threads: 1 };
+  const count = threads === "auto" ? AUTOMATIC_THREADS : threads;
+  const made = wasmBackend({ threads: count });
+  return { device: createDevice(made), threads: made.threads };
 }
