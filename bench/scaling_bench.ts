@@ -137,6 +137,11 @@ async function byBatch(
   return { series, ratios, remarks: [] };
 }
 
+/** The most threads that this machine has of those wanted: filling long contexts takes minutes. */
+function mostThreads({ threads }: Settings): number {
+  return Math.max(1, ...threads.filter((count) => count <= navigator.hardwareConcurrency));
+}
+
 /** All curves with one number of threads; the middle one of the models serves for two of them. */
 async function curves(
   bench: Bench,
@@ -156,7 +161,7 @@ async function curves(
   const [usual, opened] = [...models][Math.min(1, models.size - 1)] ?? [];
   if (opened !== undefined) {
     const label = `${threads} threads`;
-    if (bench.wants("context")) {
+    if (bench.wants("context") && threads === mostThreads(settings)) {
       found.push(await byContext(bench, opened, settings, `${usual}, ${label}`));
     }
     if (bench.wants("size")) found.push(await bySize(bench, models, settings, label));
@@ -177,7 +182,7 @@ await runBench(import.meta, {
   },
   settings: {
     threads: [1, 2],
-    contexts: [128, 512, 2048, 4096, 8190],
+    contexts: [128, 512, 2048, 8190],
     usualSizes: ["25 M", "135 M", "360 M"],
     batches: [1, 2, 4, 8, 16],
     steps: 16,
