@@ -22,6 +22,8 @@ export interface CheckpointInfo {
   readonly recipe: string;
 }
 
+const CURE = "delete the checkpoint and start again";
+
 /** Writes every array of a training state, and how far it is, atomically. */
 export async function saveCheckpoint(
   path: string,
@@ -65,27 +67,58 @@ export async function loadCheckpoint<State>(
   recipe: string,
 ): Promise<Restored<State> | undefined> {
   if (!await exists(path)) return undefined;
+  const arrays: DeviceArray[] = [];
   const source = await fileSource(path);
   try {
     const { metadata, tensors } = await readSafetensors(source);
-    const found = metadata.get("recipe");
-    if (found !== recipe) {
-      throw new OutriderError(
-        `a checkpoint of the recipe ${recipe}`,
-        `one of ${found ?? "none"} in ${path}`,
-        "run with the same options, or name another folder",
-      );
-    }
+    const found = metadata.get("recipe") ?? "";
+    if (found !== recipe) throw otherRecipe(path, recipe, found);
+    const step = stepOf(metadata, path);
     const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-    const arrays: DeviceArray[] = [];
     for (const { path: name, leaf } of leavesWithPaths(fresh, isDeviceArray)) {
       arrays.push(upload(device, await readLeaf(source, stored.get(name), name, leaf)));
     }
-    releaseTree(fresh);
-    return { state: withArrays(fresh, arrays), step: Number(metadata.get("step")) };
+    return { state: withArrays(fresh, arrays), step };
+  } catch (error) {
+    releaseTree(arrays);
+    throw error;
   } finally {
+    releaseTree(fresh);
     source.close();
   }
+}
+
+function stepOf(metadata: ReadonlyMap<string, string>, path: string): number {
+  const written = metadata.get("step") ?? "none";
+  if (/^\d{1,15}$/.test(written)) return Number(written);
+  throw new OutriderError(`the number of steps done in ${path}`, written, CURE);
+}
+
+/** Names what two recipes differ in, where they are JSON objects, and else both as they are. */
+function otherRecipe(path: string, wanted: string, found: string): OutriderError {
+  const [a, b] = [fieldsOf(wanted), fieldsOf(found)];
+  const names = [...new Set([...a.keys(), ...b.keys()])].filter((name) =>
+    a.get(name) !== b.get(name)
+  );
+  const list = (fields: ReadonlyMap<string, string>): string =>
+    names.map((name) => `${name} ${fields.get(name) ?? "none"}`).join(", ");
+  return new OutriderError(
+    `a checkpoint with ${list(a)}`,
+    `one with ${list(b)} in ${path}`,
+    "run with the options of the first run, or name another folder",
+  );
+}
+
+function fieldsOf(recipe: string): ReadonlyMap<string, string> {
+  try {
+    const parsed: unknown = JSON.parse(recipe);
+    if (typeof parsed === "object" && parsed !== null) {
+      return new Map(Object.entries(parsed).map(([name, value]) => [name, JSON.stringify(value)]));
+    }
+  } catch {
+    // A recipe may be any text.
+  }
+  return new Map([["the recipe", recipe]]);
 }
 
 /** One array of a checkpoint, which must be what the state has in its place. */
@@ -95,11 +128,12 @@ async function readLeaf(
   name: string,
   { shape, type }: DeviceArray,
 ): Promise<HostTensor> {
-  if (stored === undefined || !sameShape(stored.shape, shape)) {
+  const wanted = type === "i32" ? "I32" : "F32";
+  if (stored === undefined || stored.type !== wanted || !sameShape(stored.shape, shape)) {
     throw new OutriderError(
-      `${name} ${shapeText(shape)} in ${source.name}`,
-      stored === undefined ? "none" : shapeText(stored.shape),
-      "delete the checkpoint and start again",
+      `${name} ${wanted}${shapeText(shape)} in ${source.name}`,
+      stored === undefined ? "none" : `${stored.type}${shapeText(stored.shape)}`,
+      CURE,
     );
   }
   const bytes = new Uint8Array(await source.read(stored.offset, stored.byteLength));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OutriderError } from "../core/errors.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import { parameterCount } from "../nn/llama_parameters.ts";
 
@@ -39,6 +40,7 @@ function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig 
  * otherwise one layer of the largest width (a multiple of 8) whose size is at most the given share
  * of the target's, or 8 where even that is larger.
  *
+ * @throws OutriderError where the width is not a multiple of 8
  * @example
  * ```ts
  * import { draftConfig } from "@outrider/outrider/train";
@@ -51,6 +53,9 @@ function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig 
  */
 export function draftConfig(target: LlamaConfig, sizes: DraftSizes): LlamaConfig {
   const layers = sizes.layers ?? 1;
+  if (sizes.width !== undefined && (sizes.width < 8 || sizes.width % 8 !== 0)) {
+    throw new OutriderError("a draft whose width is a multiple of 8", `${sizes.width}`, "round it");
+  }
   if (sizes.width !== undefined) return sized(target, layers, sizes.width);
   const most = parameterCount(target) * (sizes.share ?? PAPER_SHARE);
   let width = 8;

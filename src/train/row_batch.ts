@@ -111,13 +111,16 @@ export function distillationBatch(
     starts: joined(rows.starts, pretraining.starts.map((start) => start + shift)),
     positions: joined(rows.positions, pretraining.positions),
   };
-  const distillationMask = Float32Array.of(...rows.lossMask, ...zeros(pretraining));
-  const textMask = Float32Array.of(...zeros(rows), ...pretraining.lossMask);
+  const distillationMask = joined(rows.lossMask, zeros(pretraining));
+  const textMask = joined(zeros(rows), pretraining.lossMask);
   return hostBatch(both, distillationMask, textMask);
 }
 
-function joined(a: Int32Array, b: Int32Array): Int32Array {
-  const both = new Int32Array(a.length + b.length);
+function joined(a: Int32Array, b: Int32Array): Int32Array;
+function joined(a: Float32Array, b: Float32Array): Float32Array;
+function joined(a: Int32Array | Float32Array, b: Int32Array | Float32Array): typeof a {
+  const length = a.length + b.length;
+  const both = a instanceof Int32Array ? new Int32Array(length) : new Float32Array(length);
   both.set(a);
   both.set(b, a.length);
   return both;

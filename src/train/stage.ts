@@ -25,6 +25,8 @@ export interface StageOptions {
   readonly rate: number;
   /** Decides first weights and the order of data. */
   readonly seed: number;
+  /** What the data are, in words: a checkpoint of other data is refused. */
+  readonly data?: string;
   /** File that the state is saved to and taken up from; none if left out. */
   readonly checkpoint?: string;
   /** Steps between checkpoints; 100 if left out. */
@@ -85,8 +87,8 @@ export interface StageRun extends StageOptions {
 
 /** Runs a stage from its last checkpoint, or from the start, to its end. */
 export async function runStage(run: StageRun): Promise<StageResult> {
-  const { device, trainer, checkpoint, steps, rowsPerBatch, rate, seed } = run;
-  const recipe = JSON.stringify({ ...run.stage, steps, rowsPerBatch, rate, seed });
+  const { device, trainer, checkpoint, steps, rowsPerBatch, rate, seed, data } = run;
+  const recipe = JSON.stringify({ ...run.stage, steps, rowsPerBatch, rate, seed, data });
   const fresh = trainer.init(run.parameters);
   const restored = checkpoint === undefined
     ? undefined

@@ -58,6 +58,8 @@ export interface TrainLoopResult<Optimizer> {
 /**
  * Runs steps until the last one or until the signal aborts.
  *
+ * The state is released where anything throws.
+ *
  * @throws OutriderError where the loss is not a number; the last checkpoint stands
  * @example
  * ```ts
@@ -98,30 +100,39 @@ export async function trainLoop<Optimizer>(
 ): Promise<TrainLoopResult<Optimizer>> {
   const { trainer, totalSteps, batch, onStep, save, saveEvery, signal } = options;
   let { state, firstStep: step } = options;
-  while (step < totalSteps && signal?.aborted !== true) {
-    const started = performance.now();
-    const rows = batch(step);
-    const made = trainer.step(state, rows);
-    state = made.state;
-    step++;
-    const metrics = await readScalars(made.metrics);
-    releaseTree(made.metrics);
-    refuseNaN(metrics, step);
-    const seconds = (performance.now() - started) / 1000;
-    onStep?.({ step, totalSteps, tokens: rows.tokens.shape[0], seconds, metrics });
-    if (saveEvery !== undefined && step % saveEvery === 0 && step < totalSteps) {
-      await save?.(state, step);
+  try {
+    while (step < totalSteps && signal?.aborted !== true) {
+      const started = performance.now();
+      const rows = batch(step);
+      const made = trainer.step(state, rows);
+      state = made.state;
+      step++;
+      const metrics = await takeScalars(made.metrics);
+      refuseNaN(metrics, step);
+      const seconds = (performance.now() - started) / 1000;
+      onStep?.({ step, totalSteps, tokens: rows.tokens.shape[0], seconds, metrics });
+      if (saveEvery !== undefined && step % saveEvery === 0 && step < totalSteps) {
+        await save?.(state, step);
+      }
     }
+    await save?.(state, step);
+  } catch (error) {
+    releaseTree(state);
+    throw error;
   }
-  await save?.(state, step);
   return { state, step };
 }
 
-async function readScalars(
+/** Reads scalars and gives their memory back. */
+async function takeScalars(
   metrics: Readonly<Record<string, Parameters<typeof read>[0]>>,
 ): Promise<Readonly<Record<string, number>>> {
   const found: Record<string, number> = {};
-  for (const [name, array] of Object.entries(metrics)) found[name] = (await read(array))[0];
+  try {
+    for (const [name, array] of Object.entries(metrics)) found[name] = (await read(array))[0];
+  } finally {
+    releaseTree(metrics);
+  }
   return found;
 }
 
@@ -130,6 +141,6 @@ function refuseNaN(metrics: Readonly<Record<string, number>>, step: number): voi
   throw new OutriderError(
     "a finite loss",
     `${metrics.loss} in step ${step}`,
-    "lower the learning rate and go on from the last checkpoint",
+    "check the data, or lower the learning rate and start in another folder",
   );
 }
