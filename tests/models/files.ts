@@ -27,7 +27,7 @@ export const SMOLLM2: string | undefined = await cachedModel(
   defaultCacheDirectory(),
 );
 /** The chat model that comes with the package. */
-export const EMBEDDED: string | undefined = Deno.env.get("TRY_EMBEDDED") ?? present(
+export const EMBEDDED: string | undefined = present(
   new URL("../../src/data/embedded/embedded.gguf", import.meta.url),
 );
 
