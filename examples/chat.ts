@@ -22,7 +22,7 @@ const flags = {
   prompt,
   ...decodingFlags,
   ...deviceFlags,
-  json: toggle({ help: "print one JSON object per answer" }),
+  json: toggle({ help: "print the talk as one JSON object at its end" }),
 };
 
 /** The lines that a person types, until the input ends. */
@@ -66,9 +66,13 @@ async function answer(
 }
 
 await runCommand({
-  name: "chat",
+  name: "deno task chat",
   summary: "Talks with a chat model. Type a message and press Enter; an empty line ends the talk.",
   flags,
+  examples: [
+    "deno task chat --target embedded",
+    'deno task chat --target smollm2 --system "Be brief." --prompt "Why is the sky blue?"',
+  ],
 }, async (options, context) => {
   const { device } = openDevice(options);
   const loaded = await loadModel(device, options.target, options.dtype, context);

@@ -16,6 +16,7 @@ import { contestTable } from "./common/contest_table.ts";
 import { decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
+import { makeFolder } from "./common/recipe.ts";
 
 const { verify, temperature, topK, topP, minP, repetitionPenalty, seed } = decodingFlags;
 const flags = {
@@ -54,17 +55,28 @@ async function promptsOf(
     ? heldOutPrompts(seed, count).map(({ prompt }) => [{ role: "user", content: prompt } as const])
     : await openPrompts(prompts, { seed, count });
   const encoded = conversations.map((messages) => encodeChat(file.tokenizer, messages));
-  return encoded.filter(({ length }) => length < file.config.contextLength);
+  const fitting = encoded.filter(({ length }) => length < file.config.contextLength);
+  if (fitting.length > 0) return fitting;
+  throw new OutriderError(
+    `prompts of fewer than ${file.config.contextLength} tokens`,
+    `${encoded.length} longer ones`,
+    "name other prompts",
+  );
 }
 
 await runCommand({
-  name: "evaluate",
+  name: "deno task evaluate",
   summary: "Compares drafts on the same prompts, with plain decoding in the same run.",
   flags,
+  examples: [
+    "deno task evaluate --target embedded --draft out/pretrain/draft.gguf " +
+    "--draft out/finetune/draft.gguf",
+  ],
 }, async (options, context) => {
-  if (options.draft.length === 0) {
+  if (options.draft.length === 0 || options.draft.includes("none")) {
     throw new OutriderError("one or more --draft MODEL", "none", "name drafts, or --draft lookup");
   }
+  if (options.out !== undefined) await makeFolder(options.out);
   const { device } = openDevice(options);
   const target = await loadModel(device, options.target, options.dtype, context);
   const { model } = target;
@@ -101,7 +113,6 @@ await runCommand({
   const { gamma, dtype } = options;
   const report = { target: options.target, gamma, temperature: options.temperature, dtype, rows };
   if (options.out !== undefined) {
-    await Deno.mkdir(options.out, { recursive: true });
     await writeTextAtomically(`${options.out}/report.json`, `${JSON.stringify(report, null, 2)}\n`);
     await writeTextAtomically(`${options.out}/report.md`, "```\n" + table + "\n```\n");
   }

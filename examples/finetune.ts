@@ -12,8 +12,16 @@ import { loadDenseLlama, openModel } from "@outrider/outrider/io";
 import { isLossName, losses } from "@outrider/outrider/losses";
 import { finetuneDraft } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { loadModel, targetFlags } from "./common/models.ts";
-import { codecOf, stageFlags, stepReporter, trainingFlags, writeDraft } from "./common/recipe.ts";
+import { checkTokenizers, findModel, loadModel, targetFlags } from "./common/models.ts";
+import {
+  codecOf,
+  fingerprint,
+  makeFolder,
+  stageFlags,
+  stepReporter,
+  trainingFlags,
+  writeDraft,
+} from "./common/recipe.ts";
 
 const flags = {
   ...targetFlags,
@@ -40,17 +48,36 @@ const flags = {
   ...deviceFlags,
 };
 
+/** What must be the same for a run to go on. */
+async function dataOf(
+  { target, set, mix, data }: {
+    readonly target: string;
+    readonly set: string;
+    readonly mix: number;
+    readonly data: string;
+  },
+  draft: string,
+): Promise<string> {
+  const text = mix === 0 ? "no text" : data;
+  return `${target}, draft ${await fingerprint(draft)}, set ${await fingerprint(set)}, ${text}`;
+}
+
 await runCommand({
-  name: "finetune",
+  name: "deno task finetune",
   summary:
     "Stage C of the recipe: distils the target into a draft with KLD, TVD, TVD++ or a rival.",
   flags,
+  examples: [
+    "deno task finetune --target embedded --draft out/pretrain/draft.gguf " +
+    "--set out/distill/set.jsonl --out out/finetune",
+  ],
 }, async (options, context) => {
-  await Deno.mkdir(options.out, { recursive: true });
+  await makeFolder(options.out);
+  const file = await openModel(await findModel(options.draft, context.progress));
+  const entries = await readDistillationSet(options.set, file.config.vocabulary);
   const { device } = openDevice(options);
   const target = await loadModel(device, options.target, options.dtype, context);
-  const file = await openModel(options.draft);
-  const entries = await readDistillationSet(options.set, file.config.vocabulary);
+  checkTokenizers(target.file, file);
   const mixed = options.mix === 0 ? undefined : {
     corpus: await openCorpus(options.data, codecOf(target.file), {
       seed: options.seed,
@@ -72,6 +99,7 @@ await runCommand({
     rowsPerBatch: options.rows,
     rate: options.rate,
     seed: options.seed,
+    data: await dataOf(options, file.path),
     checkpoint: `${options.out}/checkpoint.safetensors`,
     saveEvery: options.saveEvery,
     onStep: reporter.onStep,

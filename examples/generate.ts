@@ -22,9 +22,13 @@ const flags = {
 };
 
 await runCommand({
-  name: "generate",
+  name: "deno task generate",
   summary: "Writes one text with a target model, plain or with a draft running ahead.",
   flags,
+  examples: [
+    'deno task generate --target embedded --prompt "Spell the word river."',
+    'deno task generate --target smollm2 --draft lookup --prompt "Why is the sky blue?"',
+  ],
 }, async (options, context) => {
   const started = performance.now();
   const prompt = await promptOf(options);
@@ -37,7 +41,7 @@ await runCommand({
   const { signal } = context;
   const onText = options.json ? () => {} : showText;
   const run = { ...options, signal, onText };
-  const { tokens, text, reports, finish } = await writeText(
+  const { tokens, text, reports } = await writeText(
     decoder,
     target.file.tokenizer,
     promptIds,
@@ -55,15 +59,12 @@ await runCommand({
   return {
     text,
     tokens,
-    finish,
     promptTokens: promptIds.length,
-    promptIds,
     prefillTokensPerSecond: seconds.prefill > 0 ? promptIds.length / seconds.prefill : 0,
     decodeTokensPerSecond: tokensPerSecond,
     steps: metrics.targetPasses,
     blockEfficiency,
     acceptance: metrics.acceptanceConditional,
-    acceptanceRate: metrics.acceptance,
     backend: device.name,
     dtype: options.dtype,
     threads,

@@ -12,7 +12,14 @@ import { parameterCount } from "@outrider/outrider/nn";
 import { draftConfig, pretrainDraft } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { findModel, targetFlags } from "./common/models.ts";
-import { codecOf, stageFlags, stepReporter, trainingFlags, writeDraft } from "./common/recipe.ts";
+import {
+  codecOf,
+  makeFolder,
+  stageFlags,
+  stepReporter,
+  trainingFlags,
+  writeDraft,
+} from "./common/recipe.ts";
 
 const size = { word: "auto", default: "auto", minimum: 1 } as const;
 const flags = {
@@ -32,11 +39,12 @@ const flags = {
 const chosen = (value: number | "auto"): number | undefined => value === "auto" ? undefined : value;
 
 await runCommand({
-  name: "pretrain",
+  name: "deno task pretrain",
   summary: "Stage A of the recipe: trains a draft from scratch to predict the next token.",
   flags,
+  examples: ["deno task pretrain --target embedded --out out/pretrain"],
 }, async (options, context) => {
-  await Deno.mkdir(options.out, { recursive: true });
+  await makeFolder(options.out);
   const file = await openModel(await findModel(options.target, context.progress));
   const corpus = await openCorpus(options.data, codecOf(file), {
     seed: options.seed,
@@ -57,6 +65,7 @@ await runCommand({
     rowsPerBatch: options.rows,
     rate: options.rate,
     seed: options.seed,
+    data: `${options.data} for ${options.target}`,
     checkpoint: `${options.out}/checkpoint.safetensors`,
     saveEvery: options.saveEvery,
     onStep: reporter.onStep,

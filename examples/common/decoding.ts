@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { OutriderError } from "@outrider/outrider";
 import {
   choice,
   type CommandContext,
@@ -38,7 +37,7 @@ import {
 } from "@outrider/outrider/decode";
 import type { WeightType } from "@outrider/outrider/io";
 import type { Device } from "@outrider/outrider/runtime";
-import { type LoadedModel, loadModel } from "./models.ts";
+import { checkTokenizers, type LoadedModel, loadModel } from "./models.ts";
 
 /** Flags of every command that writes text. */
 export const decodingFlags = {
@@ -58,9 +57,23 @@ export const decodingFlags = {
   maxTokens: integer({ default: 256, minimum: 1, help: "most tokens to write" }),
   temperature: number({ default: 0, minimum: 0, help: "randomness; 0 is greedy" }),
   topK: integer({ default: 0, minimum: 0, help: "keep the K most probable tokens; 0 keeps all" }),
-  topP: number({ default: 1, minimum: 0, maximum: 1, help: "keep the most probable mass P" }),
-  minP: number({ default: 0, minimum: 0, maximum: 1, help: "drop what is below P times the top" }),
-  repetitionPenalty: number({ default: 1, minimum: 0, help: "lowers what was said; 1 does not" }),
+  topP: number({
+    default: 1,
+    minimum: 0,
+    maximum: 1,
+    help: "keep the most probable tokens of mass X",
+  }),
+  minP: number({
+    default: 0,
+    minimum: 0,
+    maximum: 1,
+    help: "drop what is below X times the most probable",
+  }),
+  repetitionPenalty: number({
+    default: 1,
+    minimum: 0,
+    help: "divides the logits of what was said; 1 does not",
+  }),
   stop: texts({ help: "a text that ends the answer" }),
   seed: integer({ default: 1, help: "the same seed gives the same text" }),
 };
@@ -103,13 +116,8 @@ export async function loadDraft(
 ): Promise<LoadedDraft> {
   if (name === "none" || name === "lookup") return { name, model: undefined };
   const model = await loadModel(device, name, dtype, context);
-  if (model.file.tokenizer.hash === target.file.tokenizer.hash) return { name, model };
-  model.release();
-  throw new OutriderError(
-    `a draft with the tokenizer of ${target.file.path}`,
-    `another one in ${name}`,
-    "train a draft for this target, or use --draft lookup",
-  );
+  checkTokenizers(target.file, model.file);
+  return { name, model };
 }
 
 /** A decoder whose state's type is of no interest any more. */

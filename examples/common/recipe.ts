@@ -25,6 +25,27 @@ export const trainingFlags = {
   saveEvery: integer({ default: 100, minimum: 1, help: "steps between checkpoints" }),
 };
 
+/**
+ * Makes the folder of a command's results.
+ *
+ * @throws OutriderError where it cannot be made or written to
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+    await Deno.remove(await Deno.makeTempFile({ dir: path }));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OutriderError(`a folder to write to at ${path}`, reason, "name another one by --out");
+  }
+}
+
+/** The first half of a file's SHA-256, by which a run that goes on knows its data again. */
+export async function fingerprint(path: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
+  return new Uint8Array(digest).slice(0, 16).toHex();
+}
+
 /** How a target's tokenizer turns text and conversations into documents. */
 export function codecOf({ tokenizer, chatTemplate }: ModelFile): DocumentCodec {
   const { eos } = tokenizer;
