@@ -219,10 +219,30 @@ export const i32x4 = {
   extendHighS: v128Unary(168),
   extendLowU: v128Unary(169),
   extendHighU: v128Unary(170),
+  /** Sums of neighbouring signed 16-bit lanes. */
+  addPairsS: v128Unary(126),
+  /**
+   * Adds to each lane of `sum` the products of its four signed bytes of `a` with those of `b`, which
+   * are 0 .. 127: then every machine gives the same.
+   */
+  relaxedDot: (a: V128, b: V128, sum: V128): V128 =>
+    expression("v128", [a.code, b.code, sum.code, simd(0x113)]),
+} as const;
+
+/** Sixteen 8-bit lanes. */
+export const i8x16 = {
+  sub: v128Binary(113),
+  /** Sixteen bytes out of two vectors of 16-bit lanes, saturating to 0 .. 255. */
+  narrowU: v128Binary(102),
 } as const;
 
 /** Eight 16-bit lanes: on the way from bytes to integers. */
 export const i16x8 = {
+  /** Eight 16-bit lanes out of two vectors of 32-bit lanes, saturating. */
+  narrowS: v128Binary(133),
+  /** Products of the low, and of the high, eight signed bytes. */
+  multiplyLowS: v128Binary(156),
+  multiplyHighS: v128Binary(157),
   shrU: (value: V128, bits: number): V128 =>
     expression("v128", [value.code, i32.constant(bits).code, simd(141)]),
   extendLowU: v128Unary(137),

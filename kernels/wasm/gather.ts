@@ -5,15 +5,15 @@
  *
  * @module
  */
-import { BLOCK_COLUMNS, PACKED_LAYOUT, PANEL_ROWS } from "../../src/core/packed.ts";
-import { isPacked, type PackedType } from "../../src/core/dtype.ts";
+import { BLOCK_COLUMNS, GROUP_COLUMNS, PACKED_LAYOUT, PANEL_ROWS } from "../../src/core/packed.ts";
+import { isInteger, isPacked, type PackedType } from "../../src/core/dtype.ts";
 import type { GatherSpec } from "../../src/plan/kernel_spec.ts";
 import type { FunctionBuilder, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32, i32x4, v128 } from "./assembler_ops.ts";
 import { assembleKernel, type Features, type Kernel } from "./kernel.ts";
 import { LANE_BYTES, LANES, loadLanes, scatterLanes, VECTOR_BYTES } from "./lanes.ts";
-import { halfToFloat, panelBytes } from "./packed_decode.ts";
+import { halfToFloat, hasMinimum, panelBytes } from "./packed_decode.ts";
 import { startWalk } from "./walk.ts";
 
 type I32 = Expression<"i32">;
@@ -68,34 +68,59 @@ function decodeRow(
     });
     return;
   }
+  decodeBlocks(builder, spec, type, panel, lane, to);
+}
+
+/** Decodes one row of a table whose panels are made of blocks. */
+function decodeBlocks(
+  builder: FunctionBuilder,
+  spec: GatherSpec,
+  type: PackedType,
+  panel: Local<"i32">,
+  lane: I32,
+  to: Local<"i32">,
+): void {
   const block = builder.local(panel);
-  const header = PANEL_ROWS * LANE_BYTES * (type === "packed_q4_1" ? 2 : 1);
+  const wordLane = i32.mul(lane, i32.constant(LANE_BYTES));
+  const header = PANEL_ROWS * LANE_BYTES * (hasMinimum(type) ? 2 : 1);
+  // Levels of one row: one byte in sixteen, or (integer types) four together in sixty-four.
+  const together = isInteger(type) ? GROUP_COLUMNS : 1;
+  const levelLane = isInteger(type) ? wordLane : lane;
   builder.repeat(spec.width / BLOCK_COLUMNS, () => {
     const scalars = builder.local(i32.add(block, wordLane));
     const scale = builder.local(v128.load32Splat(at(scalars)));
-    const from = builder.local(i32.add(block, i32.add(lane, i32.constant(header))));
+    const from = builder.local(i32.add(block, i32.add(levelLane, i32.constant(header))));
     const value = (level: I32): Expression<"v128"> => {
       const scaled = f32x4.mul(f32x4.convertI32(i32x4.splat(level)), scale);
-      if (type !== "packed_q4_1") return scaled;
+      if (!hasMinimum(type)) return scaled;
       return f32x4.add(scaled, v128.load32Splat(at(scalars, PANEL_ROWS * LANE_BYTES)));
     };
-    if (type === "packed_q8_0") {
-      builder.stream(BLOCK_COLUMNS, [{ pointer: from, bytes: PANEL_ROWS }, output], 1, () => {
-        builder.emit(v128.store32Lane(at(to), 0, value(i32.load8S(at(from)))));
+    const pointers = [
+      { pointer: from, bytes: together * PANEL_ROWS },
+      { pointer: to, bytes: together * LANE_BYTES },
+    ];
+    const each = (count: number, visit: (index: number) => void): void =>
+      builder.stream(count / together, pointers, 1, () => {
+        for (let index = 0; index < together; index++) visit(index);
+      });
+    if (type === "packed_q8_0" || type === "integer_q8_0") {
+      each(BLOCK_COLUMNS, (index) => {
+        const level = i32.load8S(at(from, index));
+        builder.emit(v128.store32Lane(at(to, index * LANE_BYTES), 0, value(level)));
       });
     } else {
       const pairs = BLOCK_COLUMNS / 2;
-      const zeroLevel = i32.constant(type === "packed_q4_0" ? 8 : 0);
-      builder.stream(pairs, [{ pointer: from, bytes: PANEL_ROWS }, output], 1, () => {
-        const both = builder.local(i32.load8U(at(from)));
+      const zeroLevel = i32.constant(hasMinimum(type) ? 0 : 8);
+      each(pairs, (index) => {
+        const both = builder.local(i32.load8U(at(from, index)));
         const low = i32.sub(i32.and(both, i32.constant(15)), zeroLevel);
         const high = i32.sub(i32.shrU(both, i32.constant(4)), zeroLevel);
-        builder.emit(v128.store32Lane(at(to), 0, value(low)));
-        builder.emit(v128.store32Lane(at(to, pairs * LANE_BYTES), 0, value(high)));
+        builder.emit(v128.store32Lane(at(to, index * LANE_BYTES), 0, value(low)));
+        builder.emit(v128.store32Lane(at(to, (pairs + index) * LANE_BYTES), 0, value(high)));
       });
       builder.advance(to, pairs * LANE_BYTES);
     }
-    builder.advance(block, layout.bytes);
+    builder.advance(block, PACKED_LAYOUT[type].bytes);
   });
 }
 

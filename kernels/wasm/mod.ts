@@ -12,6 +12,7 @@ import type { Features, Kernel } from "./kernel.ts";
 import { mapKernel } from "./map.ts";
 import { matmulKernel } from "./matmul.ts";
 import { packedMatmulKernel } from "./packed_matmul.ts";
+import { quantizeKernel } from "./quantize.ts";
 import { reduceKernel } from "./reduce.ts";
 import { scatterKernel } from "./scatter.ts";
 
@@ -27,6 +28,7 @@ const GENERATORS: { readonly [Family in KernelFamily]: Generator<Family> } = {
   reduce: reduceKernel,
   matmul: matmulKernel,
   packedMatmul: packedMatmulKernel,
+  quantize: quantizeKernel,
   dequantize: dequantizeKernel,
   gather: gatherKernel,
   scatter: scatterKernel,

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import type { PackedType } from "../../src/core/dtype.ts";
-import { BLOCK_COLUMNS, PACKED_LAYOUT, PANEL_ROWS } from "../../src/core/packed.ts";
+import type { IntegerType, PackedType } from "../../src/core/dtype.ts";
+import { BLOCK_COLUMNS, GROUP_COLUMNS, PACKED_LAYOUT, PANEL_ROWS } from "../../src/core/packed.ts";
 import {
   type Count,
   countExpression,
@@ -110,8 +110,9 @@ function blockValues(
     ]));
   const zero = every(builder, 0);
   const scales = vectors(0);
-  const minima = type === "packed_q4_1" ? vectors(PANEL_BYTES) : undefined;
-  const offset = type === "packed_q4_0" ? every(builder, 8) : undefined;
+  const minima = hasMinimum(type) ? vectors(PANEL_BYTES) : undefined;
+  const isCentred = type === "packed_q4_0" || type === "integer_q4_0";
+  const offset = isCentred ? every(builder, 8) : undefined;
   return (levels, quarter) => {
     const level = offset === undefined ? levels : i32x4.sub(levels, offset);
     const scaled = f32x4.mul(f32x4.convertI32(level), scales.get(quarter) ?? zero);
@@ -121,7 +122,12 @@ function blockValues(
 
 /** Bytes in front of a block's levels. */
 function headerBytes(type: EncodedType): number {
-  return type === "packed_q4_1" ? 2 * PANEL_BYTES : PANEL_BYTES;
+  return hasMinimum(type) ? 2 * PANEL_BYTES : PANEL_BYTES;
+}
+
+/** True where sixteen minima follow a block's scales. */
+export function hasMinimum(type: PackedType): boolean {
+  return type === "packed_q4_1" || type === "integer_q4_1";
 }
 
 /** Visits blocks of 32 columns; `columns` emits the columns of one block after its header. */
@@ -181,11 +187,57 @@ function decodeNibbles(type: "packed_q4_0" | "packed_q4_1"): Decoder {
   });
 }
 
+/**
+ * The integer types keep the bytes of four columns (or pairs) together, row by row: a lane holds the
+ * four of its row, and column i is byte i.
+ */
+function decodeGroups(type: IntegerType): Decoder {
+  return decodeBlocks(type, (builder, stream, dequantise) => {
+    const { source, moving, quarters, visit } = stream;
+    const bytes = GROUP_COLUMNS * PANEL_ROWS;
+    const perGroup = moving.map(({ pointer, bytes }) => ({
+      pointer,
+      bytes: GROUP_COLUMNS * bytes,
+    }));
+    const pass = (groups: number, level: (bytes: V128, column: number) => V128): void => {
+      const from = builder.local(source);
+      builder.stream(groups, [{ pointer: from, bytes }, ...perGroup], 1, () => {
+        for (let column = 0; column < GROUP_COLUMNS; column++) {
+          const values = quarters.map((quarter) => {
+            const four = v128.load(at(from, quarter * VECTOR_BYTES));
+            return dequantise(level(four, column), quarter);
+          });
+          visit(values, column);
+        }
+      });
+    };
+    if (type === "integer_q8_0") {
+      pass(
+        BLOCK_COLUMNS / GROUP_COLUMNS,
+        (four, column) => i32x4.shrS(i32x4.shl(four, 24 - 8 * column), 24),
+      );
+      builder.advance(source, BLOCK_COLUMNS * PANEL_ROWS);
+      return;
+    }
+    const mask = every(builder, 0x0f);
+    for (const shift of [0, 4]) {
+      pass(
+        NIBBLE_PAIRS / GROUP_COLUMNS,
+        (four, column) => v128.and(i32x4.shrU(four, 8 * column + shift), mask),
+      );
+    }
+    builder.advance(source, NIBBLE_PAIRS * PANEL_ROWS);
+  });
+}
+
 const DECODERS: { readonly [type in EncodedType]: Decoder } = {
   packed_f16: decodeHalves,
   packed_q8_0: decodeBytes,
   packed_q4_0: decodeNibbles("packed_q4_0"),
   packed_q4_1: decodeNibbles("packed_q4_1"),
+  integer_q8_0: decodeGroups("integer_q8_0"),
+  integer_q4_0: decodeGroups("integer_q4_0"),
+  integer_q4_1: decodeGroups("integer_q4_1"),
 };
 
 /**

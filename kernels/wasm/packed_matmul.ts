@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { isInteger } from "../../src/core/dtype.ts";
 import { PANEL_ROWS } from "../../src/core/packed.ts";
 import type { PackedMatmulSpec } from "../../src/plan/kernel_spec.ts";
 import type { Count, Local } from "./assembler.ts";
@@ -28,6 +29,7 @@ import {
   type EncodedType,
   panelBytes,
 } from "./packed_decode.ts";
+import { integerMatmulKernel } from "./integer_matmul.ts";
 import { startWalk } from "./walk.ts";
 
 /** Where one unit reads and writes. */
@@ -145,6 +147,7 @@ function panelCode(
 
 /** Generates the kernel of a product with packed weights. */
 export function packedMatmulKernel(spec: PackedMatmulSpec, features: Features): Kernel {
+  if (isInteger(spec.weights)) return integerMatmulKernel(spec, spec.weights, features);
   const { m, n, k } = spec;
   const run = depthBlock(k);
   const edge = n % PANEL_ROWS;

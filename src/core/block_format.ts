@@ -7,12 +7,12 @@
  *
  * @module
  */
-import type { PackedType } from "./dtype.ts";
+import type { IntegerType, PackedType } from "./dtype.ts";
 import { OutriderError } from "./errors.ts";
 import { BLOCK_COLUMNS } from "./packed.ts";
 
 /** The packed types that are made of blocks. */
-export type BlockType = "packed_q8_0" | "packed_q4_0" | "packed_q4_1";
+export type BlockType = "packed_q8_0" | "packed_q4_0" | "packed_q4_1" | IntegerType;
 
 /** The bytes of one block. */
 export interface BlockFormat {
@@ -29,6 +29,9 @@ export const BLOCK_FORMAT: { readonly [type in BlockType]: BlockFormat } = {
   packed_q8_0: { halves: 1, levels: 32, bytes: 34 },
   packed_q4_0: { halves: 1, levels: 16, bytes: 18 },
   packed_q4_1: { halves: 2, levels: 16, bytes: 20 },
+  integer_q8_0: { halves: 1, levels: 32, bytes: 34 },
+  integer_q4_0: { halves: 1, levels: 16, bytes: 18 },
+  integer_q4_1: { halves: 2, levels: 16, bytes: 20 },
 };
 
 /** True where the type is made of blocks. */
@@ -134,6 +137,9 @@ const QUANTISER: { readonly [type in BlockType]: () => Quantiser } = {
   packed_q8_0: quantiserQ8,
   packed_q4_0: quantiserQ4,
   packed_q4_1: quantiserQ4WithMinimum,
+  integer_q8_0: quantiserQ8,
+  integer_q4_0: quantiserQ4,
+  integer_q4_1: quantiserQ4WithMinimum,
 };
 
 /**

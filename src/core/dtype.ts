@@ -16,7 +16,14 @@ export type PackedType =
   | "packed_f16"
   | "packed_q8_0"
   | "packed_q4_0"
-  | "packed_q4_1";
+  | "packed_q4_1"
+  | IntegerType;
+
+/**
+ * Packed types whose products are taken in integers: the values are those of the `packed_` type of
+ * the same name, the activations are rounded to 14 bits per block of 32 (see `quantized_rows.ts`).
+ */
+export type IntegerType = "integer_q8_0" | "integer_q4_0" | "integer_q4_1";
 
 /** Every type that a tensor can have. */
 export type ElementType = DType | PackedType;
@@ -36,7 +43,12 @@ export type HostArray = Float32Array | Int32Array;
  * ```
  */
 export function isPacked(type: ElementType): type is PackedType {
-  return type.startsWith("packed_");
+  return type.startsWith("packed_") || type.startsWith("integer_");
+}
+
+/** True where products with the type are taken in integers. */
+export function isInteger(type: ElementType): type is IntegerType {
+  return type.startsWith("integer_");
 }
 
 /** Bytes of one element of a computed type. */

@@ -16,6 +16,7 @@ export * from "./movement_ops.ts";
 export * from "./pack.ts";
 export * from "./packed.ts";
 export * from "./print.ts";
+export * from "./quantized_rows.ts";
 export * from "./random.ts";
 export * from "./shape.ts";
 export * from "./tensor.ts";

@@ -7,7 +7,7 @@ import { BLOCK_FORMAT, type BlockType, isBlockType, quantiseBlocks } from "./blo
 import type { PackedType } from "./dtype.ts";
 import { OutriderError } from "./errors.ts";
 import { halfToNumber, numbersToHalves } from "./half_float.ts";
-import { BLOCK_COLUMNS, PACKED_LAYOUT, packedBytes, PANEL_ROWS } from "./packed.ts";
+import { BLOCK_COLUMNS, levelPlace, PACKED_LAYOUT, packedBytes, PANEL_ROWS } from "./packed.ts";
 
 function checkLength(what: string, expected: number, found: number): void {
   if (expected === found) return;
@@ -48,12 +48,30 @@ interface BlockRows {
   readonly blocks: number;
 }
 
+/** The place of every level byte of a block: entry `index * PANEL_ROWS + row`. */
+function levelPlaces(type: BlockType): Int32Array {
+  return Int32Array.from(
+    { length: BLOCK_FORMAT[type].levels * PANEL_ROWS },
+    (_, i) => levelPlace(type, Math.floor(i / PANEL_ROWS), i % PANEL_ROWS),
+  );
+}
+
+const LEVEL_PLACES: { readonly [type in BlockType]: Int32Array } = {
+  packed_q8_0: levelPlaces("packed_q8_0"),
+  packed_q4_0: levelPlaces("packed_q4_0"),
+  packed_q4_1: levelPlaces("packed_q4_1"),
+  integer_q8_0: levelPlaces("integer_q8_0"),
+  integer_q4_0: levelPlaces("integer_q4_0"),
+  integer_q4_1: levelPlaces("integer_q4_1"),
+};
+
 /** Writes one panel: widens each block's 16-bit floats and spreads its levels over the lanes. */
 function packPanel(type: BlockType, rows: BlockRows, packed: Uint8Array, panelAt: number): void {
   const { halves, levels, bytes: blockBytes } = BLOCK_FORMAT[type];
   const groupBytes = PACKED_LAYOUT[type].bytes;
   const source = rows.bytes;
   const floats = new Float32Array(packed.buffer, packed.byteOffset, packed.length / 4);
+  const places = LEVEL_PLACES[type];
   for (let row = 0; row < rows.count; row++) {
     let at = rows.at + row * rows.blocks * blockBytes;
     let group = panelAt;
@@ -62,9 +80,11 @@ function packPanel(type: BlockType, rows: BlockRows, packed: Uint8Array, panelAt
         const bits = source[at + 2 * i] | (source[at + 2 * i + 1] << 8);
         floats[group / 4 + i * PANEL_ROWS + row] = halfToNumber(bits);
       }
-      const target = group + 4 * halves * PANEL_ROWS + row;
+      const target = group + 4 * halves * PANEL_ROWS;
       const from = at + 2 * halves;
-      for (let j = 0; j < levels; j++) packed[target + j * PANEL_ROWS] = source[from + j];
+      for (let j = 0; j < levels; j++) {
+        packed[target + places[j * PANEL_ROWS + row]] = source[from + j];
+      }
       at += blockBytes;
       group += groupBytes;
     }

@@ -10,10 +10,12 @@
  * - packed_q4_0, packed_q4_1: blocks of 32; 16 f32 scales (q4_1: then 16 f32 minima), then for each
  *   pair of columns (j, j + 16), j = 0..15, 16 bytes: low nibble column j, high nibble column
  *   j + 16. value = scale * (q - 8) (q4_0), scale * q + minimum (q4_1), in f32 arithmetic.
+ * - integer_q8_0, integer_q4_0, integer_q4_1: as above, but the level bytes of a block lie in groups
+ *   of four: for each four columns (or pairs), for each of the 16 rows, its four bytes.
  *
  * @module
  */
-import type { PackedType } from "./dtype.ts";
+import { isInteger, type PackedType } from "./dtype.ts";
 import { OutriderError } from "./errors.ts";
 
 /** Rows of one panel. */
@@ -36,7 +38,20 @@ export const PACKED_LAYOUT: { readonly [type in PackedType]: PackedLayout } = {
   packed_q8_0: { columns: BLOCK_COLUMNS, bytes: 4 * PANEL_ROWS + BLOCK_COLUMNS * PANEL_ROWS },
   packed_q4_0: { columns: BLOCK_COLUMNS, bytes: 4 * PANEL_ROWS + BLOCK_COLUMNS * PANEL_ROWS / 2 },
   packed_q4_1: { columns: BLOCK_COLUMNS, bytes: 8 * PANEL_ROWS + BLOCK_COLUMNS * PANEL_ROWS / 2 },
+  integer_q8_0: { columns: BLOCK_COLUMNS, bytes: 4 * PANEL_ROWS + BLOCK_COLUMNS * PANEL_ROWS },
+  integer_q4_0: { columns: BLOCK_COLUMNS, bytes: 4 * PANEL_ROWS + BLOCK_COLUMNS * PANEL_ROWS / 2 },
+  integer_q4_1: { columns: BLOCK_COLUMNS, bytes: 8 * PANEL_ROWS + BLOCK_COLUMNS * PANEL_ROWS / 2 },
 };
+
+/** Columns (or pairs of columns) whose level bytes lie together in the integer types. */
+export const GROUP_COLUMNS = 4;
+
+/** Where level byte `index` of the panel's row `lane` lies, counted from a block's first level. */
+export function levelPlace(type: PackedType, index: number, lane: number): number {
+  if (!isInteger(type)) return index * PANEL_ROWS + lane;
+  const within = index % GROUP_COLUMNS;
+  return (index - within) * PANEL_ROWS + lane * GROUP_COLUMNS + within;
+}
 
 /**
  * Bytes of a packed [rows, columns] matrix.

@@ -7,7 +7,7 @@ import { BLOCK_FORMAT, type BlockType, isBlockType } from "./block_format.ts";
 import type { PackedType } from "./dtype.ts";
 import { OutriderError } from "./errors.ts";
 import { halfToNumber } from "./half_float.ts";
-import { BLOCK_COLUMNS, PACKED_LAYOUT, packedBytes, PANEL_ROWS } from "./packed.ts";
+import { BLOCK_COLUMNS, levelPlace, PACKED_LAYOUT, packedBytes, PANEL_ROWS } from "./packed.ts";
 
 /** value = f(level, scale, minimum), each step rounded to f32 (the products are exact). */
 const VALUE: {
@@ -16,6 +16,9 @@ const VALUE: {
   packed_q8_0: (level, scale) => scale * level,
   packed_q4_0: (level, scale) => scale * (level - 8),
   packed_q4_1: (level, scale, minimum) => Math.fround(scale * level) + minimum,
+  integer_q8_0: (level, scale) => scale * level,
+  integer_q4_0: (level, scale) => scale * (level - 8),
+  integer_q4_1: (level, scale, minimum) => Math.fround(scale * level) + minimum,
 };
 
 /** The level of one column from its byte: a signed byte, the low nibble, or the high nibble. */
@@ -39,7 +42,7 @@ function unpackRow(
     const column = k % BLOCK_COLUMNS;
     const scale = view.getFloat32(group + 4 * lane, true);
     const minimum = halves === 1 ? 0 : view.getFloat32(group + 4 * (PANEL_ROWS + lane), true);
-    const at = group + 4 * halves * PANEL_ROWS + (column % levels) * PANEL_ROWS + lane;
+    const at = group + 4 * halves * PANEL_ROWS + levelPlace(type, column % levels, lane);
     row[k] = value(levelOf(view.getUint8(at), column, levels), scale, minimum);
   }
 }

@@ -23,8 +23,8 @@ export const WEIGHT_TYPES: readonly WeightType[] = ["f32", "f16", "q8", "q4", "k
 const PACKED: { readonly [type in Exclude<WeightType, "keep">]: PackedType } = {
   f32: "packed_f32",
   f16: "packed_f16",
-  q8: "packed_q8_0",
-  q4: "packed_q4_0",
+  q8: "integer_q8_0",
+  q4: "integer_q4_0",
 };
 
 /** The packed type that holds a stored format's values exactly. */

@@ -34,6 +34,8 @@ export interface Builder {
   readonly uses: ReadonlyMap<Tensor, number>;
   /** For an output buffer that takes over a donated input's memory: that input's buffer. */
   readonly aliases: ReadonlyMap<number, number>;
+  /** The quantised form of rows that products with integer weights have read so far. */
+  readonly quantized: Map<Tensor, number>;
   /** Dequantised matrices that every user reads packed, so that nobody needs the f32 values. */
   readonly readPacked: ReadonlySet<Tensor>;
 }

@@ -105,7 +105,8 @@ export interface MatmulSpec {
 
 /**
  * out[m, n] = sum over k of x[m, k] * w[n, k] with w packed; x and out contiguous f32.
- * The order of accumulation is that of {@link MatmulSpec}. Arguments: x, w, output.
+ * The order of accumulation is that of {@link MatmulSpec}; with integer weights, x is given as
+ * {@link QuantizeSpec} wrote it and the order is that of the blocks. Arguments: x, w, output.
  */
 export interface PackedMatmulSpec {
   /** Names the kind of kernel. */
@@ -117,6 +118,19 @@ export interface PackedMatmulSpec {
   /** Rows of w, columns of the output. */
   readonly n: number;
   /** Columns of x and of w: the length of the sums. */
+  readonly k: number;
+}
+
+/**
+ * out = the rows x [m, k] in the quantised form of `core/quantized_rows.ts`, which is what products
+ * with integer weights read. Arguments: x, output (bytes).
+ */
+export interface QuantizeSpec {
+  /** Which kernel family. */
+  readonly family: "quantize";
+  /** Rows. */
+  readonly m: number;
+  /** Columns, a multiple of 32. */
   readonly k: number;
 }
 
@@ -222,6 +236,7 @@ export type KernelSpec =
   | ReduceSpec
   | MatmulSpec
   | PackedMatmulSpec
+  | QuantizeSpec
   | DequantizeSpec
   | GatherSpec
   | ScatterSpec

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { isPacked } from "../core/dtype.ts";
+import { isInteger, isPacked } from "../core/dtype.ts";
+import { quantizedRowBytes } from "../core/quantized_rows.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import {
@@ -88,6 +89,18 @@ function matrixOperand(builder: Builder, t: Tensor): Operand {
   return { buffer, access };
 }
 
+/** The rows x [m, k] quantised, once for all products that read them. */
+function quantizedRows(builder: Builder, x: Tensor): number {
+  const known = builder.quantized.get(x);
+  if (known !== undefined) return known;
+  const [m, k] = x.shape;
+  const source = materialize(builder, x);
+  const target = addBuffer(builder, { home: "temporary", bytes: m * quantizedRowBytes(k) });
+  emit(builder, { family: "quantize", m, k }, [source, target]);
+  builder.quantized.set(x, target);
+  return target;
+}
+
 /** A product; with a packed right operand it streams the packed matrix. */
 export function lowerMatmul(builder: Builder, t: Tensor): Value {
   const [a, b] = t.inputs;
@@ -103,7 +116,7 @@ export function lowerMatmul(builder: Builder, t: Tensor): Value {
   const packed = packedBehind(b, "permute");
   if (packed !== undefined && isPacked(packed.type)) {
     const weight = builder.inputs.get(packed) ?? -1;
-    const x = materialize(builder, a);
+    const x = isInteger(packed.type) ? quantizedRows(builder, a) : materialize(builder, a);
     emit(builder, { family: "packedMatmul", weights: packed.type, m, n, k }, [x, weight, target]);
     return result;
   }

@@ -244,6 +244,7 @@ export function makePlan(graph: Graph, donated: readonly number[] = []): Plan {
     wanted: wantedBuffers(outputs, outputBuffers),
     uses: countUses(order, outputs),
     aliases: new Map(aliases.map(({ output, input }) => [output, input])),
+    quantized: new Map(),
     readPacked: packedReads(order, outputs),
   };
   lowerAll(builder, order);

@@ -23,6 +23,8 @@ function specText(spec: KernelSpec): string {
       return `matmul[${spec.batch}; ${spec.m}, ${spec.n}, ${spec.k}]`;
     case "packedMatmul":
       return `packedMatmul[${spec.m}, ${spec.n}, ${spec.k}] ${spec.weights}`;
+    case "quantize":
+      return `quantize[${spec.m}, ${spec.k}]`;
     case "dequantize":
       return `dequantize[${spec.n}, ${spec.k}] ${spec.weights}`;
     case "gather":

@@ -98,6 +98,9 @@ const PACKED_COLUMNS: { readonly [type in PackedType]: readonly number[] } = {
   packed_q8_0: [32, 64, 160],
   packed_q4_0: [32, 64, 160],
   packed_q4_1: [32, 64, 160],
+  integer_q8_0: [32, 64, 160],
+  integer_q4_0: [32, 64, 160],
+  integer_q4_1: [32, 64, 160],
 };
 /** Every packed type, in the order of the table above. */
 export const PACKED_TYPES: readonly PackedType[] = [
@@ -106,6 +109,9 @@ export const PACKED_TYPES: readonly PackedType[] = [
   "packed_q8_0",
   "packed_q4_0",
   "packed_q4_1",
+  "integer_q8_0",
+  "integer_q4_0",
+  "integer_q4_1",
 ];
 
 /** A random packed matrix [rows, columns]. */
@@ -113,6 +119,12 @@ export function packedMatrix(type: PackedType, rows: number, columns: number): H
   const values = normal(rows * columns, rows + columns);
   return core.packedHostTensor(type, [rows, columns], core.packMatrix(type, rows, columns, values));
 }
+
+/**
+ * Integer products round activations to largest / 8191: with 160 columns, a largest of 3.5 and
+ * weights of deviation 1, five deviations of the sum of the errors.
+ */
+const QUANTIZED_ACTIVATIONS = { relative: 0, floor: 4e-3 };
 
 function packedProducts(): Case[] {
   return PACKED_TYPES.flatMap((type) =>
@@ -122,6 +134,7 @@ function packedProducts(): Case[] {
           label: `${m} rows by ${type}[${rows}, ${columns}]`,
           inputs: [drawn([m, columns], normal, 3), packedMatrix(type, rows, columns)],
           f: core.linear,
+          tolerance: core.isInteger(type) ? QUANTIZED_ACTIVATIONS : undefined,
         }))
       )
     )

@@ -19,6 +19,9 @@ const FORMATS: { readonly [type in PackedType]: WritableFormat } = {
   packed_q8_0: "Q8_0",
   packed_q4_0: "Q4_0",
   packed_q4_1: "Q4_1",
+  integer_q8_0: "Q8_0",
+  integer_q4_0: "Q4_0",
+  integer_q4_1: "Q4_1",
 };
 const TYPES = Object.entries(FORMATS).map(([type, format]) => ({ type, format }))
   .filter((entry): entry is { type: PackedType; format: WritableFormat } => entry.type in FORMATS);

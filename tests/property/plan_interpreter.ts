@@ -7,6 +7,7 @@
  */
 import { OutriderError } from "../../src/core/errors.ts";
 import { input } from "../../src/core/movement_ops.ts";
+import { dequantizeRows, quantizeRows } from "../../src/core/quantized_rows.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { unpackMatrix } from "../../src/core/unpack.ts";
 import type {
@@ -42,7 +43,7 @@ import {
   evaluateSum,
 } from "../../src/backends/reference/evaluate_reduction.ts";
 import { evaluateGather, evaluateScatter } from "../../src/backends/reference/evaluate_table.ts";
-import { type DType, isPacked } from "../../src/core/dtype.ts";
+import { type DType, isInteger, isPacked } from "../../src/core/dtype.ts";
 import { BINARY, type BinaryName, UNARY, type UnaryName } from "../../src/core/elementwise.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -171,7 +172,15 @@ function runKernel(spec: KernelSpec, args: readonly Bytes[], target: Bytes): voi
       const w = unpackMatrix(spec.weights, n, k, args[1]);
       const right = new Float32Array(k * n);
       copyWalk([k, n], w, { strides: [1, k], offset: 0 }, right, contiguous([k, n]));
-      evaluateMatmul(elements(args[0], "f32"), [m, k], right, [k, n], elements(target, "f32"));
+      const left = isInteger(spec.weights)
+        ? dequantizeRows(args[0], m, k)
+        : elements(args[0], "f32");
+      evaluateMatmul(left, [m, k], right, [k, n], elements(target, "f32"));
+      return;
+    }
+    case "quantize": {
+      const bytes = quantizeRows(elements(args[0], "f32"), spec.m, spec.k);
+      target.set(bytes);
       return;
     }
     case "dequantize":
