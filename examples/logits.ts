@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { OutriderError } from "@outrider/outrider";
 import { formatTable, integer, runCommand, toggle } from "@outrider/outrider/cli";
 import {
   type LanguageModel,
@@ -74,6 +75,9 @@ await runCommand({
   const target = await loadModel(device, options.target, options.dtype, context);
   const { tokenizer } = target.file;
   const ids = encodePrompt(target, prompt, options);
+  if (ids.length === 0) {
+    throw new OutriderError("a prompt of at least one token", "none", "write a longer prompt");
+  }
   const { found, last } = await readPrompt(target.model, ids);
   const probs = softmax(last);
   const top = largest(last, options.top).map((id) => ({

@@ -1,0 +1,52 @@
+/** The help of every command names every flag that was agreed on, each with an explanation. */
+import { assert, assertEquals } from "@std/assert";
+import { inPairs, runCommand } from "./run_command.ts";
+
+const DEVICE = ["backend", "threads", "json", "help"];
+const DECODING = [
+  "draft",
+  "gamma",
+  "verify",
+  "max-tokens",
+  "temperature",
+  "top-k",
+  "top-p",
+  "min-p",
+]
+  .concat("repetition-penalty", "stop", "seed");
+const TRAINING = ["data", "steps", "rows", "rate", "save-every", "out", "seed"];
+
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  generate: ["target", "dtype", "prompt", "prompt-file", "system", "raw", ...DECODING, ...DEVICE],
+  logits: ["target", "dtype", "prompt", "prompt-file", "system", "raw", "top", ...DEVICE],
+  chat: ["target", "dtype", "system", "prompt", ...DECODING, ...DEVICE],
+  pretrain: ["target", "layers", "width", ...TRAINING, ...DEVICE],
+  distill: ["target", "dtype", "prompts", "count", "temperatures", "top-p", "max-tokens"]
+    .concat("max-prompt", "sequences", "out", "seed", ...DEVICE),
+  finetune: ["target", "dtype", "draft", "set", "loss", "loss-temperature", "mix"]
+    .concat(TRAINING, DEVICE),
+  evaluate: ["target", "dtype", "draft", "prompts", "count", "gamma", "max-tokens", "verify"]
+    .concat(
+      "temperature",
+      "top-k",
+      "top-p",
+      "min-p",
+      "repetition-penalty",
+      "seed",
+      "out",
+      ...DEVICE,
+    ),
+};
+
+Deno.test("--help of every command exits with 0 and explains every flag", () =>
+  inPairs(Object.entries(FLAGS), async ([name, flags]) => {
+    const { code, stdout, stderr } = await runCommand(name, ["--help"]);
+    assertEquals([code, stderr], [0, ""]);
+    assert(stdout.startsWith(`Usage: deno task ${name} [flags]\n`), stdout);
+    const entries = stdout.matchAll(/^ {2}--([a-z-]+)(?: \S+)?(?: {2,}|\n {20,})(\S.+)$/gm);
+    const explained = Array.from(entries, ([, flag]) => flag);
+    assertEquals(explained.toSorted(), flags.toSorted(), name);
+    assert(stdout.includes(`Examples:\n  deno task ${name} `), "there is an example");
+    const wide = stdout.split("\n").filter((line) => line.length > 160);
+    assertEquals(wide, [], "no line is too wide to read");
+  }));
