@@ -7,47 +7,65 @@ import type { PackedType } from "../core/dtype.ts";
 import { OutriderError } from "../core/errors.ts";
 import { type HostTensor, hostTensor, packedHostTensor } from "../core/host_tensor.ts";
 import { packBlocks, packMatrix } from "../core/pack.ts";
+import { PACKED_LAYOUT } from "../core/packed.ts";
 import { buildLlama, type LlamaParameters } from "../nn/llama_parameters.ts";
 import type { ModelFile, ModelTensor } from "./model_file.ts";
 import type { TensorFormat } from "./quantization.ts";
 
 /**
- * How matrices are kept: `f32`, `f16`, `q8` and `q4` convert, `keep` holds the file's own values
- * without rounding them again. Arithmetic is f32 in every case.
+ * How matrices are kept, and how products with them are computed.
+ *
+ * - `f32`, `f16`: converted; arithmetic in f32.
+ * - `keep`: the file's own values, not rounded again, in the file's own size where there is a packed
+ *   type for it and in f32 where there is none; arithmetic in f32, so results have the bits of `f32`.
+ * - `q8`: 8-bit blocks; products in integers, which is fastest. Blocks that the file holds stay.
+ * - `q4`: 4-bit blocks likewise; a matrix that the file holds in 8-bit or 4-bit blocks stays as it is.
  */
 export type WeightType = "f32" | "f16" | "q8" | "q4" | "keep";
 
 /** The weight types, for command-line choices. */
 export const WEIGHT_TYPES: readonly WeightType[] = ["f32", "f16", "q8", "q4", "keep"];
 
-const PACKED: { readonly [type in Exclude<WeightType, "keep">]: PackedType } = {
-  f32: "packed_f32",
-  f16: "packed_f16",
-  q8: "integer_q8_0",
-  q4: "integer_q4_0",
-};
+/** Packed types by the stored format whose values they hold exactly. */
+type ExactTypes = Readonly<Partial<Record<TensorFormat, PackedType>>>;
 
-/** The packed type that holds a stored format's values exactly. */
-const EXACT: Readonly<Partial<Record<TensorFormat, PackedType>>> = {
-  F16: "packed_f16",
-  Q8_0: "packed_q8_0",
-  Q4_0: "packed_q4_0",
-  Q4_1: "packed_q4_1",
+/** Which packed type a matrix gets. */
+interface Choice {
+  /** For formats whose blocks are taken over as they are. */
+  readonly exact: ExactTypes;
+  /** For all other formats. */
+  readonly otherwise: PackedType;
+}
+
+const CHOICES: { readonly [type in WeightType]: Choice } = {
+  f32: { exact: {}, otherwise: "packed_f32" },
+  f16: { exact: { F16: "packed_f16" }, otherwise: "packed_f16" },
+  keep: {
+    exact: { F16: "packed_f16", Q8_0: "packed_q8_0", Q4_0: "packed_q4_0", Q4_1: "packed_q4_1" },
+    otherwise: "packed_f32",
+  },
+  q8: { exact: { Q8_0: "integer_q8_0" }, otherwise: "integer_q8_0" },
+  q4: {
+    exact: { Q8_0: "integer_q8_0", Q4_0: "integer_q4_0", Q4_1: "integer_q4_1" },
+    otherwise: "integer_q4_1",
+  },
 };
 
 /** Blocks hold 32 columns; a matrix of other widths is kept in f32. */
 function fitting(type: PackedType, columns: number): PackedType {
-  const blocked = type !== "packed_f32" && type !== "packed_f16";
-  return blocked && columns % 32 !== 0 ? "packed_f32" : type;
+  return columns % PACKED_LAYOUT[type].columns === 0 ? type : "packed_f32";
 }
 
 async function loadMatrix(tensor: ModelTensor, type: WeightType): Promise<HostTensor> {
   const [rows, columns] = tensor.shape;
-  const exact = EXACT[tensor.format];
-  const wanted = type === "keep" ? exact ?? "packed_f32" : fitting(PACKED[type], columns);
-  const bytes = wanted === exact
-    ? packBlocks(wanted, rows, columns, await tensor.readBytes())
-    : packMatrix(wanted, rows, columns, await tensor.readFloat32());
+  const { exact, otherwise } = CHOICES[type];
+  const kept = exact[tensor.format];
+  if (kept !== undefined) {
+    const bytes = packBlocks(kept, rows, columns, await tensor.readBytes());
+    return packedHostTensor(kept, tensor.shape, bytes);
+  }
+  const wanted = fitting(otherwise, columns);
+  const bytes = packMatrix(wanted, rows, columns, await tensor.readFloat32());
   return packedHostTensor(wanted, tensor.shape, bytes);
 }
 

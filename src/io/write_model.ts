@@ -12,6 +12,7 @@ import { checkConfig } from "./model_config.ts";
 import { TENSOR_FORMATS, type WritableFormat } from "./quantization.ts";
 import { reorderRopeRows } from "./rope_rows.ts";
 import { ggufNames, weightShapes } from "./tensor_names.ts";
+import { tokenizerMetadata } from "./tokenizer_metadata.ts";
 
 /** A model to be written. */
 export interface ModelContent {
@@ -91,6 +92,8 @@ export async function writeGgufModel(path: string, content: ModelContent): Promi
   for (const [weight, shape] of weightShapes(config)) {
     tensors.push(await encodeWeight(weight, fileNames.get(weight) ?? weight, shape, content));
   }
-  const metadata = new Map([...configMetadata(name, config), ...notes, ...tokenizer]);
+  // A target's whole metadata may be passed; its sizes must not replace the model's own.
+  const spoken = tokenizerMetadata(tokenizer);
+  const metadata = new Map([...configMetadata(name, config), ...notes, ...spoken]);
   await writeGguf(path, { metadata, tensors });
 }
