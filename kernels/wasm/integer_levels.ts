@@ -34,12 +34,12 @@ function every(builder: FunctionBuilder, byte: number): V128 {
 export function eachLevelGroup(
   builder: FunctionBuilder,
   type: IntegerType,
-  block: Local<"i32">,
+  block: { readonly pointer: Local<"i32">; readonly offset: number },
   quarter: number,
   visit: (levels: V128, group: number) => void,
 ): void {
-  const first = integerHeaderBytes(type) + quarter * VECTOR_BYTES;
-  const load = (group: number): V128 => v128.load(at(block, first + group * GROUP_BYTES));
+  const first = block.offset + integerHeaderBytes(type) + quarter * VECTOR_BYTES;
+  const load = (group: number): V128 => v128.load(at(block.pointer, first + group * GROUP_BYTES));
   if (type === "integer_q8_0") {
     for (let group = 0; group < BLOCK_GROUPS; group++) visit(load(group), group);
     return;

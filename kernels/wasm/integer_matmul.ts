@@ -31,6 +31,8 @@ type V128 = Expression<"v128">;
 /** Rows that share one pass over a panel: more would not keep their sums in registers. */
 const TILE_ROWS = 4;
 const QUARTERS = PANEL_ROWS / LANES;
+/** Panels that a single row reads in turns: memory gives more from several places than from one. */
+const STREAMS = 4;
 /** Bits of a digit, and of the offset that makes activations positive. */
 const DIGIT_BITS = 7;
 const OFFSET_BITS = 13;
@@ -57,14 +59,26 @@ interface IntegerTile {
   readonly type: IntegerType;
   readonly k: number;
   readonly rows: number;
+  /** Neighbouring panels that are read in turns. */
+  readonly panels: number;
   readonly weights: Local<"i32">;
   /** At the first row's high digits, and at its scales. */
   readonly digits: Local<"i32">;
   readonly scales: Local<"i32">;
 }
 
-/** The integer sums of one quarter of a block, one per row of the tile. */
-function blockSums(frame: KernelFrame, tile: IntegerTile, quarter: number): V128[] {
+/** Bytes of one panel. */
+function integerPanelBytes({ type, k }: Pick<IntegerTile, "type" | "k">): number {
+  return k / BLOCK_COLUMNS * PACKED_LAYOUT[type].bytes;
+}
+
+/** The integer sums of one quarter of a panel's block, one per row of the tile. */
+function blockSums(
+  frame: KernelFrame,
+  tile: IntegerTile,
+  panel: number,
+  quarter: number,
+): V128[] {
   const { builder, features } = frame;
   const { k, digits } = tile;
   const rowBytes = quantizedRowBytes(k);
@@ -74,7 +88,8 @@ function blockSums(frame: KernelFrame, tile: IntegerTile, quarter: number): V128
   const high = numbers.map(() => builder.local(zero));
   const low = numbers.map(() => builder.local(zero));
   const plain = builder.local(zero);
-  eachLevelGroup(builder, tile.type, tile.weights, quarter, (vector, group) => {
+  const block = { pointer: tile.weights, offset: panel * integerPanelBytes(tile) };
+  eachLevelGroup(builder, tile.type, block, quarter, (vector, group) => {
     const levels = builder.local(vector);
     builder.assign(plain, dot(builder, features, levels, ones, plain));
     for (const row of numbers) {
@@ -100,19 +115,22 @@ function tileSums(frame: KernelFrame, tile: IntegerTile): Local<"v128">[][] {
   const zero = builder.constant(f32x4.constant(0));
   const sums = Array.from(
     { length: rows },
-    () => Array.from({ length: QUARTERS }, () => builder.local(zero)),
+    () => Array.from({ length: tile.panels * QUARTERS }, () => builder.local(zero)),
   );
   builder.repeat(blocks, () => {
-    for (let quarter = 0; quarter < QUARTERS; quarter++) {
-      const integers = blockSums(frame, tile, quarter);
-      const scale = builder.local(v128.load(at(weights, quarter * VECTOR_BYTES)));
+    for (let place = 0; place < tile.panels * QUARTERS; place++) {
+      const panel = Math.floor(place / QUARTERS);
+      const quarter = place % QUARTERS;
+      const first = panel * integerPanelBytes(tile) + quarter * VECTOR_BYTES;
+      const integers = blockSums(frame, tile, panel, quarter);
+      const scale = builder.local(v128.load(at(weights, first)));
       integers.forEach((sum, row) => {
         const activation = v128.load32Splat(at(scales, row * rowBytes));
         const factor = f32x4.mul(scale, activation);
-        const target = sums[row][quarter];
+        const target = sums[row][place];
         builder.assign(target, multiplyAdd(features, f32x4.convertI32(sum), factor, target));
         if (type !== "integer_q4_1") return;
-        const minimum = v128.load(at(weights, PANEL_BYTES + quarter * VECTOR_BYTES));
+        const minimum = v128.load(at(weights, first + PANEL_BYTES));
         const total = v128.load32Splat(at(scales, row * rowBytes + blocks * LANE_BYTES));
         builder.assign(target, multiplyAdd(features, minimum, total, target));
       });
@@ -129,7 +147,7 @@ function tileCode(
   frame: KernelFrame,
   spec: PackedMatmulSpec,
   type: IntegerType,
-  rows: number,
+  sizes: { readonly rows: number; readonly panels: number },
   pointers: {
     readonly panel: Local<"i32">;
     readonly x: Local<"i32">;
@@ -141,18 +159,18 @@ function tileCode(
   const sums = tileSums(frame, {
     type,
     k: spec.k,
-    rows,
+    ...sizes,
     weights: builder.local(pointers.panel),
     digits: builder.local(pointers.x),
     scales: builder.local(i32.add(pointers.x, i32.constant(2 * spec.k))),
   });
   for (const row of sums) {
-    row.forEach((sum, quarter) =>
-      builder.emit(v128.store(at(pointers.out, quarter * VECTOR_BYTES), sum))
+    row.forEach((sum, place) =>
+      builder.emit(v128.store(at(pointers.out, place * VECTOR_BYTES), sum))
     );
     builder.advance(pointers.out, pointers.outRowBytes);
   }
-  builder.advance(pointers.x, rows * quantizedRowBytes(spec.k));
+  builder.advance(pointers.x, sizes.rows * quantizedRowBytes(spec.k));
 }
 
 /** Generates the kernel of a product with integer weights; x is what `quantize` wrote. */
@@ -163,13 +181,15 @@ export function integerMatmulKernel(
 ): Kernel {
   const { m, n, k } = spec;
   const edge = n % PANEL_ROWS;
-  const panels = m === 0 ? 0 : Math.ceil(n / PANEL_ROWS);
-  const panelBytes = k / BLOCK_COLUMNS * PACKED_LAYOUT[type].bytes;
-  const axes = [{ size: panels, steps: [panelBytes, PANEL_BYTES] }];
+  const all = m === 0 ? 0 : Math.ceil(n / PANEL_ROWS);
+  const together = m === 1 && edge === 0 && all % STREAMS === 0 ? STREAMS : 1;
+  const panels = all / together;
+  const panelBytes = together * integerPanelBytes({ type, k });
+  const axes = [{ size: panels, steps: [panelBytes, together * PANEL_BYTES] }];
   const shape = {
     args: 3,
     units: panels,
-    unitCost: (2 * m + 1) * Math.max(1, k),
+    unitCost: together * (2 * m + 1) * Math.max(1, k),
     scratchBytes: edge === 0 ? 0 : m * PANEL_BYTES,
   };
   return assembleKernel(features, shape, (frame) => {
@@ -187,9 +207,10 @@ export function integerMatmulKernel(
       const pointers = { panel, x, out, outRowBytes: builder.local(rowBytes) };
       builder.repeat(
         Math.floor(m / TILE_ROWS),
-        () => tileCode(frame, spec, type, TILE_ROWS, pointers),
+        () => tileCode(frame, spec, type, { rows: TILE_ROWS, panels: together }, pointers),
       );
-      if (m % TILE_ROWS > 0) tileCode(frame, spec, type, m % TILE_ROWS, pointers);
+      const rest = { rows: m % TILE_ROWS, panels: together };
+      if (rest.rows > 0) tileCode(frame, spec, type, rest, pointers);
       if (edge > 0) {
         builder.when(isEdge, () => copyEdge(builder, scratch, column, n * LANE_BYTES, m, edge));
       }
