@@ -26,7 +26,7 @@ await runCommand({
   summary: "Writes one text with a target model, plain or with a draft running ahead.",
   flags,
   examples: [
-    'deno task generate --target embedded --prompt "What is 7 plus 5?"',
+    'deno task generate --target embedded --prompt "What is 45 plus 21?"',
     'deno task generate --target smollm2 --draft lookup --prompt "Why is the sky blue?"',
   ],
 }, async (options, context) => {

@@ -179,8 +179,8 @@ function runKernel(spec: KernelSpec, args: readonly Bytes[], target: Bytes): voi
       return;
     }
     case "quantize": {
-      const bytes = quantizeRows(elements(args[0], "f32"), spec.m, spec.k);
-      target.set(bytes);
+      const x = Float32Array.from(elements(args[0], "f32"));
+      target.set(quantizeRows(x, spec.m, spec.k));
       return;
     }
     case "dequantize":
