@@ -33,7 +33,7 @@ export const ALLOWED: Readonly<Record<string, Allowance>> = {
   data: { modules: ["core"], files: ERRORS_AND_RANDOM, packages: ["node:stream", "node:zlib"] },
   io: {
     modules: ["core", "nn"],
-    packages: ["@huggingface/hub", "@huggingface/jinja", "@huggingface/tokenizers", "node:crypto"],
+    packages: ["@huggingface/hub", "@huggingface/jinja", "node:crypto"],
   },
   decode: { modules: ["core", "nn", "runtime"] },
   train: { modules: ["core", "nn", "optim", "losses", "runtime", "data", "io", "decode"] },
