@@ -174,9 +174,10 @@ async function contest(
 }
 
 await runCommand({
-  name: "demo",
+  name: "deno task demo",
   summary: "Trains a draft for the embedded chat model by the three stages and decodes with it.",
   flags,
+  examples: ["deno task demo", "deno task demo --loss kld --prompts 20"],
 }, async (options, context) => {
   const started = performance.now();
   const { device } = openDevice(options);

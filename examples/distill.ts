@@ -75,8 +75,8 @@ await runCommand({
   flags,
   examples: ["deno task distill --target embedded --count 1000 --out out/distill"],
 }, async (options, context) => {
-  await makeFolder(options.out);
   const { device } = openDevice(options);
+  await makeFolder(options.out);
   const { file, parameters } = await loadModel(device, options.target, options.dtype, context);
   const { count, seed, maxPrompt, maxTokens } = options;
   const messages = await openPrompts(options.prompts, { seed, count });
@@ -98,7 +98,7 @@ await runCommand({
   const bar = context.progress({
     label: "distill",
     unit: "answers",
-    total: prompts.length,
+    total: Math.max(prompts.length, done),
     startedAt: done,
   });
   let tokens = 0;

@@ -21,7 +21,7 @@ import { makeFolder } from "./common/recipe.ts";
 const { verify, temperature, topK, topP, minP, repetitionPenalty, seed } = decodingFlags;
 const flags = {
   ...targetFlags,
-  draft: texts({ placeholder: "MODEL|lookup", help: "a draft to compare" }),
+  draft: texts({ placeholder: "MODEL|lookup", help: "a draft to compare; at least one" }),
   prompts: text({
     placeholder: "NAME|FILES",
     default: "language",
@@ -76,8 +76,8 @@ await runCommand({
   if (options.draft.length === 0 || options.draft.includes("none")) {
     throw new OutriderError("one or more --draft MODEL", "none", "name drafts, or --draft lookup");
   }
-  if (options.out !== undefined) await makeFolder(options.out);
   const { device } = openDevice(options);
+  if (options.out !== undefined) await makeFolder(options.out);
   const target = await loadModel(device, options.target, options.dtype, context);
   const { model } = target;
   const contestants: Contestant[] = [];
@@ -108,13 +108,13 @@ await runCommand({
   });
   bar.finish();
   const table = contestTable(rows, options.temperature === 0 ? "greedy" : "sampled");
-  context.print(`${table}\n`);
+  context.print(table);
   device.close();
   const { gamma, dtype } = options;
   const report = { target: options.target, gamma, temperature: options.temperature, dtype, rows };
   if (options.out !== undefined) {
     await writeTextAtomically(`${options.out}/report.json`, `${JSON.stringify(report, null, 2)}\n`);
-    await writeTextAtomically(`${options.out}/report.md`, "```\n" + table + "\n```\n");
+    await writeTextAtomically(`${options.out}/report.md`, "```\n" + table + "```\n");
   }
   return report;
 });

@@ -72,10 +72,10 @@ await runCommand({
     "--set out/distill/set.jsonl --out out/finetune",
   ],
 }, async (options, context) => {
+  const { device } = openDevice(options);
   await makeFolder(options.out);
   const file = await openModel(await findModel(options.draft, context.progress));
   const entries = await readDistillationSet(options.set, file.config.vocabulary);
-  const { device } = openDevice(options);
   const target = await loadModel(device, options.target, options.dtype, context);
   checkTokenizers(target.file, file);
   const mixed = options.mix === 0 ? undefined : {

@@ -27,10 +27,14 @@ const flags = {
   data: text({
     placeholder: "NAME|FILES",
     default: "language",
-    help: "text to learn: language (the built-in one) or .txt, .jsonl, .gz files with commas",
+    help:
+      "text to learn: language (the built-in one), or .txt, .jsonl and .gz files, separated by commas",
   }),
   layers: integerOr({ ...size, help: "layers of the draft; auto is 1" }),
-  width: integerOr({ ...size, help: "width of the draft; auto gives 1.64 % of the target's size" }),
+  width: integerOr({
+    ...size,
+    help: "width of the draft; auto gives about 1.64 % of the target's size",
+  }),
   ...trainingFlags,
   ...stageFlags,
   ...deviceFlags,
@@ -44,6 +48,7 @@ await runCommand({
   flags,
   examples: ["deno task pretrain --target embedded --out out/pretrain"],
 }, async (options, context) => {
+  const { device } = openDevice(options);
   await makeFolder(options.out);
   const file = await openModel(await findModel(options.target, context.progress));
   const corpus = await openCorpus(options.data, codecOf(file), {
@@ -55,7 +60,6 @@ await runCommand({
   const parameters = parameterCount(config);
   const share = parameters / parameterCount(file.config);
   context.log(`a draft of ${parameters} parameters, ${(100 * share).toFixed(2)} % of the target\n`);
-  const { device } = openDevice(options);
   const reporter = await stepReporter(context, "pretrain", options);
   const result = await pretrainDraft({
     device,

@@ -14,14 +14,14 @@ export const deviceFlags = {
   backend: choice({
     of: ["auto", "wasm", "reference", "webgpu"],
     default: "auto",
-    help: "where to compute; reference is slow and the specification",
+    help: "where to compute: auto is wasm, reference is plain and slow, webgpu is to come",
   }),
   threads: integerOr({
     word: "auto",
     default: "auto",
     minimum: 1,
     maximum: 64,
-    help: "threads of the wasm backend",
+    help: "threads of the wasm backend; auto is 1",
   }),
 };
 

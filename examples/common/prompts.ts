@@ -11,8 +11,11 @@ import type { LoadedModel } from "./models.ts";
 /** Flags that say what to answer. */
 export const promptFlags = {
   prompt: optionalText({ help: "what to answer" }),
-  promptFile: optionalText({ placeholder: "FILE", help: "a file with what to answer" }),
-  system: text({ default: "", help: "a system prompt" }),
+  promptFile: optionalText({
+    placeholder: "FILE",
+    help: "a file with what to answer, in place of --prompt",
+  }),
+  system: text({ default: "", help: "a system prompt; --raw leaves it out" }),
   raw: toggle({ help: "continue the prompt as it is, without the chat template" }),
 };
 
