@@ -112,7 +112,7 @@ export function startProgress(
   const { errorIsTerminal, columns, now, writeError } = effects;
   const { label, unit, total, startedAt = 0 } = work;
   const start = now();
-  let shown = { at: -Infinity, quarter: 0, line: "" };
+  let shown = { at: -Infinity, quarter: 0, done: -1, note: "" };
   let current = { done: startedAt, note: "" };
 
   const line = (): string => {
@@ -122,12 +122,11 @@ export function startProgress(
   const draw = (): void => {
     const text = line().slice(0, Math.max(1, columns - 1));
     writeError(`\r${text}\x1b[K`);
-    shown = { at: now(), quarter: 0, line: text };
+    shown = { at: now(), quarter: 0, ...current };
   };
   const print = (): void => {
-    const text = line();
-    if (text !== shown.line) writeError(`${text}\n`);
-    shown = { at: now(), quarter: quarterOf(current.done, total), line: text };
+    writeError(`${line()}\n`);
+    shown = { at: now(), quarter: quarterOf(current.done, total), ...current };
   };
   return {
     update: (done, note = "") => {
@@ -143,7 +142,7 @@ export function startProgress(
       if (errorIsTerminal) {
         draw();
         writeError("\n");
-      } else print();
+      } else if (shown.done !== current.done || shown.note !== current.note) print();
     },
   };
 }
