@@ -60,7 +60,8 @@ export interface TrainLoopResult<Optimizer> {
  *
  * The state is released where anything throws.
  *
- * @throws OutriderError where the loss is not a number; the last checkpoint stands
+ * @throws OutriderError where the loss, or another metric but `gradientNorm`, is not finite; the
+ * last checkpoint stands
  * @example
  * ```ts
  * import { keyOf } from "@outrider/outrider";
@@ -136,11 +137,17 @@ async function takeScalars(
   return found;
 }
 
+/**
+ * Losses made of comparisons stay finite where the target is not a number, so every metric is
+ * checked. The norm of the gradients is not: the optimiser decides what becomes of such a step.
+ */
 function refuseNaN(metrics: Readonly<Record<string, number>>, step: number): void {
-  if (Number.isFinite(metrics.loss)) return;
+  const names = ["loss", ...Object.keys(metrics)].filter((name) => name !== "gradientNorm");
+  const broken = names.find((name) => !Number.isFinite(metrics[name]));
+  if (broken === undefined) return;
   throw new OutriderError(
-    "a finite loss",
-    `${metrics.loss} in step ${step}`,
-    "check the data, or lower the learning rate and start in another folder",
+    `a finite ${broken}`,
+    `${metrics[broken]} in step ${step}`,
+    "check the data and the target, or lower the learning rate and start in another folder",
   );
 }
