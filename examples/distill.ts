@@ -90,6 +90,10 @@ await runCommand({
       "raise --max-prompt or name other prompts",
     );
   }
+  const leftOut = all.length - prompts.length;
+  if (leftOut > 0) {
+    context.log(`leaves out ${leftOut} of ${all.length} prompts, longer than ${most} tokens\n`);
+  }
   const path = `${options.out}/set.jsonl`;
   const writer = await openDistillationWriter(path);
   const done = writer.count();
@@ -133,6 +137,6 @@ await runCommand({
     set: path,
     answers: writer.count(),
     newTokens: tokens,
-    leftOut: all.length - prompts.length,
+    leftOut,
   };
 });
