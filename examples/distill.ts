@@ -99,6 +99,7 @@ await runCommand({
   const done = writer.count();
   const kept = await readDistillationSet(path, file.config.vocabulary);
   checkResumed(path, kept, prompts, options);
+  if (done > 0) context.log(`goes on after ${done} answers\n`);
   const bar = context.progress({
     label: "distill",
     unit: "answers",

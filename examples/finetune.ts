@@ -85,7 +85,7 @@ await runCommand({
     }),
     share: options.mix,
   };
-  const reporter = await stepReporter(context, `finetune ${options.loss}`, options);
+  const reporter = stepReporter(context, `finetune ${options.loss}`, options);
   const result = await finetuneDraft({
     device,
     config: file.config,
@@ -105,7 +105,7 @@ await runCommand({
     onStep: reporter.onStep,
     signal: context.signal,
   });
-  reporter.finish();
+  reporter.finish(result.step);
   const draft = `${options.out}/draft.gguf`;
   await writeDraft(draft, `draft finetuned with ${options.loss}`, target.file, file.config, result);
   device.close();

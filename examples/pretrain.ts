@@ -60,7 +60,7 @@ await runCommand({
   const parameters = parameterCount(config);
   const share = parameters / parameterCount(file.config);
   context.log(`a draft of ${parameters} parameters, ${(100 * share).toFixed(2)} % of the target\n`);
-  const reporter = await stepReporter(context, "pretrain", options);
+  const reporter = stepReporter(context, "pretrain", options);
   const result = await pretrainDraft({
     device,
     config,
@@ -75,7 +75,7 @@ await runCommand({
     onStep: reporter.onStep,
     signal: context.signal,
   });
-  reporter.finish();
+  reporter.finish(result.step);
   const draft = `${options.out}/draft.gguf`;
   await writeDraft(draft, "pretrained draft", file, config, result);
   device.close();

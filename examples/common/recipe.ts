@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { type CommandContext, integer, number, requiredText, toggle } from "@outrider/outrider/cli";
+import {
+  type CommandContext,
+  integer,
+  number,
+  type Progress,
+  requiredText,
+  toggle,
+} from "@outrider/outrider/cli";
 import type { DocumentCodec } from "@outrider/outrider/data";
 import { type ModelFile, renderChat, type Tokenizer, writeGgufModel } from "@outrider/outrider/io";
 import type { LlamaConfig } from "@outrider/outrider/nn";
@@ -73,25 +80,47 @@ function namesOf({ bos, eos, tokenText }: Tokenizer): { bosToken: string; eosTok
   };
 }
 
-/** A progress bar for training steps, and the notices as JSON lines beside the checkpoint. */
-export async function stepReporter(
-  context: CommandContext,
+/** Reports of training steps: a progress bar, and JSON lines beside the checkpoint. */
+export interface StepReporter {
+  readonly onStep: (notice: StepNotice) => void;
+  /** Ends the bar; a run that had been finished before shows so. */
+  readonly finish: (step: number) => void;
+}
+
+/** Starts reporting with the first step, which need not be step 1: a run may go on. */
+export function stepReporter(
+  context: Pick<CommandContext, "progress" | "log">,
   label: string,
   { steps, out }: { readonly steps: number; readonly out: string },
-): Promise<{ onStep: (notice: StepNotice) => void; finish: () => void }> {
-  const bar = context.progress({ label, unit: "steps", total: steps });
-  const log = await Deno.open(`${out}/metrics.jsonl`, { append: true, create: true });
-  const encoder = new TextEncoder();
+): StepReporter {
+  const path = `${out}/metrics.jsonl`;
+  let bar: Progress | undefined;
+  const start = (step: number): Progress =>
+    context.progress({ label, unit: "steps", total: steps, startedAt: step });
   return {
     onStep: ({ step, metrics, seconds, tokens }) => {
-      log.writeSync(encoder.encode(`${JSON.stringify({ step, seconds, tokens, ...metrics })}\n`));
+      if (bar === undefined) {
+        keepLinesBefore(path, step);
+        if (step > 1) context.log(`goes on after step ${step - 1}\n`);
+      }
+      bar ??= start(step);
+      const line = JSON.stringify({ step, seconds, tokens, ...metrics });
+      Deno.writeTextFileSync(path, `${line}\n`, { append: true });
       bar.update(step, noteOf(metrics));
     },
-    finish: () => {
-      bar.finish();
-      log.close();
-    },
+    finish: (step) => (bar ?? start(step)).finish(),
   };
+}
+
+/** Drops what a killed run had logged after its last checkpoint: these steps run again. */
+function keepLinesBefore(path: string, step: number): void {
+  Deno.writeTextFileSync(path, "", { append: true });
+  const lines = Deno.readTextFileSync(path).split("\n");
+  const kept = lines.filter((line) => {
+    const [, logged] = line.match(/^\{"step":(\d+),.*\}$/) ?? [];
+    return logged !== undefined && Number(logged) < step;
+  });
+  Deno.writeTextFileSync(path, kept.map((line) => `${line}\n`).join(""));
 }
 
 /** The metrics that a progress bar has room for. */

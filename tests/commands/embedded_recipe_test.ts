@@ -103,6 +103,7 @@ Deno.test("a killed distill goes on to the same set, whichever signal ended it",
     await Deno.writeTextFile(set, '{"prompt":[1,2', { append: true });
     const resumed = await runCommand("distill", stage("cut").args);
     assertEquals(resumed.code, 0, resumed.stderr);
+    assert(/^goes on after \d+ answers$/m.test(resumed.stderr), resumed.stderr);
     const whole = await jsonOf<{ answers: number; leftOut: number }>(
       "distill",
       stage("whole").args,
@@ -133,12 +134,20 @@ Deno.test("a killed pretrain and finetune go on to the same draft", () =>
       }));
       const complete = await runCommand(name, whole.args);
       assertEquals(complete.code, 0, complete.stderr);
-      assert(await killed(cut, `${folder}/${name}-cut/metrics.jsonl`, 5, "SIGKILL"), "killed");
+      const log = `${folder}/${name}-cut/metrics.jsonl`;
+      assert(await killed(cut, log, 5, "SIGKILL"), "killed before its end");
       const resumed = await runCommand(name, cut.args);
       assertEquals(resumed.code, 0, resumed.stderr);
+      assert(/^goes on after step \d+$/m.test(resumed.stderr), resumed.stderr);
       const [a, b] = await Promise.all(
         outs.map((out) => Deno.readFile(`${folder}/${name}-${out}/draft.gguf`)),
       );
       assertEquals(a, b, name);
+      const logged = (await Deno.readTextFile(log)).trimEnd().split("\n");
+      const steps = logged.map((line) => JSON.parse(line).step);
+      assertEquals(steps, Array.from({ length: 60 }, (_, i) => i + 1), "each step is logged once");
+      const again = await runCommand(name, cut.args);
+      assertEquals(again.stdout, resumed.stdout, "there is nothing left to do");
+      assert(/ 100% {2}60\/60 steps/.test(again.stderr), again.stderr);
     }
   }));
