@@ -25,16 +25,17 @@ const flags = {
   json: toggle({ help: "print the talk as one JSON object at its end" }),
 };
 
-/** The lines that a person types, until the input ends. */
+/** The lines that a person types, until the input ends or the signal stops the wait for more. */
 async function* typedLines(signal: AbortSignal): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
   const ask = () =>
     Deno.stdin.isTerminal() && Deno.stderr.writeSync(new TextEncoder().encode("> "));
+  const reader = Deno.stdin.readable.getReader();
+  signal.addEventListener("abort", () => void reader.cancel());
   ask();
-  for await (const bytes of Deno.stdin.readable) {
-    if (signal.aborted) return;
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    const lines = (rest + decoder.decode(read.value, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {
       yield line.trim();

@@ -1,5 +1,11 @@
 /** generate, logits and chat on the embedded model: what a user relies on about its texts. */
-import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { keyOf } from "../../src/core/random.ts";
 import {
@@ -19,7 +25,7 @@ import {
 } from "../../src/io/mod.ts";
 import { createDevice, upload } from "../../src/runtime/mod.ts";
 import { withFolder } from "../io/with_folder.ts";
-import { inPairs, jsonOf, runCommand } from "./run_command.ts";
+import { inPairs, jsonOf, runCommand, startCommand } from "./run_command.ts";
 
 const TARGET = ["--target", "embedded"];
 const PROMPT = "What is 45 plus 21?";
@@ -197,4 +203,23 @@ Deno.test("a talk on standard input answers each line with all turns before it i
   assertEquals(drafted.stdout, talk.stdout);
   const silent = await runCommand("chat", TARGET, "");
   assertEquals([silent.code, silent.stdout], [0, ""]);
+});
+
+Deno.test("Ctrl-C ends a talk that waits for the next line", async () => {
+  const child = startCommand("chat", TARGET);
+  const input = child.stdin.getWriter();
+  await input.write(new TextEncoder().encode(`${PROMPT}\n`));
+  let text = "";
+  for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (text.endsWith("\n")) break;
+  }
+  assertEquals(text, `${ANSWER}\n`);
+  child.kill("SIGINT");
+  const stderr = new Response(child.stderr).text();
+  const { code } = await child.status;
+  const remarks = await stderr;
+  assertEquals(code, 130, remarks);
+  assertMatch(remarks, /stopping cleanly/);
+  await input.close().catch(() => {});
 });
