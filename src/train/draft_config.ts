@@ -16,7 +16,7 @@ export interface DraftSizes {
   readonly layers?: number;
   /** Width, a multiple of 8; from the share if left out. */
   readonly width?: number;
-  /** The largest share of the target's parameters; {@link PAPER_SHARE} if left out. */
+  /** The largest share of the target's parameters, above 0 to 1; {@link PAPER_SHARE} if left out. */
   readonly share?: number;
 }
 
@@ -35,12 +35,26 @@ function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig 
   };
 }
 
+/** Refuses sizes that no draft can have; a share without a limit would never be filled. */
+function checkSizes({ layers = 1, width = 8, share = PAPER_SHARE }: DraftSizes): void {
+  if (!Number.isSafeInteger(layers) || layers < 1) {
+    throw new OutriderError("a draft of 1 or more layers", `${layers}`, "choose a whole number");
+  }
+  if (!Number.isSafeInteger(width) || width < 8 || width % 8 !== 0) {
+    throw new OutriderError("a draft whose width is a multiple of 8", `${width}`, "round it");
+  }
+  if (!(share > 0 && share <= 1)) {
+    throw new OutriderError("a share above 0 and at most 1", `${share}`, "choose one such as 0.02");
+  }
+}
+
 /**
  * A draft's sizes for a target: the target's vocabulary, context and rotation, and unless told
  * otherwise one layer of the largest width (a multiple of 8) whose size is at most the given share
  * of the target's, or 8 where even that is larger.
  *
- * @throws OutriderError where the width is not a multiple of 8
+ * @throws OutriderError where the width is not a multiple of 8, there is no layer, or the share is
+ * not between 0 and 1
  * @example
  * ```ts
  * import { draftConfig } from "@outrider/outrider/train";
@@ -52,10 +66,8 @@ function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig 
  * ```
  */
 export function draftConfig(target: LlamaConfig, sizes: DraftSizes): LlamaConfig {
+  checkSizes(sizes);
   const layers = sizes.layers ?? 1;
-  if (sizes.width !== undefined && (sizes.width < 8 || sizes.width % 8 !== 0)) {
-    throw new OutriderError("a draft whose width is a multiple of 8", `${sizes.width}`, "round it");
-  }
   if (sizes.width !== undefined) return sized(target, layers, sizes.width);
   const most = parameterCount(target) * (sizes.share ?? PAPER_SHARE);
   let width = 8;
