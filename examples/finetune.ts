@@ -106,8 +106,8 @@ await runCommand({
     signal: context.signal,
   });
   reporter.finish(result.step);
-  const draft = `${options.out}/draft.gguf`;
-  await writeDraft(draft, `draft finetuned with ${options.loss}`, target.file, file.config, result);
+  const name = `draft finetuned with ${options.loss}`;
+  const draft = await writeDraft(options.out, target.file, { name, config: file.config, result });
   device.close();
   context.print(`${draft} after ${result.step} of ${options.steps} steps\n`);
   return { draft, loss: options.loss, steps: result.step, answers: entries.length };

@@ -76,8 +76,7 @@ await runCommand({
     signal: context.signal,
   });
   reporter.finish(result.step);
-  const draft = `${options.out}/draft.gguf`;
-  await writeDraft(draft, "pretrained draft", file, config, result);
+  const draft = await writeDraft(options.out, file, { name: "pretrained draft", config, result });
   device.close();
   context.print(`${draft} after ${result.step} of ${options.steps} steps\n`);
   return { draft, parameters, share, steps: result.step };

@@ -12,7 +12,13 @@ import {
   toggle,
 } from "@outrider/outrider/cli";
 import type { DocumentCodec } from "@outrider/outrider/data";
-import { type ModelFile, renderChat, type Tokenizer, writeGgufModel } from "@outrider/outrider/io";
+import {
+  type ModelFile,
+  renderChat,
+  type Tokenizer,
+  writeGgufModel,
+  writeModelFolder,
+} from "@outrider/outrider/io";
 import type { LlamaConfig } from "@outrider/outrider/nn";
 import { type StageResult, type StepNotice, weightReader } from "@outrider/outrider/train";
 import { OutriderError } from "@outrider/outrider";
@@ -130,19 +136,30 @@ export function noteOf({ loss, alpha }: Readonly<Record<string, number>>): strin
   return parts.join("  ");
 }
 
-/** Writes a trained draft as a GGUF file with its target's tokenizer. */
+/** What is written of a trained draft. */
+export interface TrainedDraft {
+  readonly name: string;
+  readonly config: LlamaConfig;
+  readonly result: StageResult;
+}
+
+/**
+ * Writes a trained draft into a folder in the form that its target has: `draft.gguf`, or a Hugging
+ * Face folder `draft` with the target's tokenizer files. Gives the path.
+ */
 export async function writeDraft(
-  path: string,
-  name: string,
+  out: string,
   target: ModelFile,
-  config: LlamaConfig,
-  { parameters }: StageResult,
-): Promise<void> {
-  await writeGgufModel(path, {
-    name,
-    config,
-    tokenizer: target.metadata,
-    readWeight: weightReader(parameters),
-    format: "F16",
-  });
+  { name, config, result }: TrainedDraft,
+): Promise<string> {
+  const readWeight = weightReader(result.parameters);
+  if (target.source === "safetensors") {
+    const path = `${out}/draft`;
+    await writeModelFolder(path, { config, readWeight, like: target.path, format: "F16" });
+    return path;
+  }
+  const path = `${out}/draft.gguf`;
+  const tokenizer = target.metadata;
+  await writeGgufModel(path, { name, config, tokenizer, readWeight, format: "F16" });
+  return path;
 }

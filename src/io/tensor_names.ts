@@ -74,11 +74,24 @@ export function canonicalName(scheme: NamingScheme, name: string): string | unde
  * ```
  */
 export function ggufNames(layers: number): ReadonlyMap<string, string> {
+  return fileNames("gguf", layers, "blk");
+}
+
+/** The Hugging Face name of each of our names, for writing a model of `layers` layers. */
+export function huggingFaceNames(layers: number): ReadonlyMap<string, string> {
+  return fileNames("huggingFace", layers, "model.layers");
+}
+
+function fileNames(
+  scheme: NamingScheme,
+  layers: number,
+  prefix: string,
+): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
-  for (const [file, ours] of Object.entries(OUTER_NAMES.gguf)) names.set(ours, file);
+  for (const [file, ours] of Object.entries(OUTER_NAMES[scheme])) names.set(ours, file);
   for (let i = 0; i < layers; i++) {
-    for (const [file, ours] of Object.entries(LAYER_NAMES.gguf)) {
-      names.set(`layers.${i}.${ours}`, `blk.${i}.${file}`);
+    for (const [file, ours] of Object.entries(LAYER_NAMES[scheme])) {
+      names.set(`layers.${i}.${ours}`, `${prefix}.${i}.${file}`);
     }
   }
   return names;
