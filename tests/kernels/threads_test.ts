@@ -104,6 +104,20 @@ Deno.test("workers that ended for want of work come back", async () => {
   backend.close();
 });
 
+Deno.test("plans with little or no work can run again before the workers have left the last run", async () => {
+  const backend = wasmBackend({ threads: 3 });
+  await untilComplete(backend);
+  for (const count of [0, 1]) {
+    const executable = backend.prepare(countingPlan(count, 1));
+    const [input, output] = [backend.allocate(4 * count), backend.allocate(4 * count)];
+    backend.write(input, bytesOf(new Float32Array(count).fill(2)), 0);
+    for (let round = 0; round < 5000; round++) executable.run([input], [output]);
+    const found = await backend.read(output, 0, 4 * count);
+    assertSameBits(found, new Float32Array(count).fill(3), `${count} elements`);
+  }
+  backend.close();
+});
+
 Deno.test("without shared memory there is one thread, and impossible numbers are refused", () => {
   const backend = wasmBackend({ threads: 2, memory: "unshared" });
   assertEquals(backend.threads, 1);

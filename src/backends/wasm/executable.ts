@@ -124,6 +124,7 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
     }
     checkPorts("inputs", plan.inputPorts.length, inputs.length);
     checkPorts("outputs", plan.outputPorts.length, outputs.length);
+    if (planned.segments.length === 0) return;
     bind(inputs, outputs);
     const scratch = arena.address + bytes;
     const started = { plan: main.record, table, scratch, counters, counterWords: runWords };
