@@ -49,6 +49,7 @@ const flags = {
   answers: integer({
     default: 1000,
     minimum: 1,
+    maximum: 1_000_000,
     help: "answers that the target writes in stage B",
   }),
   finetuneSteps: integer({ default: 150, minimum: 1, help: "steps of stage C, 2,048 tokens each" }),
@@ -58,7 +59,12 @@ const flags = {
     help: "loss of stage C",
   }),
   gamma: integer({ default: 3, minimum: 1, maximum: 64, help: "tokens to draft per step" }),
-  prompts: integer({ default: 10, minimum: 1, help: "held-out prompts to decode" }),
+  prompts: integer({
+    default: 10,
+    minimum: 1,
+    maximum: 100_000,
+    help: "held-out prompts to decode",
+  }),
   seed: integer({ default: 1, help: "decides everything that is drawn" }),
   ...deviceFlags,
   json: toggle({ help: "print one JSON object" }),

@@ -26,7 +26,7 @@ const flags = {
     default: "language",
     help: "what to answer: language, or .jsonl files with instruction or messages",
   }),
-  count: integer({ default: 1000, minimum: 1, help: "most prompts to answer" }),
+  count: integer({ default: 1000, minimum: 1, maximum: 1_000_000, help: "most prompts to answer" }),
   temperatures: numbers({
     default: [0, 0.3, 0.7, 1],
     minimum: 0,

@@ -27,7 +27,7 @@ const flags = {
     default: "language",
     help: "language (prompts that training never showed), or .jsonl files with instructions",
   }),
-  count: integer({ default: 20, minimum: 1, help: "most prompts" }),
+  count: integer({ default: 20, minimum: 1, maximum: 100_000, help: "most prompts" }),
   gamma: integer({ default: 3, minimum: 1, maximum: 64, help: "tokens to draft per step" }),
   maxTokens: integer({ default: 128, minimum: 1, help: "most tokens of an answer" }),
   verify,

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { OutriderError } from "@outrider/outrider";
 import { integerOr, runCommand, text } from "@outrider/outrider/cli";
 import { openCorpus } from "@outrider/outrider/data";
 import { openModel } from "@outrider/outrider/io";
@@ -21,7 +22,7 @@ import {
   writeDraft,
 } from "./common/recipe.ts";
 
-const size = { word: "auto", default: "auto", minimum: 1 } as const;
+const size = { word: "auto", default: "auto", minimum: 1, maximum: 10_000 } as const;
 const flags = {
   target: targetFlags.target,
   data: text({
@@ -59,6 +60,13 @@ await runCommand({
   const config = draftConfig(file.config, { layers: chosen(layers), width: chosen(width) });
   const parameters = parameterCount(config);
   const share = parameters / parameterCount(file.config);
+  if (share >= 1) {
+    throw new OutriderError(
+      `a draft smaller than its target of ${parameterCount(file.config)} parameters`,
+      `one of ${parameters}`,
+      "choose a smaller --width or fewer --layers",
+    );
+  }
   context.log(`a draft of ${parameters} parameters, ${(100 * share).toFixed(2)} % of the target\n`);
   const reporter = stepReporter(context, "pretrain", options);
   const result = await pretrainDraft({

@@ -33,7 +33,7 @@ export const stageFlags = {
 /** Flags of the stages that train. */
 export const trainingFlags = {
   steps: integer({ default: 400, minimum: 1, help: "optimiser steps" }),
-  rows: integer({ default: 2048, minimum: 1, help: "tokens per step" }),
+  rows: integer({ default: 2048, minimum: 1, maximum: 65_536, help: "tokens per step" }),
   rate: number({ default: 0.003, minimum: 0, help: "peak learning rate" }),
   saveEvery: integer({ default: 100, minimum: 1, help: "steps between checkpoints" }),
 };
@@ -101,20 +101,20 @@ export function stepReporter(
 ): StepReporter {
   const path = `${out}/metrics.jsonl`;
   let bar: Progress | undefined;
-  const start = (step: number): Progress =>
-    context.progress({ label, unit: "steps", total: steps, startedAt: step });
+  const start = (step: number, seconds: number): Progress =>
+    context.progress({ label, unit: "steps", total: steps, startedAt: step, seconds });
   return {
     onStep: ({ step, metrics, seconds, tokens }) => {
       if (bar === undefined) {
         keepLinesBefore(path, step);
         if (step > 1) context.log(`goes on after step ${step - 1}\n`);
       }
-      bar ??= start(step);
+      bar ??= start(step - 1, seconds);
       const line = JSON.stringify({ step, seconds, tokens, ...metrics });
       Deno.writeTextFileSync(path, `${line}\n`, { append: true });
       bar.update(step, noteOf(metrics));
     },
-    finish: (step) => (bar ?? start(step)).finish(),
+    finish: (step) => (bar ?? start(step, 0)).finish(),
   };
 }
 

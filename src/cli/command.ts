@@ -22,7 +22,7 @@ export interface CommandContext {
   readonly log: (text: string) => void;
   /** Starts a progress report on standard error. */
   readonly progress: (
-    work: { label: string; unit: string; total?: number; startedAt?: number },
+    work: { label: string; unit: string; total?: number; startedAt?: number; seconds?: number },
   ) => Progress;
 }
 

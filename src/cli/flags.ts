@@ -40,8 +40,8 @@ function last(given: readonly string[]): string | undefined {
   return given[given.length - 1];
 }
 
-function missing(flag: string, placeholder: string): OutriderError {
-  return new OutriderError(`${flag} ${placeholder}`, "no such flag", `add ${flag} ${placeholder}`);
+function missing(flag: string, placeholder: string, found: string): OutriderError {
+  return new OutriderError(`${flag} ${placeholder}`, found, `add ${flag} ${placeholder}`);
 }
 
 /**
@@ -87,7 +87,8 @@ export function requiredText(
     defaultText: "required",
     read: (flag, given) => {
       const value = last(given);
-      if (value === undefined || value === "") throw missing(flag, placeholder);
+      if (value === undefined) throw missing(flag, placeholder, "no such flag");
+      if (value === "") throw missing(flag, placeholder, "an empty text");
       return value;
     },
   };

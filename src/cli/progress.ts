@@ -103,15 +103,16 @@ const LINES_PER_TOTAL = 4;
  * ```
  *
  * @param effects where to draw and what time it is
- * @param work what is done: label, unit, total where known, and where a continued run starts
+ * @param work what is done: label, unit, total where known, where a continued run starts,
+ * and for how many seconds it has been going already
  */
 export function startProgress(
   effects: Pick<CommandEffects, "errorIsTerminal" | "columns" | "now" | "writeError">,
-  work: { label: string; unit: string; total?: number; startedAt?: number },
+  work: { label: string; unit: string; total?: number; startedAt?: number; seconds?: number },
 ): Progress {
   const { errorIsTerminal, columns, now, writeError } = effects;
-  const { label, unit, total, startedAt = 0 } = work;
-  const start = now();
+  const { label, unit, total, startedAt = 0, seconds: before = 0 } = work;
+  const start = now() - 1000 * before;
   let shown = { at: -Infinity, quarter: 0, done: -1, note: "" };
   let current = { done: startedAt, note: "" };
 

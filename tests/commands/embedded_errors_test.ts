@@ -105,7 +105,13 @@ Deno.test("prompts, drafts, sets and folders that do not fit the embedded model 
       ["generate", [...ASK, "--repetition-penalty", "0"], /a repetition penalty above 0/],
       ["generate", [...ASK, "--temperature", "1e300"], /a temperature/],
       ["generate", [...ASK, "--stop", ""], /an empty string/],
+      ["generate", ["--target", "", "--prompt", "Hi"], /--target MODEL, found an empty text/],
       ["logits", [...ASK, "--top", "0"], /--top/],
+      ["pretrain", [...TARGET, "--width", "9000", ...out], /a draft smaller than its target of/],
+      ["pretrain", [...TARGET, "--width", "100000000", ...out], /--width/],
+      ["pretrain", [...TARGET, "--rows", "100000000000", ...out], /from 1 to 65536 for --rows/],
+      ["distill", [...TARGET, "--count", "1000000000000", ...out], /--count/],
+      ["evaluate", [...TARGET, "--draft", "lookup", "--count", "1000000000000"], /--count/],
       ["demo", ["--pretrain-steps", "0"], /--pretrain-steps/],
     ], refused);
   }));
