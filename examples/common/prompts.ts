@@ -30,7 +30,34 @@ export async function promptOf(
       "give one of them",
     );
   }
-  return prompt ?? await Deno.readTextFile(promptFile ?? "");
+  return prompt ?? await readPromptFile(promptFile ?? "");
+}
+
+/** No context is this long; a device file such as /dev/zero never ends. */
+const MOST_PROMPT_BYTES = 2 ** 25;
+
+/** The text of a file, or an error that names it. */
+async function readPromptFile(path: string): Promise<string> {
+  try {
+    return await textOf(await Deno.open(path), path);
+  } catch (error) {
+    if (error instanceof OutriderError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OutriderError(`a prompt in the file ${path}`, reason, "check --prompt-file");
+  }
+}
+
+async function textOf({ readable }: Deno.FsFile, path: string): Promise<string> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for await (const part of readable) {
+    parts.push(part);
+    length += part.length;
+    if (length <= MOST_PROMPT_BYTES) continue;
+    const most = `a prompt of at most ${MOST_PROMPT_BYTES} bytes in ${path}`;
+    throw new OutriderError(most, "more", "shorten it");
+  }
+  return await new Blob(parts).text();
 }
 
 /** The messages that a system prompt begins a conversation with. */

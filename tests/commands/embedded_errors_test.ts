@@ -88,6 +88,7 @@ Deno.test("prompts, drafts, sets and folders that do not fit the embedded model 
     await inPairs<BadInput>([
       ["generate", [...TARGET, "--prompt-file", long], /a prompt of at most 512 tokens/],
       ["generate", [...TARGET, "--prompt-file", long, "--raw"], /a prompt of at most 512 tokens/],
+      ["generate", [...TARGET, "--prompt-file", "/dev/zero"], /a prompt of at most \d+ bytes/],
       ["generate", [...TARGET, "--prompt", words], /a prompt of at most 512 tokens/],
       ["generate", [...TARGET, "--prompt", words, "--draft", "lookup"], /at most 512 tokens/],
       ["logits", [...TARGET, "--prompt", words, "--raw"], /at most 512 tokens/],
