@@ -37,8 +37,11 @@ export interface OpenDevice {
   readonly threads: number;
 }
 
-/** Threads where nobody says: one, which no other process can slow down by holding a core. */
-const AUTOMATIC_THREADS = 1;
+/**
+ * Threads where nobody says: one per core up to four. Work is handed out in small pieces, so that a
+ * core which another process holds slows a run down little.
+ */
+const AUTOMATIC_THREADS = Math.min(4, Math.max(1, navigator.hardwareConcurrency));
 
 /** Opens the device that the flags ask for. */
 export function openDevice({ backend, threads }: DeviceOptions): OpenDevice {
