@@ -66,9 +66,12 @@ export async function loadCheckpoint<State>(
   fresh: State,
   recipe: string,
 ): Promise<Restored<State> | undefined> {
-  if (!await exists(path)) return undefined;
   const arrays: DeviceArray[] = [];
-  const source = await fileSource(path);
+  const source = await openIfThere(path).catch((error) => {
+    releaseTree(fresh);
+    throw error;
+  });
+  if (source === undefined) return undefined;
   try {
     const { metadata, tensors } = await readSafetensors(source);
     const found = metadata.get("recipe") ?? "";
@@ -148,12 +151,12 @@ function withArrays(tree: unknown, arrays: readonly DeviceArray[]): unknown {
   return mapTree(tree, isDeviceArray, () => arrays[next++]);
 }
 
-async function exists(path: string): Promise<boolean> {
+/** The file, or undefined where there is none; what is there but no file is an error. */
+async function openIfThere(path: string): Promise<ByteSource | undefined> {
   try {
     await Deno.stat(path);
-    return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+    if (error instanceof Deno.errors.NotFound) return undefined;
   }
+  return await fileSource(path);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OutriderError } from "../core/errors.ts";
 import { foldIn, keyOf } from "../core/random.ts";
 import type { DistillationEntry } from "../data/distillation_set.ts";
 import { type BatchRequest, generateBatch } from "../decode/generate_batch.ts";
@@ -52,13 +53,27 @@ function warpOf(value: number, mass: number): Warp {
   return mass === 1 ? temperature(value) : chainWarps(temperature(value), topP(mass));
 }
 
+/** Refuses numbers with which no answer would ever be given. */
+function checkCounts({ done, sequences, temperatures }: DistillOptions): void {
+  const expect = (holds: boolean, expected: string, found: number): void => {
+    if (!holds) throw new OutriderError(expected, `${found}`, "choose a whole number");
+  };
+  const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+  expect(isCount(done), "0 or more entries done", done);
+  expect(isCount(sequences) && sequences > 0, "1 or more sequences at work", sequences);
+  expect(temperatures.length > 0, "1 or more temperatures", temperatures.length);
+}
+
 /**
  * The target's responses, in the order of the prompts, so that a run that was killed goes on after
  * the last entry that was kept. A response does not depend on the batch it is written in.
+ *
+ * @throws OutriderError where a prompt does not fit, or an option lets no answer be given
  */
 export async function* distillationEntries(
   options: DistillOptions,
 ): AsyncGenerator<DistillationEntry> {
+  checkCounts(options);
   const { device, target, prompts, temperatures, seed, maximumTokens } = options;
   const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
   const length = Math.min(target.config.contextLength, longest + maximumTokens);

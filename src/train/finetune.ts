@@ -6,7 +6,7 @@
 import type { HostTensor } from "../core/host_tensor.ts";
 import { foldIn, keyOf } from "../core/random.ts";
 import { type Batches, batches, type Corpus } from "../data/packing.ts";
-import { losses, type LossName } from "../losses/registry.ts";
+import { type LossName, lossNamed } from "../losses/registry.ts";
 import { atTemperature } from "../losses/warped.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
@@ -59,7 +59,7 @@ export async function finetuneDraft(options: FinetuneOptions): Promise<StageResu
     device,
     config,
     optimizer: draftOptimizer(options),
-    loss: temperature === 1 ? losses[loss] : atTemperature(losses[loss], temperature),
+    loss: temperature === 1 ? lossNamed(loss) : atTemperature(lossNamed(loss), temperature),
     textWeight: mix?.share ?? 0,
     target,
   });

@@ -61,7 +61,7 @@ export interface TrainLoopResult<Optimizer> {
  * The state is released where anything throws.
  *
  * @throws OutriderError where the loss, or another metric but `gradientNorm`, is not finite; the
- * last checkpoint stands
+ * last checkpoint stands; where `saveEvery` is not 1 or more
  * @example
  * ```ts
  * import { keyOf } from "@outrider/outrider";
@@ -102,6 +102,7 @@ export async function trainLoop<Optimizer>(
   const { trainer, totalSteps, batch, onStep, save, saveEvery, signal } = options;
   let { state, firstStep: step } = options;
   try {
+    checkSaveEvery(saveEvery);
     while (step < totalSteps && signal?.aborted !== true) {
       const started = performance.now();
       const rows = batch(step);
@@ -122,6 +123,12 @@ export async function trainLoop<Optimizer>(
     throw error;
   }
   return { state, step };
+}
+
+/** Zero and numbers that are not whole would never be reached, and a long run never saved. */
+function checkSaveEvery(saveEvery = 1): void {
+  if (Number.isSafeInteger(saveEvery) && saveEvery >= 1) return;
+  throw new OutriderError("1 or more steps between checkpoints", `${saveEvery}`, "raise it");
 }
 
 /** Reads scalars and gives their memory back. */

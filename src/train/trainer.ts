@@ -86,9 +86,11 @@ function trainerOf<Optimizer>(
     init: (parameters) => compiledStart(uploadTree(device, parameters)),
     step: (state, batch) => {
       const rows = uploadTree(device, batch);
-      const made = compiledStep(state, target, rows);
-      releaseTree(rows);
-      return made;
+      try {
+        return compiledStep(state, target, rows);
+      } finally {
+        releaseTree(rows);
+      }
     },
   };
 }
