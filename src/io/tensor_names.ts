@@ -5,6 +5,7 @@
  */
 
 import type { LlamaConfig } from "../nn/llama_config.ts";
+import { buildLlama } from "../nn/llama_parameters.ts";
 
 /** Where a name is used. */
 export type NamingScheme = "gguf" | "huggingFace";
@@ -114,25 +115,7 @@ function fileNames(
  * ```
  */
 export function weightShapes(config: LlamaConfig): ReadonlyMap<string, readonly number[]> {
-  const { width, heads, keyValueHeads, headWidth, feedForwardWidth, vocabulary } = config;
-  const layer: Readonly<Record<string, readonly number[]>> = {
-    attentionNorm: [width],
-    query: [heads * headWidth, width],
-    key: [keyValueHeads * headWidth, width],
-    value: [keyValueHeads * headWidth, width],
-    output: [width, heads * headWidth],
-    feedForwardNorm: [width],
-    gate: [feedForwardWidth, width],
-    up: [feedForwardWidth, width],
-    down: [width, feedForwardWidth],
-  };
-  const shapes = new Map<string, readonly number[]>([
-    ["embedding", [vocabulary, width]],
-    ["finalNorm", [width]],
-  ]);
-  if (!config.tiedEmbeddings) shapes.set("head", [vocabulary, width]);
-  for (let i = 0; i < config.layers; i++) {
-    for (const [name, shape] of Object.entries(layer)) shapes.set(`layers.${i}.${name}`, shape);
-  }
+  const shapes = new Map<string, readonly number[]>();
+  buildLlama(config, ({ name, shape }) => shapes.set(name, shape));
   return shapes;
 }
