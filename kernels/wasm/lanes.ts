@@ -54,6 +54,11 @@ export function scatterLanes(
   }
 }
 
+/** One lane of a vector in all lanes. */
+export function splatLane(value: V128, lane: number): V128 {
+  return v128.shuffle32(value, value, [lane, lane, lane, lane]);
+}
+
 /** Swaps the halves of a vector. */
 export function swapHalves(value: V128): V128 {
   return v128.shuffle32(value, value, [2, 3, 0, 1]);

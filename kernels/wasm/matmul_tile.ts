@@ -13,12 +13,12 @@ import { countExpression } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
-import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
+import { LANE_BYTES, LANES, loadLanes, splatLane, VECTOR_BYTES } from "./lanes.ts";
 
 /** Bytes of one column index k of a panel of f32 values. */
 export const PANEL_BYTES = PANEL_ROWS * LANE_BYTES;
 /** Rows of a full tile: 6 x 8 fills the vector registers. */
-export const TILE_ROWS = 6;
+export const TILE_ROWS = 4;
 /** Up to this height a tile spans a whole panel, above it half a panel. */
 export const WIDE_TILE_ROWS = 3;
 /** Steps of k per turn of the innermost loop. */
@@ -62,9 +62,57 @@ export function depthBlock(k: number): number {
   return k <= LONGEST_RUN ? k : RUN;
 }
 
+/** Adds all steps of k to the sums of a tile. */
+function accumulate(
+  { builder, features }: KernelFrame,
+  product: PanelProduct,
+  sums: readonly (readonly Local<"v128">[])[],
+): void {
+  const { leftRowBytes, leftStepBytes, panelStepBytes, depth } = product;
+  const panel = builder.local(product.panel);
+  const left = builder.local(product.left);
+  const step = (k: number, factorOf: (row: number) => Expression<"v128">): void => {
+    const weights = sums[0].map((_, vector) =>
+      builder.local(v128.load(at(panel, k * panelStepBytes + vector * VECTOR_BYTES)))
+    );
+    sums.forEach((columns, row) => {
+      const factor = builder.local(factorOf(row));
+      columns.forEach((sum, vector) =>
+        builder.assign(sum, multiplyAdd(features, factor, weights[vector], sum))
+      );
+    });
+  };
+  const single = (row: number, k: number): Expression<"v128"> =>
+    v128.load32Splat(at(left, row * leftRowBytes + k * leftStepBytes));
+  const moving = (steps: number) => [
+    { pointer: panel, bytes: steps * panelStepBytes },
+    { pointer: left, bytes: steps * leftStepBytes },
+  ];
+  if (leftStepBytes !== LANE_BYTES) {
+    const isContiguous = leftRowBytes === LANE_BYTES && sums.length > 1;
+    builder.stream(depth, moving(1), UNROLL, (k) => {
+      if (!isContiguous) return step(k, (row) => single(row, k));
+      const groups = Array.from({ length: Math.ceil(sums.length / LANES) }, (_, group) => {
+        const address = at(left, group * VECTOR_BYTES + k * leftStepBytes);
+        return builder.local(loadLanes(address, Math.min(LANES, sums.length - group * LANES)));
+      });
+      step(k, (row) => splatLane(groups[Math.floor(row / LANES)], row % LANES));
+    });
+    return;
+  }
+  const isStatic = typeof depth === "number";
+  const fours = isStatic ? Math.floor(depth / LANES) : i32.shrU(depth, i32.constant(2));
+  builder.stream(fours, moving(LANES), 1, () => {
+    const rows = sums.map((_, row) => builder.local(v128.load(at(left, row * leftRowBytes))));
+    for (let k = 0; k < LANES; k++) step(k, (row) => splatLane(rows[row], k));
+  });
+  const rest = isStatic ? depth % LANES : i32.and(depth, i32.constant(LANES - 1));
+  builder.stream(rest, moving(1), 1, () => step(0, (row) => single(row, 0)));
+}
+
 /** One tile; `vectors` vectors wide. */
 function tile(frame: KernelFrame, product: PanelProduct, rows: number, vectors: number): void {
-  const { builder, features } = frame;
+  const { builder } = frame;
   const rowNumbers = Array.from({ length: rows }, (_, row) => row);
   const columns = Array.from({ length: vectors }, (_, vector) => vector);
   const sums = rowNumbers.map(() => columns.map(() => builder.declare("v128")));
@@ -84,25 +132,7 @@ function tile(frame: KernelFrame, product: PanelProduct, rows: number, vectors: 
         builder.assign(sum, v128.load(at(outRows[row], vector * VECTOR_BYTES)))
       ),
   );
-  const panel = builder.local(product.panel);
-  const left = builder.local(product.left);
-  const pointers = [
-    { pointer: panel, bytes: product.panelStepBytes },
-    { pointer: left, bytes: product.leftStepBytes },
-  ];
-  builder.stream(product.depth, pointers, UNROLL, (step) => {
-    const weights = columns.map((vector) =>
-      builder.local(v128.load(at(panel, step * product.panelStepBytes + vector * VECTOR_BYTES)))
-    );
-    for (const row of rowNumbers) {
-      const address = at(left, row * product.leftRowBytes + step * product.leftStepBytes);
-      const factor = builder.local(v128.load32Splat(address));
-      columns.forEach((vector) => {
-        const sum = sums[row][vector];
-        builder.assign(sum, multiplyAdd(features, factor, weights[vector], sum));
-      });
-    }
-  });
+  accumulate(frame, product, sums);
   each((sum, row, vector) =>
     builder.emit(v128.store(at(outRows[row], vector * VECTOR_BYTES), sum))
   );
