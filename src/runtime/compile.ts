@@ -10,11 +10,12 @@ import { isTensor } from "../core/grad.ts";
 import { describe } from "../core/host_tensor.ts";
 import { input } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { leavesOf, leavesWithPaths, type MapLeaves, mapTree, withLeaves } from "../core/tree.ts";
-import { stableJson } from "../plan/stable_json.ts";
+import { leavesOf, leavesWithPaths, type MapLeaves, withLeaves } from "../core/tree.ts";
 import type { Allocation, Executable } from "./backend.ts";
 import type { Device } from "./device.ts";
-import { type DeviceArray, deviceArray, isDeviceArray } from "./device_array.ts";
+import { arrayLabel, type DeviceArray, deviceArray, isDeviceArray } from "./device_array.ts";
+import { type ResultBuilder, resultBuilder } from "./result.ts";
+import type { Signed } from "./signature.ts";
 
 /** The tree with device arrays in place of tensors. */
 export type OnDevice<T> = MapLeaves<T, Tensor, DeviceArray>;
@@ -27,36 +28,14 @@ export interface CompileOptions {
   readonly donate?: readonly number[];
 }
 
-/** One argument, looked at once: its arrays and the text of its structure, shapes and constants. */
-interface Signed {
-  readonly arrays: readonly DeviceArray[];
-  readonly signature: string;
-}
-
 /** A traced and compiled shape signature. */
 interface Compiled {
   readonly executable: Executable;
-  /** The function's result with tensors at its leaves. */
-  readonly result: unknown;
-}
-
-function sign(argument: unknown): Signed {
-  const arrays = leavesOf(argument, isDeviceArray);
-  const shapes = mapTree(argument, isDeviceArray, ({ type, shape }) => describe(type, shape));
-  return { arrays, signature: stableJson(shapes) ?? "undefined" };
-}
-
-/** Signs arguments; an object seen before, such as a parameter tree, is not walked again. */
-function signer(): (argument: unknown) => Signed {
-  const known = new WeakMap<object, Signed>();
-  return (argument) => {
-    if (typeof argument !== "object" || argument === null) return sign(argument);
-    const found = known.get(argument);
-    if (found !== undefined) return found;
-    const made = sign(argument);
-    known.set(argument, made);
-    return made;
-  };
+  /** Places of donated arrays among all. */
+  readonly donated: readonly number[];
+  /** The names of the outputs' arrays, for messages. */
+  readonly labels: readonly string[];
+  readonly result: ResultBuilder;
 }
 
 /** The arguments with graph inputs in place of arrays, named by their paths. */
@@ -81,7 +60,7 @@ function donatedPlaces(signed: readonly Signed[], donate: readonly number[]): nu
 
 function runCompiled(
   device: Device,
-  { executable }: Compiled,
+  { executable, labels }: Compiled,
   arrays: readonly DeviceArray[],
   name: string,
 ): DeviceArray[] {
@@ -106,7 +85,9 @@ function runCompiled(
   // Donations die only now: whoever gave them can still release them after a failure.
   for (const place of donations) if (place >= 0) arrays[place].memory.take(name);
   device.countRun();
-  return outputPorts.map(({ shape, type }, k) => deviceArray(device, outputs[k], shape, type));
+  return outputPorts.map(({ shape, type }, k) =>
+    deviceArray(device, outputs[k], shape, type, labels[k])
+  );
 }
 
 /**
@@ -136,21 +117,27 @@ export function compile<Args extends readonly unknown[], Out>(
 ): (...args: OnDevice<Args>) => OnDevice<Out> {
   const name = options.name ?? (f.name === "" ? "a compiled function" : f.name);
   const cache = new Map<string, Compiled>();
-  const signed = signer();
+  const { signer } = device;
   const donate = options.donate ?? [];
   const trace = (args: OnDevice<Args>, parts: readonly Signed[]): Compiled => {
     const { inputs, args: tensors } = traced<Args>(args);
     const result = callWith(f, tensors);
     const outputs = leavesOf(result, isTensor);
-    const executable = device.executable({ inputs, outputs }, donatedPlaces(parts, donate));
-    return { executable, result };
+    const donated = donatedPlaces(parts, donate);
+    return {
+      executable: device.executable({ inputs, outputs }, donated),
+      donated,
+      labels: outputs.map(({ type, shape }) => arrayLabel(type, shape)),
+      result: resultBuilder(result, signer),
+    };
   };
   return (...args) => {
-    const parts = args.map((argument, i) => donate.includes(i) ? sign(argument) : signed(argument));
-    const key = parts.map(({ signature }) => signature).join("|");
+    const parts = args.map((argument) => signer.sign(argument));
+    const key = parts.map(({ signature }) => signature).join();
     const arrays = parts.flatMap((part) => part.arrays);
-    refuseRepeats(arrays, donatedPlaces(parts, donate), name);
-    const compiled = cache.get(key) ?? trace(args, parts);
+    const known = cache.get(key);
+    refuseRepeats(arrays, known?.donated ?? donatedPlaces(parts, donate), name);
+    const compiled = known ?? trace(args, parts);
     cache.set(key, compiled);
     return fill<Out>(compiled, runCompiled(device, compiled, arrays, name));
   };
@@ -162,10 +149,13 @@ function refuseRepeats(
   donated: readonly number[],
   name: string,
 ): void {
-  const doubled = donated.find((place) =>
-    arrays.indexOf(arrays[place]) !== arrays.lastIndexOf(arrays[place])
-  );
-  if (doubled === undefined) return;
+  if (donated.length === 0) return;
+  const once = new Set(donated.map((place) => arrays[place]));
+  const found = arrays.reduce((count, array) => once.has(array) ? count + 1 : count, 0);
+  if (found === once.size && once.size === donated.length) return;
+  const doubled =
+    donated.find((place) => arrays.indexOf(arrays[place]) !== arrays.lastIndexOf(arrays[place])) ??
+      donated[0];
   throw new OutriderError(
     `a donated array once among the arguments of ${name}`,
     `${describe(arrays[doubled].type, arrays[doubled].shape)} twice`,
@@ -188,6 +178,5 @@ function callWith(f: (...args: unknown[]) => unknown, args: readonly unknown[]):
 /** The traced result with device arrays at its leaves; the type is that of the function's result. */
 function fill<Out>(compiled: Compiled, arrays: readonly DeviceArray[]): OnDevice<Out>;
 function fill({ result }: Compiled, arrays: readonly DeviceArray[]): unknown {
-  let next = 0;
-  return mapTree(result, isTensor, () => arrays[next++]);
+  return result(arrays);
 }

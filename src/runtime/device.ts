@@ -18,6 +18,7 @@ import { type Graph, graphHash, makePlan } from "../plan/make_plan.ts";
 import { simplify } from "../plan/simplify.ts";
 import type { Allocation, Backend, Executable } from "./backend.ts";
 import { type DeviceArray, deviceArray, isDeviceArray, type Keeper } from "./device_array.ts";
+import { createSigner, type Signer } from "./signature.ts";
 
 /** What a device has done and holds. */
 export interface Counters {
@@ -37,6 +38,8 @@ export interface Device extends Keeper {
   readonly name: string;
   /** The waist below; only the runtime calls it. */
   readonly backend: Backend;
+  /** What it knows of arguments; only the runtime calls it. */
+  readonly signer: Signer;
   /** Reserves memory and counts it. */
   reserve(bytes: number): Allocation;
   /** The executable of a graph, from the cache where an equal one was compiled before. */
@@ -71,6 +74,7 @@ export function createDevice(backend: Backend): Device {
   return {
     name: backend.name,
     backend,
+    signer: createSigner(),
     reserve(bytes) {
       const allocation = backend.allocate(bytes);
       sizes.set(allocation, bytes);

@@ -40,14 +40,20 @@ export function isDeviceArray(value: unknown): value is DeviceArray {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "device";
 }
 
+/** What an array is called in messages. */
+export function arrayLabel(type: ElementType, shape: Shape): string {
+  return `array ${describe(type, shape)}`;
+}
+
 /** Makes the handle of an allocation. */
 export function deviceArray(
   keeper: Keeper,
   allocation: Allocation,
   shape: Shape,
   type: ElementType,
+  label: string = arrayLabel(type, shape),
 ): DeviceArray {
-  const memory = own(`array ${describe(type, shape)}`, allocation);
+  const memory = own(label, allocation);
   const release = () => {
     if (memory.live) keeper.free(memory.take("release"));
   };
