@@ -221,9 +221,11 @@ export const i32x4 = {
   extendHighU: v128Unary(170),
   /** Sums of neighbouring signed 16-bit lanes. */
   addPairsS: v128Unary(126),
+  /** For each lane, the sum of the products of its two signed 16-bit lanes. */
+  dotWords: v128Binary(186),
   /**
-   * Adds to each lane of `sum` the products of its four signed bytes of `a` with those of `b`, which
-   * are 0 .. 127: then every machine gives the same.
+   * Adds to each lane of `sum` the products of its four signed bytes of `a` with those of `b`. With
+   * bytes 0 .. 127 in `b` every machine gives the same.
    */
   relaxedDot: (a: V128, b: V128, sum: V128): V128 =>
     expression("v128", [a.code, b.code, sum.code, simd(0x113)]),
@@ -232,6 +234,8 @@ export const i32x4 = {
 /** Sixteen 8-bit lanes. */
 export const i8x16 = {
   sub: v128Binary(113),
+  /** Sixteen bytes out of two vectors of 16-bit lanes, saturating to -128 .. 127. */
+  narrowS: v128Binary(101),
   /** Sixteen bytes out of two vectors of 16-bit lanes, saturating to 0 .. 255. */
   narrowU: v128Binary(102),
 } as const;
@@ -245,6 +249,8 @@ export const i16x8 = {
   multiplyHighS: v128Binary(157),
   shrU: (value: V128, bits: number): V128 =>
     expression("v128", [value.code, i32.constant(bits).code, simd(141)]),
+  extendLowS: v128Unary(135),
+  extendHighS: v128Unary(136),
   extendLowU: v128Unary(137),
   extendHighU: v128Unary(138),
 } as const;

@@ -1,5 +1,9 @@
 /**
- * Levels of the integer weight types as signed bytes, in the order that dot products want.
+ * Products of weight levels with activation levels: what the engine multiplies, and how.
+ *
+ * Weights of 4 bits are 0 .. 15, so the relaxed dot product is exact on every machine. Weights of 8
+ * bits go through it without their sign where the engine multiplies unsigned by signed bytes
+ * without saturating; elsewhere through products of 16-bit lanes. The integers are the same.
  *
  * @module
  */
@@ -7,49 +11,119 @@ import type { IntegerType } from "../../src/core/dtype.ts";
 import { BLOCK_COLUMNS, GROUP_COLUMNS, PANEL_ROWS } from "../../src/core/packed.ts";
 import type { FunctionBuilder, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
-import { at, i16x8, i8x16, v128 } from "./assembler_ops.ts";
+import { at, i16x8, i32x4, v128 } from "./assembler_ops.ts";
+import type { Features } from "./kernel.ts";
 import { LANE_BYTES, VECTOR_BYTES } from "./lanes.ts";
 
 type V128 = Expression<"v128">;
 
 /** Bytes of one group of level bytes: four for each of the panel's rows. */
 const GROUP_BYTES = GROUP_COLUMNS * PANEL_ROWS;
-/** Groups of four columns in a block. */
-export const BLOCK_GROUPS = BLOCK_COLUMNS / GROUP_COLUMNS;
-const NIBBLE_GROUPS = BLOCK_GROUPS / 2;
+/** Groups of four columns in half a block. */
+export const HALF_GROUPS = BLOCK_COLUMNS / GROUP_COLUMNS / 2;
 
 /** Bytes in front of a block's levels: sixteen scales, and sixteen minima where there are any. */
 export function integerHeaderBytes(type: IntegerType): number {
   return PANEL_ROWS * LANE_BYTES * (type === "integer_q4_1" ? 2 : 1);
 }
 
-function every(builder: FunctionBuilder, byte: number): V128 {
-  return builder.constant(v128.constant(new Array<number>(16).fill(byte)));
+/** How levels are multiplied. */
+export interface LevelProducts {
+  /** A level as stored is the weight's level plus 2 to this power; undefined where it is the level. */
+  readonly offsetBits: number | undefined;
+  /** Levels ready to be multiplied: four columns of each of four rows. */
+  prepare(levels: V128): readonly Local<"v128">[];
+  /** A sum to begin with. */
+  start(first: V128 | undefined): readonly Local<"v128">[];
+  /** Adds the products with four activation levels, repeated in every lane. */
+  add(sum: readonly Local<"v128">[], levels: readonly V128[], activations: V128): void;
+  /** The finished sum of each row. */
+  finish(sum: readonly Local<"v128">[]): V128;
+}
+
+function zeros(builder: FunctionBuilder): V128 {
+  return builder.constant(i32x4.constant(0, 0, 0, 0));
+}
+
+/** By the relaxed dot product; `flip` makes signed levels unsigned. */
+function byteProducts(
+  builder: FunctionBuilder,
+  offsetBits: number | undefined,
+  flip: ((levels: V128) => V128) | undefined,
+): LevelProducts {
+  return {
+    offsetBits,
+    prepare: (levels) => [builder.local(flip === undefined ? levels : flip(levels))],
+    start: (first) => [builder.local(first ?? zeros(builder))],
+    add([sum], [levels], activations) {
+      builder.assign(sum, i32x4.relaxedDot(activations, levels, sum));
+    },
+    finish: ([sum]) => sum,
+  };
+}
+
+/** By products of signed 16-bit lanes: two rows a vector, two sums a row. */
+function wordProducts(builder: FunctionBuilder, offsetBits: number | undefined): LevelProducts {
+  return {
+    offsetBits,
+    prepare(levels) {
+      const bytes = builder.local(levels);
+      return [i16x8.extendLowS(bytes), i16x8.extendHighS(bytes)].map((words) =>
+        builder.local(words)
+      );
+    },
+    start(first) {
+      const zero = zeros(builder);
+      const begin = first === undefined ? zero : v128.shuffle32(first, zero, [0, 4, 0, 4]);
+      return [builder.local(begin), builder.local(begin)];
+    },
+    add(sum, levels, activations) {
+      const words = builder.local(i16x8.extendLowS(activations));
+      sum.forEach((part, i) =>
+        builder.assign(part, i32x4.add(part, i32x4.dotWords(levels[i], words)))
+      );
+    },
+    finish([low, high]) {
+      const even = v128.shuffle32(low, high, [0, 2, 4, 6]);
+      return i32x4.add(even, v128.shuffle32(low, high, [1, 3, 5, 7]));
+    },
+  };
+}
+
+/** Bits of the offsets by which stored levels exceed a weight's level. */
+const OFFSET_BITS = { integer_q8_0: 7, integer_q4_0: 3, integer_q4_1: undefined } as const;
+
+/** How levels of a type are multiplied on this engine. */
+export function levelProducts(
+  builder: FunctionBuilder,
+  features: Features,
+  type: IntegerType,
+): LevelProducts {
+  if (type !== "integer_q8_0") {
+    return features.relaxedMadd === "present"
+      ? byteProducts(builder, OFFSET_BITS[type], undefined)
+      : wordProducts(builder, OFFSET_BITS[type]);
+  }
+  if (features.byteDot === "saturating") return wordProducts(builder, undefined);
+  const sign = builder.constant(v128.constant(new Array<number>(16).fill(0x80)));
+  return byteProducts(builder, OFFSET_BITS[type], (levels) => v128.xor(levels, sign));
 }
 
 /**
- * The levels of a block's quarter (rows 4 quarter .. 4 quarter + 3 of the panel) group by group: lane
- * r of vector g holds the levels of columns 4 g .. 4 g + 3 of row r.
+ * The levels of four rows (quarter `quarter` of the panel) of one half of a block's columns: lane r
+ * of vector g holds the levels of columns 4 g .. 4 g + 3 of row r.
  */
-export function eachLevelGroup(
+export function halfLevels(
   builder: FunctionBuilder,
   type: IntegerType,
   block: { readonly pointer: Local<"i32">; readonly offset: number },
-  quarter: number,
-  visit: (levels: V128, group: number) => void,
-): void {
+  place: { readonly quarter: number; readonly half: number; readonly group: number },
+): V128 {
+  const { quarter, half, group } = place;
   const first = block.offset + integerHeaderBytes(type) + quarter * VECTOR_BYTES;
-  const load = (group: number): V128 => v128.load(at(block.pointer, first + group * GROUP_BYTES));
-  if (type === "integer_q8_0") {
-    for (let group = 0; group < BLOCK_GROUPS; group++) visit(load(group), group);
-    return;
-  }
-  const mask = every(builder, 0x0f);
-  const level = (nibble: V128): V128 =>
-    type === "integer_q4_0" ? i8x16.sub(nibble, every(builder, 8)) : nibble;
-  for (let group = 0; group < NIBBLE_GROUPS; group++) {
-    const both = builder.local(load(group));
-    visit(level(v128.and(both, mask)), group);
-    visit(level(v128.and(i16x8.shrU(both, 4), mask)), group + NIBBLE_GROUPS);
-  }
+  const load = (index: number): V128 => v128.load(at(block.pointer, first + index * GROUP_BYTES));
+  if (type === "integer_q8_0") return load(half * HALF_GROUPS + group);
+  const mask = builder.constant(v128.constant(new Array<number>(16).fill(0x0f)));
+  const both = load(group);
+  return v128.and(half === 0 ? both : i16x8.shrU(both, 4), mask);
 }

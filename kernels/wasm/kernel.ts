@@ -5,13 +5,15 @@
  */
 import { buildFunction, type FunctionBuilder, type Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
-import { moduleBytes } from "./assembler_module.ts";
-import { f32x4, v128 } from "./assembler_ops.ts";
+import { MAXIMUM_PAGES, moduleBytes } from "./assembler_module.ts";
+import { at, f32x4, i32x4, v128 } from "./assembler_ops.ts";
 
 /** What the engine offers; it decides the bits of every product-and-sum. */
 export interface Features {
   /** Fused multiply-add by relaxed SIMD. */
   readonly relaxedMadd: "present" | "absent";
+  /** Whether the relaxed dot product multiplies signed by unsigned bytes 0 .. 255 exactly. */
+  readonly byteDot: "exact" | "saturating";
   /** The kind of memory that modules import. */
   readonly memory: "shared" | "unshared";
 }
@@ -100,18 +102,49 @@ export function multiplyAdd(features: Features, a: V128, b: V128, c: V128): V128
     : f32x4.add(f32x4.mul(a, b), c);
 }
 
-/** Asks the engine which features it has, by validating a module that uses them. */
-export function probeFeatures(memory: "shared" | "unshared"): Features {
+/** A vector of sixteen equal bytes. */
+function bytes(byte: number): V128 {
+  return v128.constant(new Array<number>(16).fill(byte));
+}
+
+/** Runs the relaxed dot product on the largest bytes. */
+function probeByteDot(features: Features): Features["byteDot"] {
   const probe = assembleKernel(
-    { relaxedMadd: "present", memory },
+    features,
     { args: 1, units: 1, unitCost: 1, scratchBytes: 0 },
     ({ builder, args: [pointer] }) => {
-      const value = v128.load({ pointer, offset: 0 });
-      builder.emit(
-        v128.store({ pointer, offset: 0 }, f32x4.relaxedMadd(value, value, value)),
-      );
+      const zero = builder.local(bytes(0));
+      builder.emit(v128.store(at(pointer), i32x4.relaxedDot(bytes(127), bytes(255), zero)));
     },
   );
-  const valid = WebAssembly.validate(probe.bytes);
-  return { relaxedMadd: valid ? "present" : "absent", memory };
+  const memory = new WebAssembly.Memory({
+    initial: 1,
+    maximum: MAXIMUM_PAGES,
+    shared: features.memory === "shared",
+  });
+  const module = new WebAssembly.Module(probe.bytes);
+  const { run } = new WebAssembly.Instance(module, { env: { memory } }).exports;
+  if (typeof run !== "function") return "saturating";
+  run(0, 0, 0, 1);
+  return new Int32Array(memory.buffer)[0] === 4 * 127 * 255 ? "exact" : "saturating";
+}
+
+/** The features of the same engine without relaxed SIMD. */
+export function withoutRelaxed(features: Features): Features {
+  return { ...features, relaxedMadd: "absent", byteDot: "saturating" };
+}
+
+/** Asks the engine which features it has, by validating and running modules that use them. */
+export function probeFeatures(memory: "shared" | "unshared"): Features {
+  const features = { relaxedMadd: "present", byteDot: "saturating", memory } as const;
+  const probe = assembleKernel(
+    features,
+    { args: 1, units: 1, unitCost: 1, scratchBytes: 0 },
+    ({ builder, args: [pointer] }) => {
+      const value = v128.load(at(pointer));
+      builder.emit(v128.store(at(pointer), f32x4.relaxedMadd(value, value, value)));
+    },
+  );
+  if (!WebAssembly.validate(probe.bytes)) return withoutRelaxed(features);
+  return { ...features, byteDot: probeByteDot(features) };
 }

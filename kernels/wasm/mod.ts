@@ -16,7 +16,7 @@ import { quantizeKernel } from "./quantize.ts";
 import { reduceKernel } from "./reduce.ts";
 import { scatterKernel } from "./scatter.ts";
 
-export { type Features, type Kernel, probeFeatures } from "./kernel.ts";
+export { type Features, type Kernel, probeFeatures, withoutRelaxed } from "./kernel.ts";
 
 type Generator<Family extends KernelFamily> = (
   spec: Extract<KernelSpec, { readonly family: Family }>,

@@ -45,7 +45,11 @@ function allOf(
     { op: name, args: [0], type: "f32" },
   ];
   const out = new Float32Array(input.length);
-  kernelRunner(lineMap(input.length, ["f32"], body), { relaxedMadd, memory: "unshared" })([
+  kernelRunner(lineMap(input.length, ["f32"], body), {
+    relaxedMadd,
+    byteDot: "saturating",
+    memory: "unshared",
+  })([
     input,
     out,
   ]);

@@ -1,5 +1,5 @@
 /** Runs one generated kernel over host arrays, in one call or split into several. */
-import { generateKernel, probeFeatures } from "../../kernels/wasm/mod.ts";
+import { generateKernel, probeFeatures, withoutRelaxed } from "../../kernels/wasm/mod.ts";
 import type { Features } from "../../kernels/wasm/mod.ts";
 import { foldIn, type Key, keyOf, normals, uniformInteger } from "../../src/core/random.ts";
 import type { KernelSpec } from "../../src/plan/kernel_spec.ts";
@@ -10,7 +10,7 @@ const PROBED = probeFeatures("unshared");
 
 /** Both ways to multiply and add, the fused one only where the engine has it. */
 export const FEATURE_SETS: readonly Features[] = [
-  { ...PROBED, relaxedMadd: "absent" },
+  withoutRelaxed(PROBED),
   ...(PROBED.relaxedMadd === "present" ? [PROBED] : []),
 ];
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { probeFeatures } from "../../../kernels/wasm/mod.ts";
+import { probeFeatures, withoutRelaxed } from "../../../kernels/wasm/mod.ts";
 import { OutriderError } from "../../core/errors.ts";
 import type { Backend } from "../../runtime/backend.ts";
 import { createArena } from "./arena.ts";
@@ -69,7 +69,7 @@ function checkedThreads(threads: number): number {
 export function wasmBackend(options: WasmOptions = {}): WasmBackend {
   const linear = createMemory(options.memory ?? availableMemory());
   const probed = probeFeatures(linear.kind);
-  const features = { ...probed, relaxedMadd: options.relaxedMadd ?? probed.relaxedMadd };
+  const features = options.relaxedMadd === "absent" ? withoutRelaxed(probed) : probed;
   const { allocator } = linear;
   const team = createTeam(linear, checkedThreads(options.threads ?? 1));
   const arena = createArena(allocator);
@@ -98,7 +98,7 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
       range(allocation, offset, bytes.length).set(bytes);
     },
     read(allocation, offset, length) {
-      return Promise.resolve(Uint8Array.from(range(allocation, offset, length)));
+      return Promise.resolve(range(allocation, offset, length).slice());
     },
     prepare(plan) {
       open();
