@@ -9,15 +9,14 @@
 import type { AttentionSpec } from "../../src/plan/kernel_spec.ts";
 import type { Local } from "./assembler.ts";
 import { i32 } from "./assembler_ops.ts";
+import { entriesOfHead, headScores, headSums, MOST_HEADS } from "./attention_heads.ts";
 import {
   type AttentionRow,
   type AttentionSizes,
-  dotProducts,
   entryBytes,
   exponentials,
   loadRow,
   reciprocal,
-  weightedSum,
 } from "./attention_rows.ts";
 import { assembleKernel, type Features, type Kernel, type KernelFrame } from "./kernel.ts";
 import { LANE_BYTES, LANES } from "./lanes.ts";
@@ -74,25 +73,30 @@ export function rowCost(spec: AttentionSizes): number {
 export function attentionKernel(spec: AttentionSpec, features: Features): Kernel {
   const headBytes = spec.headWidth * LANE_BYTES;
   const inputs = spec.extras > 0 ? 6 : 5;
+  const group = spec.heads / spec.keyValueHeads;
   const shape = {
     args: inputs + 1,
     units: spec.headWidth === 0 ? 0 : spec.rows * spec.keyValueHeads,
     unitCost: rowCost(spec),
-    scratchBytes: entryBytes(spec),
+    scratchBytes: Math.min(group, MOST_HEADS) * entryBytes(spec),
   };
   return assembleKernel(features, shape, (frame) => {
     const { builder, args } = frame;
     eachRowAndHead(frame, spec, [args[inputs]], ({ row, key, value, ...unit }, [output]) => {
       const query = builder.local(unit.query);
       const out = builder.local(output);
-      builder.repeat(spec.heads / spec.keyValueHeads, () => {
-        const operands = { vector: query, base: key, array: 0, factor: spec.scale };
-        const end = dotProducts(frame, spec, row, operands);
-        const factor = builder.local(reciprocal(frame, exponentials(frame, end)));
-        weightedSum(frame, spec, row, { base: value, array: 0, factor, out });
-        builder.advance(query, headBytes);
-        builder.advance(out, headBytes);
-      });
+      for (let first = 0; first < group; first += MOST_HEADS) {
+        const heads = Math.min(MOST_HEADS, group - first);
+        const end = headScores(frame, spec, row, { query, key, heads });
+        const factors = Array.from({ length: heads }, (_, head) => {
+          const entries = entriesOfHead(frame, spec, head);
+          const last = builder.local(i32.add(end, i32.constant(head * entryBytes(spec))));
+          return builder.local(reciprocal(frame, exponentials(entries, last)));
+        });
+        headSums(frame, spec, row, { value, factors, out });
+        builder.advance(query, heads * headBytes);
+        builder.advance(out, heads * headBytes);
+      }
     });
   });
 }

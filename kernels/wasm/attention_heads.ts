@@ -1,0 +1,131 @@
+/**
+ * Attention of several query heads that read the same key/value head: keys and values are loaded
+ * once for all of them.
+ *
+ * Scratch holds one array of entries per head, {@link entryBytes} apart. The chains of every element
+ * are those of a head alone.
+ *
+ * @module
+ */
+import type { Local } from "./assembler.ts";
+import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
+import {
+  type AttentionRow,
+  type AttentionSizes,
+  eachSlot,
+  entryBytes,
+  headVectors,
+  slotBytes,
+} from "./attention_rows.ts";
+import { type KernelFrame, multiplyAdd } from "./kernel.ts";
+import {
+  combineLanes,
+  LANE_BYTES,
+  loadLanes,
+  scatterLanes,
+  splatLane,
+  sumLanesOfFour,
+} from "./lanes.ts";
+
+/** Heads that are taken together: with four slots their sums fill the vector registers. */
+export const MOST_HEADS = 3;
+/** Vectors of sums that the registers hold. */
+const SUMS = 12;
+
+/** 0, 1, ..., count - 1. */
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+/**
+ * entries[h][i] = factor * (query head h . key[slot_i]); gives the address after the last entry of
+ * the first head.
+ */
+export function headScores(
+  frame: KernelFrame,
+  spec: AttentionSizes,
+  row: AttentionRow,
+  operands: { readonly query: Local<"i32">; readonly key: Local<"i32">; readonly heads: number },
+): Local<"i32"> {
+  const { builder, features } = frame;
+  const { query, key, heads } = operands;
+  const bytes = slotBytes(spec);
+  const zero = builder.constant(f32x4.constant(0));
+  const scale = builder.constant(f32x4.constant(spec.scale));
+  return eachSlot(frame, spec, row, key, 4, (slot, entry, count) => {
+    const sums = numbers(heads).map(() => numbers(count).map(() => builder.local(zero)));
+    for (const part of headVectors(spec)) {
+      const left = numbers(heads).map((head) => {
+        const place = head * spec.headWidth * LANE_BYTES + part.bytes;
+        return builder.local(loadLanes(at(query, place), part.count));
+      });
+      for (const i of numbers(count)) {
+        const right = builder.local(loadLanes(at(slot, i * bytes + part.bytes), part.count));
+        sums.forEach((ofHead, head) =>
+          builder.assign(ofHead[i], multiplyAdd(features, left[head], right, ofHead[i]))
+        );
+      }
+    }
+    sums.forEach(([a, b, c, d], head) => {
+      const dots = count === 4
+        ? sumLanesOfFour(builder, [a, b, c, d])
+        : combineLanes(builder, a, f32x4.add);
+      const value = builder.local(f32x4.mul(dots, scale));
+      scatterLanes(builder, at(entry, head * entryBytes(spec)), LANE_BYTES, count, value);
+    });
+  });
+}
+
+/** The frame whose scratch is the entries of one head. */
+export function entriesOfHead(frame: KernelFrame, spec: AttentionSizes, head: number): KernelFrame {
+  const bytes = i32.constant(head * entryBytes(spec));
+  return { ...frame, scratch: frame.builder.local(i32.add(frame.scratch, bytes)) };
+}
+
+/** out head h [:] = (sum over i of entries[h][i] * value[slot_i, :]) * factors[h]. */
+export function headSums(
+  frame: KernelFrame,
+  spec: AttentionSizes,
+  row: AttentionRow,
+  operands: {
+    readonly value: Local<"i32">;
+    readonly factors: readonly Local<"v128">[];
+    readonly out: Local<"i32">;
+  },
+): void {
+  const { builder, features } = frame;
+  const { value, factors, out } = operands;
+  const bytes = slotBytes(spec);
+  const all = headVectors(spec);
+  const together = Math.max(1, Math.floor(SUMS / factors.length));
+  for (let first = 0; first < all.length; first += together) {
+    const parts = all.slice(first, first + together);
+    const sums = factors.map(() => parts.map(() => builder.local(f32x4.constant(0))));
+    eachSlot(frame, spec, row, value, 4, (slot, entry, count) => {
+      const entries = factors.map((_, head) => {
+        const address = at(entry, head * entryBytes(spec));
+        return builder.local(count === 4 ? v128.load(address) : v128.load32Splat(address));
+      });
+      for (const i of numbers(count)) {
+        const weights = entries.map((four) => builder.local(splatLane(four, i)));
+        parts.forEach((part, index) => {
+          const address = at(slot, i * bytes + part.bytes);
+          const right = builder.local(loadLanes(address, part.count));
+          sums.forEach((ofHead, head) =>
+            builder.assign(
+              ofHead[index],
+              multiplyAdd(features, weights[head], right, ofHead[index]),
+            )
+          );
+        });
+      }
+    });
+    sums.forEach((ofHead, head) =>
+      parts.forEach((part, index) => {
+        const result = builder.local(f32x4.mul(ofHead[index], factors[head]));
+        const place = head * spec.headWidth * LANE_BYTES + part.bytes;
+        scatterLanes(builder, at(out, place), LANE_BYTES, part.count, result);
+      })
+    );
+  }
+}
