@@ -9,20 +9,11 @@ import { contiguousStrides, type Shape, sizeOf } from "../core/shape.ts";
 import { interpret, type Tensor, topologicalOrder } from "../core/tensor.ts";
 import { type Builder, type DraftBuffer, materialize } from "./builder.ts";
 import { matchDonations } from "./donate.ts";
+import { type Graph, type SimplifiedGraph, simplifiedGraph } from "./graph.ts";
 import { LOWER, worthStoring } from "./lower.ts";
-import { type Alias, clobbers, copiesOntoItself, orderCommands } from "./order.ts";
+import { type Alias, clobbers, copiesOntoItself, orderCommands, withoutCopies } from "./order.ts";
 import type { BufferHome, Command, Plan, PortSpec } from "./plan.ts";
-import { simplify } from "./simplify.ts";
 import { assignSlots } from "./slots.ts";
-import { hashText, stableJson } from "./stable_json.ts";
-
-/** A traced function: its input nodes in calling order and its results. */
-export interface Graph {
-  /** Input nodes in calling order. */
-  readonly inputs: readonly Tensor[];
-  /** Results. */
-  readonly outputs: readonly Tensor[];
-}
 
 function portOf(t: Tensor): PortSpec {
   const { shape, type } = t;
@@ -30,34 +21,6 @@ function portOf(t: Tensor): PortSpec {
     ? packedBytes(type, shape[0], shape[1])
     : sizeOf(shape) * ELEMENT_BYTES;
   return { shape, type, bytes };
-}
-
-/**
- * Structural hash of a graph: labels of inputs do not count, the content of constants does.
- *
- * @example
- * ```ts
- * import { add, input } from "@outrider/outrider/core";
- * import { graphHash } from "@outrider/outrider/plan";
- * import { assertEquals } from "@std/assert";
- *
- * const hash = (label: string) => {
- *   const x = input([2], "f32", label);
- *   return graphHash({ inputs: [x], outputs: [add(x, 1)] }, []);
- * };
- * assertEquals(hash("x"), hash("y"));
- * ```
- */
-export function graphHash(graph: Graph, donated: readonly number[]): string {
-  const order = topologicalOrder([...graph.inputs, ...graph.outputs]);
-  const numbers = new Map(order.map((t, i) => [t, i]));
-  const places = (list: readonly Tensor[]) => list.map((t) => numbers.get(t)).join();
-  const lines = order.map((t) => {
-    const op = t.op.name === "input" ? "input" : stableJson(t.op);
-    return `${op}(${places(t.inputs)}):${t.type}[${t.shape}]`;
-  });
-  lines.push(`in ${places(graph.inputs)} out ${places(graph.outputs)} donated ${donated}`);
-  return hashText(lines.join("\n"));
 }
 
 function countUses(order: readonly Tensor[], outputs: readonly Tensor[]): Map<Tensor, number> {
@@ -171,6 +134,12 @@ function settle(
   aliases: readonly Alias[],
   outputs: readonly Tensor[],
 ): readonly Command[] {
+  // Most often all donations are safe at once; only where they are not is each looked at alone.
+  const together = withoutCopies(first, aliases);
+  if (!aliases.some((alias) => clobbers(together, alias))) {
+    const ordered = orderCommands(together, aliases);
+    if (ordered !== undefined) return ordered;
+  }
   const outputOf = ({ output }: Alias): Tensor => {
     const home = buffers[output];
     return outputs[home.home === "output" ? home.index : 0];
@@ -221,7 +190,12 @@ function homesOf(
  * ```
  */
 export function makePlan(graph: Graph, donated: readonly number[] = []): Plan {
-  const outputs = simplify(graph.outputs);
+  return planSimplified(simplifiedGraph(graph, donated));
+}
+
+/** Compiles a simplified graph, as {@link makePlan} does. */
+export function planSimplified(graph: SimplifiedGraph): Plan {
+  const { outputs, donated, hash } = graph;
   const donations = matchDonations(graph.inputs, outputs, donated);
   const order = topologicalOrder(outputs);
   const buffers: DraftBuffer[] = [];
@@ -263,6 +237,6 @@ export function makePlan(graph: Graph, donated: readonly number[] = []): Plan {
     buffers: homesOf(buffers, slotOf),
     slots,
     commands,
-    hash: graphHash({ inputs: graph.inputs, outputs }, donated),
+    hash,
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./kernel_spec.ts";
-export { type Graph, graphHash, makePlan } from "./make_plan.ts";
+export { type Graph, graphHash } from "./graph.ts";
+export { makePlan } from "./make_plan.ts";
 export * from "./plan.ts";
 export * from "./print_plan.ts";

@@ -23,6 +23,13 @@ export function readBy(command: Command): readonly number[] {
   return command.spec.family === "scatter" ? command.args : command.args.slice(0, -1);
 }
 
+/** The list of a key, which is empty at first. */
+function listOf(lists: Map<number, number[]>, key: number): number[] {
+  const found = lists.get(key) ?? [];
+  lists.set(key, found);
+  return found;
+}
+
 /** For each command the earlier commands that it must follow. */
 function dependencies(commands: readonly Command[]): Set<number>[] {
   const writers = new Map<number, number[]>();
@@ -31,27 +38,23 @@ function dependencies(commands: readonly Command[]): Set<number>[] {
     const needs = new Set<number>();
     for (const buffer of readBy(command)) {
       for (const writer of writers.get(buffer) ?? []) needs.add(writer);
-      readers.set(buffer, [...readers.get(buffer) ?? [], i]);
+      listOf(readers, buffer).push(i);
     }
     const target = writtenBy(command);
-    for (const earlier of [...writers.get(target) ?? [], ...readers.get(target) ?? []]) {
-      if (earlier !== i) needs.add(earlier);
-    }
-    writers.set(target, [...writers.get(target) ?? [], i]);
+    for (const writer of listOf(writers, target)) needs.add(writer);
+    for (const reader of readers.get(target) ?? []) if (reader !== i) needs.add(reader);
+    listOf(writers, target).push(i);
     return needs;
   });
 }
 
 /** Adds "readers of the input before writers of the output". */
 function addAlias(commands: readonly Command[], needs: Set<number>[], alias: Alias): void {
-  commands.forEach((writer, w) => {
-    if (writtenBy(writer) !== alias.output) return;
-    commands.forEach((reader, r) => {
-      if (r !== w && writtenBy(reader) !== alias.output && readBy(reader).includes(alias.input)) {
-        needs[w].add(r);
-      }
-    });
-  });
+  const writers = commands.flatMap((command, i) => writtenBy(command) === alias.output ? [i] : []);
+  const readers = commands.flatMap((command, i) =>
+    writtenBy(command) !== alias.output && readBy(command).includes(alias.input) ? [i] : []
+  );
+  for (const writer of writers) for (const reader of readers) needs[writer].add(reader);
 }
 
 /** The commands in dependency order, the earliest first; undefined where there is a cycle. */
@@ -97,6 +100,18 @@ function samePlaces({ shape, inputs, output }: MapSpec, input: number): boolean 
 export function copiesOntoItself({ spec, args }: Command, alias: Alias): boolean {
   return spec.family === "map" && spec.body.length === 1 && args.length === 2 &&
     args[0] === alias.input && args[1] === alias.output && samePlaces(spec, 0);
+}
+
+/** The commands without those that only copy a donated input onto the output in its place. */
+export function withoutCopies(
+  commands: readonly Command[],
+  aliases: readonly Alias[],
+): readonly Command[] {
+  const byOutput = new Map(aliases.map((alias) => [alias.output, alias]));
+  return commands.filter((command) => {
+    const alias = byOutput.get(writtenBy(command));
+    return alias === undefined || !copiesOntoItself(command, alias);
+  });
 }
 
 /** True where some command would overwrite elements of the input before it has read them. */

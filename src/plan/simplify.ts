@@ -13,7 +13,7 @@ import { permute, reshape } from "../core/movement_ops.ts";
 import { sameShape, type Shape } from "../core/shape.ts";
 import { type Tensor, topologicalOrder } from "../core/tensor.ts";
 import { isPacked } from "../core/dtype.ts";
-import { stableJson } from "./stable_json.ts";
+import { type KeyOfOp, opKeys } from "./op_keys.ts";
 
 /** The value of a node that is one constant everywhere. */
 function fullValue(t: Tensor): number | undefined {
@@ -96,7 +96,7 @@ function simplified(t: Tensor): Tensor {
 }
 
 /** The roots of an equal graph with fewer nodes. Inputs stay the nodes that they are. */
-export function simplify(roots: readonly Tensor[]): Tensor[] {
+export function simplify(roots: readonly Tensor[], keyOf: KeyOfOp = opKeys()): Tensor[] {
   const made = new Map<Tensor, Tensor>();
   const known = new Map<string, Tensor>();
   const numbers = new Map<Tensor, number>();
@@ -107,7 +107,7 @@ export function simplify(roots: readonly Tensor[]): Tensor[] {
     }
     const operands = t.inputs.map((operand) => numbers.get(operand) ?? -1);
     if (operands.includes(-1)) return unique({ ...t, inputs: t.inputs.map(unique) });
-    const key = `${stableJson(t.op)}|${operands}|${t.type}[${t.shape}]`;
+    const key = `${keyOf(t.op)}|${operands}|${t.type}[${t.shape}]`;
     const found = known.get(key);
     if (found !== undefined) return found;
     known.set(key, t);

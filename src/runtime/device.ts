@@ -14,8 +14,8 @@ import {
 } from "../core/host_tensor.ts";
 import { sizeOf } from "../core/shape.ts";
 import { leavesOf, type MapLeaves, mapTree, withLeaves } from "../core/tree.ts";
-import { type Graph, graphHash, makePlan } from "../plan/make_plan.ts";
-import { simplify } from "../plan/simplify.ts";
+import { type Graph, simplifiedGraph } from "../plan/graph.ts";
+import { planSimplified } from "../plan/make_plan.ts";
 import type { Allocation, Backend, Executable } from "./backend.ts";
 import { type DeviceArray, deviceArray, isDeviceArray, type Keeper } from "./device_array.ts";
 import { createSigner, type Signer } from "./signature.ts";
@@ -86,13 +86,12 @@ export function createDevice(backend: Backend): Device {
       if (sizes.delete(allocation)) backend.release(allocation);
     },
     executable(graph, donated) {
-      const simple = { inputs: graph.inputs, outputs: simplify(graph.outputs) };
-      const hash = graphHash(simple, donated);
-      const known = executables.get(hash);
+      const simple = simplifiedGraph(graph, donated);
+      const known = executables.get(simple.hash);
       if (known !== undefined) return known;
-      const made = backend.prepare(makePlan(simple, donated));
+      const made = backend.prepare(planSimplified(simple));
       compiles++;
-      executables.set(hash, made);
+      executables.set(simple.hash, made);
       return made;
     },
     countRun() {

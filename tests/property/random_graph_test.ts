@@ -12,7 +12,7 @@ import {
 } from "../../src/runtime/mod.ts";
 import { dice, INPUTS, randomGraph } from "./random_graph.ts";
 import { BACKENDS } from "../conformance/backends.ts";
-import { graphHash } from "../../src/plan/make_plan.ts";
+import { graphHash } from "../../src/plan/graph.ts";
 import { simplify } from "../../src/plan/simplify.ts";
 
 /** Random values for the inputs; integers are row numbers, some of them outside. */
