@@ -6,8 +6,9 @@
 import { BLOCK_FORMAT, type BlockType, isBlockType, quantiseBlocks } from "./block_format.ts";
 import type { PackedType } from "./dtype.ts";
 import { OutriderError } from "./errors.ts";
-import { halfToNumber, numbersToHalves } from "./half_float.ts";
-import { BLOCK_COLUMNS, levelPlace, PACKED_LAYOUT, packedBytes, PANEL_ROWS } from "./packed.ts";
+import { numbersToHalves } from "./half_float.ts";
+import { interleavePanel, packPanel } from "./pack_panels.ts";
+import { BLOCK_COLUMNS, PACKED_LAYOUT, packedBytes, PANEL_ROWS } from "./packed.ts";
 
 function checkLength(what: string, expected: number, found: number): void {
   if (expected === found) return;
@@ -21,74 +22,16 @@ function forPanels(rows: number, visit: (first: number, count: number) => void):
   }
 }
 
-/** Interleaves plain elements: within a panel, the rows of one column lie together. */
-function interleave<Elements extends Float32Array | Uint16Array>(
-  rows: number,
-  columns: number,
-  from: Elements,
-  to: Elements,
-): void {
-  forPanels(rows, (first, count) => {
-    for (let row = 0; row < count; row++) {
-      const source = (first + row) * columns;
-      const target = first * columns + row;
-      for (let k = 0; k < columns; k++) to[target + k * PANEL_ROWS] = from[source + k];
-    }
-  });
+/** The 16-bit units of bytes, which are copied where they begin at an odd address. */
+function unitsOf(bytes: Uint8Array): Uint16Array {
+  const { buffer, byteOffset, length } = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(buffer, byteOffset, length >> 1);
 }
 
-/** Where a panel's blocks come from: consecutive rows, each of whole blocks. */
-interface BlockRows {
-  readonly bytes: Uint8Array;
-  /** The byte where the panel's first row begins. */
-  readonly at: number;
-  /** Rows present, at most {@link PANEL_ROWS}. */
-  readonly count: number;
-  /** Blocks of one row. */
-  readonly blocks: number;
-}
-
-/** The place of every level byte of a block: entry `index * PANEL_ROWS + row`. */
-function levelPlaces(type: BlockType): Int32Array {
-  return Int32Array.from(
-    { length: BLOCK_FORMAT[type].levels * PANEL_ROWS },
-    (_, i) => levelPlace(type, Math.floor(i / PANEL_ROWS), i % PANEL_ROWS),
-  );
-}
-
-const LEVEL_PLACES: { readonly [type in BlockType]: Int32Array } = {
-  packed_q8_0: levelPlaces("packed_q8_0"),
-  packed_q4_0: levelPlaces("packed_q4_0"),
-  packed_q4_1: levelPlaces("packed_q4_1"),
-  integer_q8_0: levelPlaces("integer_q8_0"),
-  integer_q4_0: levelPlaces("integer_q4_0"),
-  integer_q4_1: levelPlaces("integer_q4_1"),
-};
-
-/** Writes one panel: widens each block's 16-bit floats and spreads its levels over the lanes. */
-function packPanel(type: BlockType, rows: BlockRows, packed: Uint8Array, panelAt: number): void {
-  const { halves, levels, bytes: blockBytes } = BLOCK_FORMAT[type];
-  const groupBytes = PACKED_LAYOUT[type].bytes;
-  const source = rows.bytes;
-  const floats = new Float32Array(packed.buffer, packed.byteOffset, packed.length / 4);
-  const places = LEVEL_PLACES[type];
-  for (let row = 0; row < rows.count; row++) {
-    let at = rows.at + row * rows.blocks * blockBytes;
-    let group = panelAt;
-    for (let block = 0; block < rows.blocks; block++) {
-      for (let i = 0; i < halves; i++) {
-        const bits = source[at + 2 * i] | (source[at + 2 * i + 1] << 8);
-        floats[group / 4 + i * PANEL_ROWS + row] = halfToNumber(bits);
-      }
-      const target = group + 4 * halves * PANEL_ROWS;
-      const from = at + 2 * halves;
-      for (let j = 0; j < levels; j++) {
-        packed[target + places[j * PANEL_ROWS + row]] = source[from + j];
-      }
-      at += blockBytes;
-      group += groupBytes;
-    }
-  }
+/** Lanes of the last panel without a row hold zeros. */
+function clearLastPanel(rows: number, packed: Uint8Array): void {
+  if (rows % PANEL_ROWS === 0) return;
+  packed.fill(0, packed.length - packed.length / Math.ceil(rows / PANEL_ROWS));
 }
 
 function packQuantised(
@@ -96,16 +39,33 @@ function packQuantised(
   rows: number,
   columns: number,
   values: Float32Array,
-): Uint8Array<ArrayBuffer> {
-  const packed = new Uint8Array(packedBytes(type, rows, columns));
+  packed: Uint8Array,
+): void {
   const blocks = columns / BLOCK_COLUMNS;
   const panelBytes = blocks * PACKED_LAYOUT[type].bytes;
   const bytes = new Uint8Array(PANEL_ROWS * blocks * BLOCK_FORMAT[type].bytes);
+  const units = new Uint16Array(bytes.buffer);
   forPanels(rows, (first, count) => {
     quantiseBlocks(type, values, first * columns, count * columns, bytes);
-    packPanel(type, { bytes, at: 0, count, blocks }, packed, first / PANEL_ROWS * panelBytes);
+    const at = first / PANEL_ROWS * panelBytes;
+    packPanel(type, { units, at: 0, count, blocks }, { packed, at });
   });
-  return packed;
+}
+
+function interleave<Elements extends Float32Array | Uint16Array>(
+  rows: number,
+  columns: number,
+  from: Elements,
+  to: Elements,
+): void {
+  forPanels(
+    rows,
+    (first, count) => interleavePanel(from, to, { at: first * columns, count, columns }),
+  );
+}
+
+function floatsOf({ buffer, byteOffset, length }: Uint8Array): Float32Array {
+  return new Float32Array(buffer, byteOffset, length >> 2);
 }
 
 /**
@@ -129,15 +89,28 @@ export function packMatrix(
   columns: number,
   values: Float32Array,
 ): Uint8Array<ArrayBuffer> {
-  checkLength("weights", rows * columns, values.length);
-  if (isBlockType(type)) return packQuantised(type, rows, columns, values);
   const packed = new Uint8Array(packedBytes(type, rows, columns));
-  if (type === "packed_f32") interleave(rows, columns, values, new Float32Array(packed.buffer));
-  else interleave(rows, columns, numbersToHalves(values), new Uint16Array(packed.buffer));
+  packMatrixInto(type, rows, columns, values, packed);
   return packed;
 }
 
-/** The bytes at an address where 16-bit and 32-bit elements may begin. */
+/** As {@link packMatrix}, into memory of the matrix's packed size at an address that 4 divides. */
+export function packMatrixInto(
+  type: PackedType,
+  rows: number,
+  columns: number,
+  values: Float32Array,
+  packed: Uint8Array,
+): void {
+  checkLength("weights", rows * columns, values.length);
+  checkLength("packed bytes", packedBytes(type, rows, columns), packed.length);
+  clearLastPanel(rows, packed);
+  if (isBlockType(type)) packQuantised(type, rows, columns, values, packed);
+  else if (type === "packed_f32") interleave(rows, columns, values, floatsOf(packed));
+  else interleave(rows, columns, numbersToHalves(values), unitsOf(packed));
+}
+
+/** The bytes at an address where 32-bit elements may begin. */
 function aligned(bytes: Uint8Array): Uint8Array {
   return bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
 }
@@ -166,27 +139,38 @@ export function packBlocks(
   bytes: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
   const packed = new Uint8Array(packedBytes(type, rows, columns));
-  if (isBlockType(type)) {
-    const blocks = columns / BLOCK_COLUMNS;
-    const rowBytes = blocks * BLOCK_FORMAT[type].bytes;
-    const panelBytes = blocks * PACKED_LAYOUT[type].bytes;
-    checkLength("bytes", rows * rowBytes, bytes.length);
-    forPanels(rows, (first, count) => {
-      const source = { bytes, at: first * rowBytes, count, blocks };
-      packPanel(type, source, packed, first / PANEL_ROWS * panelBytes);
-    });
-    return packed;
-  }
-  const count = rows * columns;
-  const { buffer, byteOffset } = aligned(bytes);
-  if (type === "packed_f32") {
-    checkLength("bytes", 4 * count, bytes.length);
-    const values = new Float32Array(buffer, byteOffset, count);
-    interleave(rows, columns, values, new Float32Array(packed.buffer));
-  } else {
-    checkLength("bytes", 2 * count, bytes.length);
-    const halves = new Uint16Array(buffer, byteOffset, count);
-    interleave(rows, columns, halves, new Uint16Array(packed.buffer));
-  }
+  packBlocksInto(type, rows, columns, bytes, packed);
   return packed;
+}
+
+/** Bytes of one row in the model file's format of a packed type. */
+function rowBytesOf(type: PackedType, columns: number): number {
+  if (isBlockType(type)) return columns / BLOCK_COLUMNS * BLOCK_FORMAT[type].bytes;
+  return columns * (type === "packed_f32" ? 4 : 2);
+}
+
+/** As {@link packBlocks}, into memory of the matrix's packed size at an address that 4 divides. */
+export function packBlocksInto(
+  type: PackedType,
+  rows: number,
+  columns: number,
+  bytes: Uint8Array,
+  packed: Uint8Array,
+): void {
+  checkLength("packed bytes", packedBytes(type, rows, columns), packed.length);
+  checkLength("bytes", rows * rowBytesOf(type, columns), bytes.length);
+  clearLastPanel(rows, packed);
+  if (type === "packed_f32") {
+    interleave(rows, columns, floatsOf(aligned(bytes)), floatsOf(packed));
+  } else if (type === "packed_f16") interleave(rows, columns, unitsOf(bytes), unitsOf(packed));
+  else {
+    const units = unitsOf(bytes);
+    const blocks = columns / BLOCK_COLUMNS;
+    const rowUnits = rowBytesOf(type, columns) / 2;
+    const panelBytes = blocks * PACKED_LAYOUT[type].bytes;
+    forPanels(rows, (first, count) => {
+      const at = first / PANEL_ROWS * panelBytes;
+      packPanel(type, { units, at: first * rowUnits, count, blocks }, { packed, at });
+    });
+  }
 }
