@@ -52,17 +52,21 @@ export function headScores(
   const bytes = slotBytes(spec);
   const zero = builder.constant(f32x4.constant(0));
   const scale = builder.constant(f32x4.constant(spec.scale));
+  // Loaded once: what the registers do not hold, the stack gives back without a bounds check.
+  const parts = headVectors(spec).map((part) => ({
+    ...part,
+    left: numbers(heads).map((head) => {
+      const place = head * spec.headWidth * LANE_BYTES + part.bytes;
+      return builder.local(loadLanes(at(query, place), part.count));
+    }),
+  }));
   return eachSlot(frame, spec, row, key, 4, (slot, entry, count) => {
     const sums = numbers(heads).map(() => numbers(count).map(() => builder.local(zero)));
-    for (const part of headVectors(spec)) {
-      const left = numbers(heads).map((head) => {
-        const place = head * spec.headWidth * LANE_BYTES + part.bytes;
-        return builder.local(loadLanes(at(query, place), part.count));
-      });
+    for (const part of parts) {
       for (const i of numbers(count)) {
         const right = builder.local(loadLanes(at(slot, i * bytes + part.bytes), part.count));
         sums.forEach((ofHead, head) =>
-          builder.assign(ofHead[i], multiplyAdd(features, left[head], right, ofHead[i]))
+          builder.assign(ofHead[i], multiplyAdd(features, part.left[head], right, ofHead[i]))
         );
       }
     }

@@ -2,7 +2,7 @@
  * quantize: rows of f32 values to 8-bit integers in blocks of 32, for products in integers.
  *
  * With a the largest magnitude of a block: scale = a / 127, level = round(value 127 / a), and the
- * negative sum of the levels of each half (see `src/core/quantized_rows.ts`). A unit is one block.
+ * negative sum of the levels (see `src/core/quantized_rows.ts`). A unit is one block.
  *
  * @module
  */
@@ -18,6 +18,8 @@ import { startWalk } from "./walk.ts";
 
 type V128 = Expression<"v128">;
 
+/** 1.5 * 2^23: a small number added to it is rounded to an integer, half to even, in its low bits. */
+const ROUNDING = 12582912;
 const VECTORS = BLOCK_COLUMNS * LANE_BYTES / VECTOR_BYTES;
 
 /** Sixteen 32-bit lanes as sixteen signed bytes. */
@@ -37,18 +39,17 @@ function quantizeBlock(builder: FunctionBuilder, x: Local<"i32">, record: Local<
   const largest = builder.local(combineLanes(builder, most, f32x4.max));
   const isPositive = f32x4.gt(largest, every(0));
   const factor = builder.local(v128.and(f32x4.div(every(LARGEST_LEVEL), largest), isPositive));
-  const levels = values.map((value) =>
-    builder.local(i32x4.truncate(f32x4.nearest(f32x4.mul(value, factor))))
-  );
+  const roundingBits = builder.constant(f32x4.constant(ROUNDING));
+  const levels = values.map((value) => {
+    const shifted = f32x4.add(f32x4.mul(value, factor), roundingBits);
+    return builder.local(i32x4.sub(shifted, roundingBits));
+  });
   const zero = builder.constant(i32x4.constant(0, 0, 0, 0));
   const step = f32x4.mul(largest, every(Math.fround(1 / LARGEST_LEVEL)));
-  const sums = [levels.slice(0, 4), levels.slice(4)].map((half) => {
-    const total = half.reduce<V128>((a, b) => i32x4.add(a, b), zero);
-    return builder.local(i32x4.sub(zero, combineLanes(builder, total, i32x4.add)));
-  });
-  const firstTwo = builder.local(v128.shuffle32(step, sums[0], [0, 4, 0, 4]));
-  const lastTwo = v128.shuffle32(sums[1], zero, [0, 4, 0, 4]);
-  builder.emit(v128.store(at(record), v128.shuffle32(firstTwo, lastTwo, [0, 1, 4, 5])));
+  const total = levels.reduce<V128>((a, b) => i32x4.add(a, b), zero);
+  const negative = i32x4.sub(zero, combineLanes(builder, total, i32x4.add));
+  const firstTwo = v128.shuffle32(step, negative, [0, 4, 0, 4]);
+  builder.emit(v128.store(at(record), v128.shuffle32(firstTwo, zero, [0, 1, 4, 5])));
   for (const half of [0, 1]) {
     const bytes = bytesOf(levels.slice(half * 4, half * 4 + 4));
     builder.emit(v128.store(at(record, QUANTIZED_BLOCK.head + half * VECTOR_BYTES), bytes));

@@ -21,7 +21,7 @@ export type PackedType =
 
 /**
  * Packed types whose products are taken in integers: the values are those of the `packed_` type of
- * the same name, the activations are rounded to 14 bits per block of 32 (see `quantized_rows.ts`).
+ * the same name, the activations are rounded to 8 bits per block of 32 (see `quantized_rows.ts`).
  */
 export type IntegerType = "integer_q8_0" | "integer_q4_0" | "integer_q4_1";
 

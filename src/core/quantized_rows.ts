@@ -2,9 +2,9 @@
  * Activations for products in integers: each row in blocks of 32 values of 8 bits.
  *
  * In a block with largest magnitude a the scale is a / 127, and a value is scale * level with level =
- * round(value / scale), -127 .. 127. A block is stored as a record of 48 bytes: the f32 scale, for
- * each half of 16 columns the negative sum of its levels (i32), four bytes of 0, and the 32 levels as
- * signed bytes. Products with levels that are stored without a sign need the sums.
+ * round(value / scale), -127 .. 127. A block is stored as a record of 48 bytes: the f32 scale, the
+ * negative sum of its levels (i32), eight bytes of 0, and the 32 levels as signed bytes. Products
+ * with levels that are stored without a sign need the sum.
  *
  * @module
  */
@@ -14,8 +14,6 @@ import { BLOCK_COLUMNS } from "./packed.ts";
 export const LARGEST_LEVEL = 127;
 /** Bytes of a block's record, and of its head. */
 export const QUANTIZED_BLOCK = { bytes: 48, head: 16 } as const;
-
-const HALF_COLUMNS = BLOCK_COLUMNS / 2;
 
 /** Bytes of one quantised row of k values; k is a multiple of 32. */
 export function quantizedRowBytes(k: number): number {
@@ -37,11 +35,8 @@ function quantizeBlock(values: Float32Array, view: DataView, at: number): void {
   const factor = largest > 0 ? Math.fround(LARGEST_LEVEL / largest) : 0;
   const levels = values.map((value) => nearestEven(Math.fround(value * factor)));
   view.setFloat32(at, scale, true);
-  [levels.subarray(0, HALF_COLUMNS), levels.subarray(HALF_COLUMNS)].forEach((half, i) => {
-    const sum = half.reduce((total, level) => total + level, 0);
-    view.setInt32(at + 4 + 4 * i, -sum, true);
-  });
-  view.setInt32(at + 12, 0, true);
+  view.setInt32(at + 4, -levels.reduce((total, level) => total + level, 0), true);
+  view.setFloat64(at + 8, 0);
   levels.forEach((level, j) => view.setInt8(at + QUANTIZED_BLOCK.head + j, level));
 }
 

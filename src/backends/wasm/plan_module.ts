@@ -44,7 +44,7 @@ const CALL = 0x10;
 const WORD_BYTES = 4;
 const PARAMETERS = 4;
 /** Pieces that each thread should get of a large command, so that a held-up thread delays little. */
-const PIECES_PER_THREAD = 4;
+const PIECES_PER_THREAD = 16;
 
 function callFunction(builder: FunctionBuilder, index: number, values: readonly I32[]): void {
   builder.emit(statement([values.map((value) => value.code), CALL, unsignedLeb(index)]));
