@@ -5,7 +5,7 @@
  */
 
 import type { Decoder } from "./decoder.ts";
-import type { LanguageModel } from "./language_model.ts";
+import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
 import { sample } from "./sample.ts";
 import {
   checkLogits,
@@ -27,6 +27,16 @@ export interface AutoregressiveOptions<Cache> {
   readonly warp: Warp;
   /** A clock in seconds; the machine's if left out. */
   readonly now?: Clock;
+}
+
+/** Draws the next token; a coin is needed only where there is a choice. */
+function nextToken(
+  warp: Warp,
+  logits: Logits,
+  { text, coins }: Pick<TextState<unknown>, "text" | "coins">,
+): TokenId {
+  if (warp.only) return warp.only(logits, text);
+  return sample(probabilities(warp, logits, text), coins.sample(text.length));
 }
 
 /**
@@ -62,8 +72,7 @@ export function autoregressive<Cache>(
         cache = pass.cache;
         const passed = now();
         checkLogits(pass.logits, 1, target.vocabulary);
-        const probs = probabilities(warp, pass.logits[0], state.text);
-        const tokens = [sample(probs, state.coins.sample(state.text.length))];
+        const tokens = [nextToken(warp, pass.logits[0], state)];
         const sampled = now();
         const next = extendText(state, tokens, cache);
         const seconds = {

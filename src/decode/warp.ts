@@ -29,6 +29,8 @@ export interface Warp {
   (logits: Logits, previous: readonly TokenId[]): Logits;
   /** A shorter way to `softmax(warp(logits))`, where the warp knows one; the result is the same. */
   readonly probs?: (logits: Logits, previous: readonly TokenId[]) => Probs;
+  /** The one token that the warp leaves, where it leaves one: what every coin would choose. */
+  readonly only?: (logits: Logits, previous: readonly TokenId[]) => TokenId;
 }
 
 /**
@@ -86,12 +88,18 @@ export function softmax(logits: Logits, previous: readonly TokenId[] = []): Prob
 export function argmax(logits: Logits, previous: readonly TokenId[] = []): TokenId {
   let best = -Infinity;
   let token = -1;
-  for (let candidate = 0; candidate < logits.length; candidate++) {
-    const logit = logits[candidate];
-    if (!(logit <= best)) {
-      if (!(logit < Infinity)) throw badLogit(logit, candidate, previous);
-      best = logit;
-      token = candidate;
+  // Four at a time, since most are no better than the best so far; NaN is not at most anything.
+  for (let candidate = 0; candidate < logits.length; candidate += 4) {
+    const end = Math.min(candidate + 4, logits.length);
+    if (
+      end === candidate + 4 && logits[candidate] <= best && logits[candidate + 1] <= best &&
+      logits[candidate + 2] <= best && logits[candidate + 3] <= best
+    ) continue;
+    for (let id = candidate; id < end; id++) {
+      if (logits[id] <= best) continue;
+      if (!(logits[id] < Infinity)) throw badLogit(logits[id], id, previous);
+      best = logits[id];
+      token = id;
     }
   }
   if (token < 0) throw nothingLeft(logits, previous);
@@ -133,12 +141,19 @@ function nothingLeft(logits: Logits, previous: readonly TokenId[]): OutriderErro
 export function chainWarps(...warps: readonly Warp[]): Warp {
   const last = warps.at(-1);
   const before = warps.slice(0, -1);
-  const chain = (logits: Logits, previous: readonly TokenId[]): Logits =>
-    warps.reduce((row, warp) => warp(row, previous), logits);
+  const until = (some: readonly Warp[]): Warp => (logits, previous) =>
+    some.reduce((row, warp) => warp(row, previous), logits);
+  const chain = until(warps);
   if (last?.probs === undefined) return chain;
+  const input = until(before);
+  const { only } = last;
   return Object.assign(chain, {
     probs: (logits: Logits, previous: readonly TokenId[]): Probs =>
-      probabilities(last, before.reduce((row, warp) => warp(row, previous), logits), previous),
+      probabilities(last, input(logits, previous), previous),
+    ...(only && {
+      only: (logits: Logits, previous: readonly TokenId[]): TokenId =>
+        only(input(logits, previous), previous),
+    }),
   });
 }
 
@@ -188,6 +203,7 @@ export function greedy(): Warp {
   return Object.assign(warp, {
     probs: (logits: Logits, previous: readonly TokenId[]): Probs =>
       oneHot(logits.length, argmax(logits, previous)),
+    only: argmax,
   });
 }
 

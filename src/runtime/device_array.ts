@@ -45,6 +45,34 @@ export function arrayLabel(type: ElementType, shape: Shape): string {
   return `array ${describe(type, shape)}`;
 }
 
+/** The handle of an array; a class for the same reason as that of a use-once value. */
+class ArrayHandle implements DeviceArray {
+  readonly kind = "device";
+  readonly keeper: Keeper;
+  readonly memory: Owned<Allocation>;
+  readonly shape: Shape;
+  readonly type: ElementType;
+
+  constructor(keeper: Keeper, memory: Owned<Allocation>, shape: Shape, type: ElementType) {
+    this.keeper = keeper;
+    this.memory = memory;
+    this.shape = shape;
+    this.type = type;
+  }
+
+  get live(): boolean {
+    return this.memory.live;
+  }
+
+  release(): void {
+    if (this.memory.live) this.keeper.free(this.memory.take("release"));
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
 /** Makes the handle of an allocation. */
 export function deviceArray(
   keeper: Keeper,
@@ -53,20 +81,5 @@ export function deviceArray(
   type: ElementType,
   label: string = arrayLabel(type, shape),
 ): DeviceArray {
-  const memory = own(label, allocation);
-  const release = () => {
-    if (memory.live) keeper.free(memory.take("release"));
-  };
-  return {
-    kind: "device",
-    shape,
-    type,
-    memory,
-    keeper,
-    get live(): boolean {
-      return memory.live;
-    },
-    release,
-    [Symbol.dispose]: release,
-  };
+  return new ArrayHandle(keeper, own(label, allocation), shape, type);
 }

@@ -29,27 +29,42 @@ export interface Owned<T> {
   look(): T;
 }
 
+/**
+ * The handle. A class, unlike most of this library: a decode step makes one for every array of its
+ * cache, and objects with a shared prototype are made ten times as fast as ones with closures.
+ */
+class Handle<T> implements Owned<T> {
+  readonly label: string;
+  #state: { readonly value: T } | undefined;
+  #taker = "";
+
+  constructor(label: string, value: T) {
+    this.label = label;
+    this.#state = { value };
+  }
+
+  get live(): boolean {
+    return this.#state !== undefined;
+  }
+
+  take(taker: string): T {
+    const value = this.look();
+    this.#state = undefined;
+    this.#taker = taker;
+    return value;
+  }
+
+  look(): T {
+    if (this.#state !== undefined) return this.#state.value;
+    throw new OutriderError(
+      `a live ${this.label}`,
+      `one that ${this.#taker} has taken`,
+      `use the ${this.label} that ${this.#taker} returned`,
+    );
+  }
+}
+
 /** Wraps a value in a use-once handle. */
 export function own<T>(label: string, value: T): Owned<T> {
-  let state: { readonly value: T } | { readonly taker: string } = { value };
-  const current = (): T => {
-    if ("value" in state) return state.value;
-    throw new OutriderError(
-      `a live ${label}`,
-      `one that ${state.taker} has taken`,
-      `use the ${label} that ${state.taker} returned`,
-    );
-  };
-  return {
-    label,
-    get live(): boolean {
-      return "value" in state;
-    },
-    take(taker: string): T {
-      const value = current();
-      state = { taker };
-      return value;
-    },
-    look: current,
-  };
+  return new Handle(label, value);
 }
