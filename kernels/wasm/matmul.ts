@@ -24,10 +24,11 @@ import {
   TILE_ROWS,
   WIDE_TILE_ROWS,
 } from "./matmul_tile.ts";
+import { isTransposed, transposedMatmulKernel } from "./matmul_transposed.ts";
 import { positions, startWalk } from "./walk.ts";
 
 /** Elements of `left` that one block of rows may take in the second-level cache. */
-const LEFT_BLOCK = 96 * 1024;
+const LEFT_BLOCK = 256 * 1024;
 /** Fewest rows that are worth packing a panel for. */
 const SMALLEST_ROW_BLOCK = 10 * TILE_ROWS;
 
@@ -181,6 +182,7 @@ function unitCode(
 
 /** Generates the kernel of a matmul. */
 export function matmulKernel(spec: MatmulSpec, features: Features): Kernel {
+  if (isTransposed(spec)) return transposedMatmulKernel(spec, features);
   const sizes = sizesOf(spec);
   const bytes = (elements: number): number => elements * LANE_BYTES;
   const axes = [

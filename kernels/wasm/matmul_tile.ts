@@ -17,7 +17,7 @@ import { LANE_BYTES, LANES, loadLanes, splatLane, VECTOR_BYTES } from "./lanes.t
 
 /** Bytes of one column index k of a panel of f32 values. */
 export const PANEL_BYTES = PANEL_ROWS * LANE_BYTES;
-/** Rows of a full tile: 6 x 8 fills the vector registers. */
+/** Rows of a full tile: with four k of each, 4 x 8 fills the vector registers. */
 export const TILE_ROWS = 4;
 /** Up to this height a tile spans a whole panel, above it half a panel. */
 export const WIDE_TILE_ROWS = 3;
@@ -39,6 +39,8 @@ export interface PanelProduct {
   readonly leftRowBytes: number;
   /** Bytes from one k of the left operand to the next. */
   readonly leftStepBytes: number;
+  /** Bytes from one full tile of the left operand to the next; those of its rows by default. */
+  readonly leftTileBytes?: number;
   /** Steps of k. */
   readonly depth: Count;
   /** At the output. */
@@ -156,7 +158,7 @@ export function panelTiles(frame: KernelFrame, product: PanelProduct): void {
     const here = { ...product, panel, left, out };
     builder.repeat(product.fullTiles, () => {
       tile(frame, here, TILE_ROWS, vectors);
-      builder.advance(left, TILE_ROWS * product.leftRowBytes);
+      builder.advance(left, product.leftTileBytes ?? TILE_ROWS * product.leftRowBytes);
       builder.advance(out, i32.mul(product.outRowBytes, i32.constant(TILE_ROWS)));
     });
     if (product.lastTileRows > 0) {
