@@ -40,6 +40,7 @@ export type { Tensor } from "./src/core/tensor.ts";
 
 export { compile } from "./src/runtime/compile.ts";
 export { createDevice, type Device, read, releaseTree, upload } from "./src/runtime/device.ts";
+export { uploadsTo } from "./src/runtime/uploads.ts";
 export type { DeviceArray } from "./src/runtime/device_array.ts";
 
 export { type ChatMessage, encodeChat } from "./src/io/chat_template.ts";

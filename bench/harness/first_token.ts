@@ -22,7 +22,7 @@ const mark = (stage: string): void => {
 const device = outrider.createDevice(wasmBackend({ threads: Number(threads) }));
 const file = await outrider.openModel(path);
 mark("open");
-const parameters = await outrider.loadLlama(file, dtype, (t) => outrider.upload(device, t));
+const parameters = await outrider.loadLlama(file, dtype, outrider.uploadsTo(device));
 mark("load");
 const target = outrider.llamaModel({ device, config: file.config, parameters });
 const decoder = outrider.autoregressive({ target, warp: outrider.temperature(0) });

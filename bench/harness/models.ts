@@ -23,7 +23,7 @@ import {
   type Device,
   type DeviceArray,
   isDeviceArray,
-  upload,
+  uploadsTo,
 } from "@outrider/outrider/runtime";
 import { benchCache } from "./install.ts";
 
@@ -101,7 +101,7 @@ export async function openOn(
   const device = deviceWith(threads, around);
   const file = await openModel(path);
   try {
-    const parameters = await loadLlama(file, dtype, (tensor) => upload(device, tensor));
+    const parameters = await loadLlama(file, dtype, uploadsTo(device));
     const { config } = file;
     const model = llamaModel({ device, config, parameters });
     const close = (): void => {

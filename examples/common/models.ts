@@ -10,7 +10,7 @@ import { type LanguageModel, type LlamaCache, llamaModel } from "@outrider/outri
 import { loadLlama, type ModelFile, openModel, resolveModel } from "@outrider/outrider/io";
 import { WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
 import { type LlamaParameters, parameterCount } from "@outrider/outrider/nn";
-import { type Device, type DeviceArray, releaseTree, upload } from "@outrider/outrider/runtime";
+import { type Device, type DeviceArray, releaseTree, uploadsTo } from "@outrider/outrider/runtime";
 
 /** Flags that name a target and how its weights are kept. */
 export const targetFlags = {
@@ -44,7 +44,7 @@ export async function loadModel(
   { progress }: Pick<CommandContext, "progress">,
 ): Promise<LoadedModel> {
   const file = await openModel(await findModel(name, progress));
-  const parameters = await loadLlama(file, dtype, (tensor) => upload(device, tensor));
+  const parameters = await loadLlama(file, dtype, uploadsTo(device));
   const { config } = file;
   return {
     file,

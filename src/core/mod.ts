@@ -20,6 +20,7 @@ export * from "./quantized_rows.ts";
 export * from "./random.ts";
 export * from "./shape.ts";
 export * from "./tensor.ts";
+export * from "./tensor_sink.ts";
 export * from "./tree.ts";
 export * from "./unpack.ts";
 export { pullback } from "./vjp.ts";

@@ -16,8 +16,11 @@ export interface ByteSource {
   readonly name: string;
   /** Size in bytes. */
   readonly size: number;
-  /** Reads exactly `length` bytes at `offset`; rejects with an OutriderError otherwise. */
-  read(offset: number, length: number): Promise<Bytes>;
+  /**
+   * Reads exactly `length` bytes at `offset`; rejects with an OutriderError otherwise. A source may
+   * read into the caller's `scratch` memory and give a view of it, which saves an allocation.
+   */
+  read(offset: number, length: number, scratch?: Bytes): Promise<Bytes>;
   /** Gives back the file handle, if there is one; reading afterwards is an error. */
   close(): void;
 }
@@ -62,12 +65,11 @@ export function memorySource(bytes: Uint8Array, name = "memory"): ByteSource {
   };
 }
 
-/** Reads a range of an open file in one turn. */
-function readWhole(file: Deno.FsFile, path: string, offset: number, length: number): Bytes {
-  const bytes = new Uint8Array(length);
+/** Fills memory from an open file in one turn. */
+function readWhole(file: Deno.FsFile, path: string, offset: number, bytes: Bytes): Bytes {
   try {
     file.seekSync(offset, Deno.SeekMode.Start);
-    for (let done = 0; done < length;) {
+    for (let done = 0; done < bytes.length;) {
       const count = file.readSync(bytes.subarray(done));
       if (count === null) throw new Error("a file that became shorter while it was open");
       done += count;
@@ -96,10 +98,12 @@ export async function fileSource(path: string): Promise<ByteSource> {
     name: path,
     size,
     // Seek and read happen in one turn, so two pending reads cannot disturb each other.
-    read: (offset, length) =>
+    read: (offset, length, scratch) =>
       new Promise((resolve) => {
         checkRange(path, size, offset, length);
-        resolve(readWhole(file, path, offset, length));
+        const fits = scratch !== undefined && scratch.length >= length;
+        const bytes = fits ? scratch.subarray(0, length) : new Uint8Array(length);
+        resolve(readWhole(file, path, offset, bytes));
       }),
     close: () => file.close(),
   };

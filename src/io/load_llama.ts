@@ -5,12 +5,15 @@
  */
 import type { PackedType } from "../core/dtype.ts";
 import { OutriderError } from "../core/errors.ts";
-import { type HostTensor, hostTensor, packedHostTensor } from "../core/host_tensor.ts";
-import { packBlocks, packMatrix } from "../core/pack.ts";
+import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
 import { PACKED_LAYOUT } from "../core/packed.ts";
+import type { TensorSink } from "../core/tensor_sink.ts";
 import { buildLlama, type LlamaParameters } from "../nn/llama_parameters.ts";
+import { hostSink } from "./host_sink.ts";
 import type { ModelFile, ModelTensor } from "./model_file.ts";
+import { packRows } from "./pack_rows.ts";
 import type { TensorFormat } from "./quantization.ts";
+import { createScratch, type Scratch } from "./scratch.ts";
 
 /**
  * How matrices are kept, and how products with them are computed.
@@ -56,36 +59,43 @@ function fitting(type: PackedType, columns: number): PackedType {
   return columns % PACKED_LAYOUT[type].columns === 0 ? type : "packed_f32";
 }
 
-async function loadMatrix(tensor: ModelTensor, type: WeightType): Promise<HostTensor> {
-  const [rows, columns] = tensor.shape;
+/** The packed type that a stored matrix gets. */
+function packedTypeOf({ format, shape }: ModelTensor, type: WeightType): PackedType {
   const { exact, otherwise } = CHOICES[type];
-  const kept = exact[tensor.format];
-  if (kept !== undefined) {
-    const bytes = packBlocks(kept, rows, columns, await tensor.readBytes());
-    return packedHostTensor(kept, tensor.shape, bytes);
-  }
-  const wanted = fitting(otherwise, columns);
-  const bytes = packMatrix(wanted, rows, columns, await tensor.readFloat32());
-  return packedHostTensor(wanted, tensor.shape, bytes);
+  return exact[format] ?? fitting(otherwise, shape[1]);
 }
 
+async function loadVector<Leaf>(tensor: ModelTensor, sink: TensorSink<Leaf>): Promise<Leaf> {
+  const values = await tensor.readFloat32();
+  const parts = sink.begin("f32", tensor.shape, values.byteLength);
+  parts.write(new Uint8Array(values.buffer), 0);
+  return parts.end();
+}
+
+/** Where the weights of a model go: a function that takes whole tensors, or a sink of parts. */
+export type PlaceTensor<Leaf> = ((tensor: HostTensor) => Leaf) | TensorSink<Leaf>;
+
 /**
- * Reads all weights of a model, one after another, and hands each to `place` (such as an upload to
- * a device), so that host memory never holds more than one of them.
+ * Reads all weights of a model, one after another, and hands each to `place`: to a function (such as
+ * an upload to a device) as a whole, so that host memory never holds more than one of them, or to a
+ * sink (such as `uploadsTo(device)`) in parts of about a megabyte, which is faster.
  *
  * @throws OutriderError where weights are damaged or the file is truncated
  */
 export async function loadLlama<Leaf>(
   model: ModelFile,
   type: WeightType,
-  place: (tensor: HostTensor) => Leaf,
+  place: PlaceTensor<Leaf>,
 ): Promise<LlamaParameters<Leaf>> {
-  return await loadWith(model, async (tensor) =>
-    place(
+  const scratch: Scratch = createScratch();
+  const sink = typeof place === "function" ? hostSink(place) : place;
+  return await loadWith(
+    model,
+    (tensor) =>
       tensor.shape.length === 1
-        ? hostTensor(await tensor.readFloat32(), tensor.shape)
-        : await loadMatrix(tensor, type),
-    ));
+        ? loadVector(tensor, sink)
+        : packRows(tensor, packedTypeOf(tensor, type), sink, scratch),
+  );
 }
 
 /** Reads all weights of a model as plain f32 arrays: what training starts from. */

@@ -40,4 +40,10 @@ export { tokenizerFromJson, type TokenizerSettings } from "./tokenizer_json.ts";
 export type { TokenId, TokenKind } from "./tokenizer_vocabulary.ts";
 export * from "./write_model.ts";
 export * from "./write_model_folder.ts";
-export { loadDenseLlama, loadLlama, WEIGHT_TYPES, type WeightType } from "./load_llama.ts";
+export {
+  loadDenseLlama,
+  loadLlama,
+  type PlaceTensor,
+  WEIGHT_TYPES,
+  type WeightType,
+} from "./load_llama.ts";

@@ -9,7 +9,7 @@ import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { Bytes } from "./bytes.ts";
 import type { GgufMetadata } from "./gguf_types.ts";
 import { firstNonFiniteBlock } from "./finite_check.ts";
-import { dequantize, TENSOR_FORMATS, type TensorFormat } from "./quantization.ts";
+import { dequantize, formatBytes, TENSOR_FORMATS, type TensorFormat } from "./quantization.ts";
 import { listText, quote } from "./quote.ts";
 import { canonicalName, type NamingScheme, weightShapes } from "./tensor_names.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -24,6 +24,11 @@ export interface ModelTensor {
   readonly format: TensorFormat;
   /** The stored bytes; rejects with an OutriderError when they hold NaN or infinity. */
   readBytes(): Promise<Bytes>;
+  /**
+   * `count` rows from `first` on as they are stored, perhaps in the caller's `scratch` memory;
+   * rejects with an OutriderError when they hold NaN or infinity.
+   */
+  readRows(first: number, count: number, scratch?: Bytes): Promise<Bytes>;
   /** The values as f32; rejects with an OutriderError when they hold NaN or infinity. */
   readFloat32(): Promise<Float32Array<ArrayBuffer>>;
 }
@@ -60,27 +65,31 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /** Storage format. */
   readonly format: TensorFormat;
-  /** Reads the stored bytes. */
-  readonly read: () => Promise<Bytes>;
+  /** Reads `length` of the stored bytes from `offset` on, as a byte source does. */
+  readonly read: (offset: number, length: number, scratch?: Bytes) => Promise<Bytes>;
 }
 
 function modelTensor(name: string, { shape, format, read }: StoredTensor): ModelTensor {
-  const readBytes = async (): Promise<Bytes> => {
-    const bytes = await read();
+  const width = shape[shape.length - 1];
+  const rowBytes = formatBytes(format, width);
+  const readRows = async (first: number, count: number, scratch?: Bytes): Promise<Bytes> => {
+    const bytes = await read(first * rowBytes, count * rowBytes, scratch);
     const bad = firstNonFiniteBlock(format, bytes);
     if (bad < 0) return bytes;
     const { blockSize } = TENSOR_FORMATS[format];
     throw new OutriderError(
       `finite numbers in ${name}`,
-      `NaN or infinity near value ${bad * blockSize}`,
+      `NaN or infinity near value ${first * width + bad * blockSize}`,
       "the weights are damaged; get the model again",
     );
   };
+  const readBytes = (): Promise<Bytes> => readRows(0, shape.length === 1 ? 1 : shape[0]);
   return {
     name,
     shape,
     format,
     readBytes,
+    readRows,
     readFloat32: async () => dequantize(format, await readBytes()),
   };
 }

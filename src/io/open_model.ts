@@ -7,7 +7,7 @@
 import { OutriderError } from "../core/errors.ts";
 import { type ByteSource, fileSource, urlSource } from "./bytes.ts";
 import { ggufNumber } from "./gguf_fields.ts";
-import { readGguf, readTensorBytes } from "./gguf_reader.ts";
+import { readGguf } from "./gguf_reader.ts";
 import type { GgufTensor } from "./gguf_types.ts";
 import { configFromGguf } from "./model_config.ts";
 import { checkTokenizer, type ModelFile, modelTensors, type StoredTensor } from "./model_file.ts";
@@ -45,7 +45,7 @@ export async function openGgufModel(source: ByteSource): Promise<ModelFile> {
     name: tensor.name,
     shape: tensor.shape,
     format: tensor.type,
-    read: () => readTensorBytes(source, tensor),
+    read: (offset, length, scratch) => source.read(tensor.offset + offset, length, scratch),
   }));
   const weights = modelTensors(config, "gguf", stored);
   const tokenizer = tokenizerFromGguf(metadata);

@@ -22,7 +22,7 @@ import { pathInfo } from "./model_cache.ts";
 import { configFromHuggingFace } from "./model_config.ts";
 import { checkTokenizer, type ModelFile, modelTensors, type StoredTensor } from "./model_file.ts";
 import { quote } from "./quote.ts";
-import { readSafetensors, readSafetensorsBytes } from "./safetensors.ts";
+import { readSafetensors } from "./safetensors.ts";
 import type { SafetensorsType } from "./safetensors_types.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { tokenizerFromJson } from "./tokenizer_json.ts";
@@ -113,7 +113,7 @@ async function listTensors(source: ByteSource): Promise<StoredTensor[]> {
     name: tensor.name,
     shape: tensor.shape,
     format: weightFormat(tensor.name, tensor.type),
-    read: () => readSafetensorsBytes(source, tensor),
+    read: (offset, length, scratch) => source.read(tensor.offset + offset, length, scratch),
   }));
 }
 

@@ -8,3 +8,4 @@ export * from "./compile.ts";
 export * from "./device.ts";
 export { type DeviceArray, isDeviceArray, type Keeper } from "./device_array.ts";
 export * from "./owned.ts";
+export { uploadsTo } from "./uploads.ts";
