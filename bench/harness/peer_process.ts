@@ -26,6 +26,8 @@ export interface PeerCommand {
   readonly program: string;
   readonly args: readonly string[];
   readonly cwd: string;
+  /** Environment variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const MOST_LINES_OF_ERRORS = 40;
@@ -53,10 +55,11 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 }
 
 /** Starts a rival and waits until it says that it is ready, by a first line of JSON. */
-export async function startPeer({ name, program, args, cwd }: PeerCommand): Promise<Peer> {
+export async function startPeer({ name, program, args, cwd, env }: PeerCommand): Promise<Peer> {
   const child = new Deno.Command(program, {
     args: [...args],
     cwd,
+    env: { ...env },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",

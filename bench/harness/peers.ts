@@ -51,11 +51,26 @@ export async function startJaxJs(log: Log): Promise<Peer> {
   return await startPeer({ name: `jax-js ${JAX_JS}`, program: Deno.execPath(), args, cwd: folder });
 }
 
+/** Vectors that PyTorch may use: the machine's widest, or those of the machines that targets name. */
+export type TorchVectors = "widest" | "256 bits";
+
+const TORCH_ENVIRONMENT: { readonly [vectors in TorchVectors]: Readonly<Record<string, string>> } =
+  {
+    widest: {},
+    "256 bits": {
+      ATEN_CPU_CAPABILITY: "avx2",
+      ONEDNN_MAX_CPU_ISA: "AVX2",
+      MKL_ENABLE_INSTRUCTIONS: "AVX2",
+    },
+  };
+
 /** PyTorch on the processor. */
-export async function startTorch(log: Log): Promise<Peer> {
+export async function startTorch(log: Log, vectors: TorchVectors = "widest"): Promise<Peer> {
   const python = await pythonWith(`torch-${TORCH}`, [`torch==${TORCH}`], log);
   const folder = python.slice(0, python.lastIndexOf("/bin/"));
   await scriptBeside(folder, "torch_llama.py");
   const args = ["-u", await scriptBeside(folder, "torch_peer.py")];
-  return await startPeer({ name: `PyTorch ${TORCH}`, program: python, args, cwd: folder });
+  const name = vectors === "widest" ? `PyTorch ${TORCH}` : `PyTorch ${TORCH} in ${vectors}`;
+  const env = TORCH_ENVIRONMENT[vectors];
+  return await startPeer({ name, program: python, args, cwd: folder, env });
 }
