@@ -13,19 +13,12 @@ import type { Key } from "../core/random.ts";
 import type { KvLayers } from "../nn/llama.ts";
 import { releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
+import { chooseTokens, type Turn } from "./batch_choice.ts";
 import { coinsOf } from "./coins.ts";
 import type { TokenId } from "./language_model.ts";
 import type { LlamaModelOptions } from "./llama_model.ts";
-import {
-  compilePasses,
-  packRows,
-  paddedRows,
-  readLogits,
-  type Row,
-  splitRows,
-} from "./llama_passes.ts";
-import { sample } from "./sample.ts";
-import { probabilities, type Warp } from "./warp.ts";
+import { compilePasses, packRows, paddedBatchRows, type Row } from "./llama_passes.ts";
+import type { Warp } from "./warp.ts";
 
 /** One text to write. */
 export interface BatchRequest {
@@ -122,21 +115,19 @@ export async function* generateBatch<Request extends BatchRequest>(
       signal?.throwIfAborted();
       fillLanes(lanes, waiting, length);
       if (lanes.every((work) => work === undefined)) return;
-      const { rows, places } = nextPass(lanes, length);
-      using packed = upload(device, packRows(rows, paddedRows(rows.length)));
-      using wanted = upload(device, hostTensor(places));
+      const { rows, places, ready } = nextPass(lanes, length);
+      using packed = upload(device, packRows(rows, paddedBatchRows(rows.length)));
+      using wanted = upload(device, hostTensor(paddedPlaces(places)));
       const made = passes.step(parameters, cache, packed, wanted);
       cache = made.cache;
       using logits = made.logits;
-      const values = splitRows(await readLogits(logits, []), config.vocabulary);
-      for (const [lane, work] of lanes.entries()) {
-        if (work === undefined || places[lane] < 0) continue;
-        const { request, text } = work;
-        const chosen = probabilities(request.warp, values[lane], text);
-        text.push(sample(chosen, coinsOf(request.key).sample(text.length)));
+      const tokens = await chooseTokens(passes, logits, ready.map(turnOf));
+      for (const [i, work] of ready.entries()) {
+        work.text.push(tokens[i]);
         const ended = endOf(work, length, stopTokens);
         if (ended === undefined) continue;
-        lanes[lane] = undefined;
+        lanes[lanes.indexOf(work)] = undefined;
+        const { request, text } = work;
         yield { request, tokens: text.slice(request.prompt.length), stopped: ended === "stop" };
       }
     }
@@ -167,21 +158,42 @@ function fillLanes<Request extends BatchRequest>(
   }
 }
 
-/** The rows of all lanes, and for each lane the place of the row to sample from, or -1. */
+/** One pass: the rows of all lanes, the sequences that it brings to a new token, and their places. */
+interface Pass<Request extends BatchRequest> {
+  readonly rows: readonly Row[];
+  readonly ready: readonly Work<Request>[];
+  readonly places: readonly number[];
+}
+
 function nextPass<Request extends BatchRequest>(
   lanes: readonly (Work<Request> | undefined)[],
   length: number,
-): { readonly rows: readonly Row[]; readonly places: Int32Array } {
+): Pass<Request> {
   const rows: Row[] = [];
-  const places = new Int32Array(lanes.length).fill(-1);
+  const ready: Work<Request>[] = [];
+  const places: number[] = [];
   lanes.forEach((work, lane) => {
     if (work === undefined) return;
     const own = rowsOf(work, lane, length);
     rows.push(...own);
     work.cached += own.length;
-    if (work.cached === work.text.length) places[lane] = rows.length - 1;
+    if (work.cached < work.text.length) return;
+    ready.push(work);
+    places.push(rows.length - 1);
   });
-  return { rows, places };
+  return { rows, ready, places };
+}
+
+/** Places of rows as an index array of one of few lengths; -1 is no row. */
+function paddedPlaces(places: readonly number[]): Int32Array {
+  const padded = new Int32Array(paddedBatchRows(Math.max(1, places.length))).fill(-1);
+  padded.set(places);
+  return padded;
+}
+
+function turnOf<Request extends BatchRequest>({ request, text }: Work<Request>): Turn {
+  const { warp, key } = request;
+  return { text, warp, coin: () => coinsOf(key).sample(text.length) };
 }
 
 function endOf<Request extends BatchRequest>(

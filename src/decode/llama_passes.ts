@@ -6,7 +6,7 @@
 import { full } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
 import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
-import { gather } from "../core/linear_ops.ts";
+import { argmax, gather, sum } from "../core/linear_ops.ts";
 import { concat, reshape, sliceAxis } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type KvLayers, llama, llamaLogits, type LlamaRows } from "../nn/llama.ts";
@@ -34,6 +34,13 @@ export interface Row {
 export function paddedRows(rows: number): number {
   if (rows <= 16) return rows;
   const step = rows <= 64 ? 8 : 64;
+  return Math.ceil(rows / step) * step;
+}
+
+/** Row counts of a batch, in which rows come and go: a finer grain would compile a plan for each. */
+export function paddedBatchRows(rows: number): number {
+  if (rows <= 2) return rows;
+  const step = rows <= 16 ? 4 : rows <= 64 ? 16 : 64;
   return Math.ceil(rows / step) * step;
 }
 
@@ -66,6 +73,13 @@ export interface LlamaPasses {
     rows: DeviceArray,
     wanted: DeviceArray,
   ) => { readonly logits: DeviceArray; readonly cache: KvLayers<DeviceArray> };
+  /**
+   * The token with the largest logit of each row, i32 `[n]`, and the row's sum, f32 `[n]`, which is
+   * finite where all its logits are.
+   */
+  readonly likeliest: (
+    logits: DeviceArray,
+  ) => { readonly tokens: DeviceArray; readonly sums: DeviceArray };
   /** Runs packed rows for their keys and values alone. */
   readonly fill: (
     parameters: LlamaParameters<DeviceArray>,
@@ -99,6 +113,7 @@ export function compilePasses(device: Device, config: LlamaConfig): LlamaPasses 
     const logits = llamaLogits(parameters, gather(output.hidden, wanted));
     return { logits, cache: output.cache };
   };
+  const likeliest = (logits: Tensor) => ({ tokens: argmax(logits), sums: sum(logits, [-1]) });
   const fill = (parameters: LlamaParameters<Tensor>, cache: KvLayers<Tensor>, rows: Tensor) =>
     llama(config, parameters, unpacked(rows), cache).cache;
   const grow = (cache: KvLayers<Tensor>): KvLayers<Tensor> =>
@@ -106,6 +121,7 @@ export function compilePasses(device: Device, config: LlamaConfig): LlamaPasses 
   const empty = (slots: number) => emptyLayers(config, slots);
   return {
     step: compile(device, step, { name: "a forward pass", donate: [1] }),
+    likeliest: compile(device, likeliest, { name: "the likeliest tokens" }),
     fill: compile(device, fill, { name: "a prefill pass", donate: [1] }),
     grow: compile(device, grow, { name: "cache growth" }),
     empty: compile(device, empty, { name: "a new cache" }),

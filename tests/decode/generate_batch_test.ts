@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
+import { hostTensor } from "../../src/core/host_tensor.ts";
 import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
 import {
   autoregressive,
@@ -64,6 +65,45 @@ Deno.test("a text is the same alone and in any batch, greedy and sampled", async
   releaseTree(parameters);
   assertEquals(device.counters().liveSlots, 0);
   device.close();
+});
+
+Deno.test("greedy texts, whose tokens the device chooses, are those of plain decoding", async () => {
+  const device = createDevice(wasmBackend());
+  const parameters = uploadTree(device, initLlama(keyOf(4), CONFIG));
+  const requests = requestsOf(7).map((request) => ({ ...request, warp: temperature(0) }));
+  const model = llamaModel({ device, config: CONFIG, parameters });
+  const none = new Set<number>();
+  const options = { device, config: CONFIG, parameters, length: 128, stopTokens: none };
+  for (const sequences of [1, 3, 6]) {
+    for await (const { request, tokens } of generateBatch({ ...options, sequences }, requests)) {
+      const plain = limit(autoregressive({ target: model, warp: request.warp }), tokens.length);
+      const alone = await generate(plain, request.prompt, { key: request.key });
+      assertEquals(tokens, alone.tokens);
+    }
+  }
+  device.close();
+});
+
+Deno.test("one weight that is not a number is found, greedy as well", async () => {
+  for (const value of [NaN, Infinity]) {
+    const device = createDevice(wasmBackend());
+    const weights = initLlama(keyOf(4), CONFIG);
+    const { embedding } = weights;
+    const data = Float32Array.from(embedding.data);
+    data[5 * CONFIG.width] = value;
+    const spoiled = { ...weights, embedding: hostTensor(data, embedding.shape) };
+    const parameters = uploadTree(device, spoiled);
+    const options = { device, config: CONFIG, parameters, sequences: 2, length: 8 };
+    const requests = [1, 2].map((token) => ({
+      ...{ prompt: [token], warp: temperature(0), key: keyOf(1), maximumTokens: 4 },
+    }));
+    await assertRejects(
+      () => Array.fromAsync(generateBatch({ ...options, stopTokens: STOP }, requests)),
+      Error,
+      "finite logit",
+    );
+    device.close();
+  }
 });
 
 Deno.test("a prompt that does not fit is refused and nothing stays on the device", async () => {
