@@ -9,6 +9,7 @@
 import type { ElementType } from "../core/dtype.ts";
 import { full } from "../core/elementwise_ops.ts";
 import { node } from "../core/infer.ts";
+import { matmul } from "../core/linear_ops.ts";
 import { permute, reshape } from "../core/movement_ops.ts";
 import { sameShape, type Shape } from "../core/shape.ts";
 import { type Tensor, topologicalOrder } from "../core/tensor.ts";
@@ -90,9 +91,45 @@ function joinMovement({ op, inputs: [operand], shape }: Tensor): Tensor | undefi
   return undefined;
 }
 
+/** True where a permutation swaps the last two axes and leaves the others. */
+function swapsLastTwo({ order }: { readonly order: readonly number[] }): boolean {
+  const last = order.length - 1;
+  return order.every((from, axis) => from === (axis < last - 1 ? axis : 2 * last - 1 - axis));
+}
+
+function behindViews(t: Tensor): Tensor {
+  return t.op.name === "permute" || t.op.name === "reshape" ? behindViews(t.inputs[0]) : t;
+}
+
+/**
+ * (a b)^T as b^T a^T, as gradients of weights are: the result lies in the order in which it is read.
+ * Every element is the same sum in the same order. Packed matrices stay on the right.
+ */
+function swapProduct({ op, inputs: [product] }: Tensor): Tensor | undefined {
+  if (op.name !== "permute" || product.op.name !== "matmul") return undefined;
+  if (!swapsLastTwo(op.attributes)) return undefined;
+  const [a, b] = product.inputs;
+  if ([a, b].some((operand) => behindViews(operand).op.name === "dequantize")) return undefined;
+  const swapped = (t: Tensor): Tensor => {
+    const turned = permute(t, op.attributes.order);
+    return joinMovement(turned) ?? turned;
+  };
+  return matmul(swapped(b), swapped(a));
+}
+
 function simplified(t: Tensor): Tensor {
   if (t.op.name === "identity" || t.op.name === "stopGradient") return t.inputs[0];
   return foldConstant(t) ?? dropNeutral(t) ?? joinMovement(t) ?? t;
+}
+
+/** Nodes that more than one node or root uses. */
+function sharedNodes(order: readonly Tensor[], roots: readonly Tensor[]): Set<Tensor> {
+  const used = new Set<Tensor>();
+  const shared = new Set<Tensor>();
+  for (const operand of [...roots, ...order.flatMap(({ inputs }) => inputs)]) {
+    (used.has(operand) ? shared : used).add(operand);
+  }
+  return shared;
 }
 
 /** The roots of an equal graph with fewer nodes. Inputs stay the nodes that they are. */
@@ -114,10 +151,14 @@ export function simplify(roots: readonly Tensor[], keyOf: KeyOfOp = opKeys()): T
     numbers.set(t, numbers.size);
     return t;
   };
-  for (const t of topologicalOrder(roots)) {
+  const order = topologicalOrder(roots);
+  const shared = sharedNodes(order, roots);
+  for (const t of order) {
     const inputs = t.inputs.map((operand) => made.get(operand) ?? operand);
     const changed = inputs.some((operand, i) => operand !== t.inputs[i]);
-    made.set(t, unique(simplified(changed ? node(t.op, inputs) : t)));
+    const simple = simplified(changed ? node(t.op, inputs) : t);
+    const ownProduct = simple.op.name === "permute" && !shared.has(t.inputs[0]);
+    made.set(t, unique((ownProduct ? swapProduct(simple) : undefined) ?? simple));
   }
   return roots.map((root) => made.get(root) ?? root);
 }
