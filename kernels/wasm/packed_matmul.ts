@@ -30,6 +30,7 @@ import {
   panelBytes,
 } from "./packed_decode.ts";
 import { integerMatmulKernel } from "./integer_matmul.ts";
+import { isStreamed, streamedMatmulKernel } from "./packed_stream.ts";
 import { startWalk } from "./walk.ts";
 
 /** Where one unit reads and writes. */
@@ -148,6 +149,7 @@ function panelCode(
 /** Generates the kernel of a product with packed weights. */
 export function packedMatmulKernel(spec: PackedMatmulSpec, features: Features): Kernel {
   if (isInteger(spec.weights)) return integerMatmulKernel(spec, spec.weights, features);
+  if (isStreamed(spec)) return streamedMatmulKernel(spec, features);
   const { m, n, k } = spec;
   const run = depthBlock(k);
   const edge = n % PANEL_ROWS;

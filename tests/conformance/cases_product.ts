@@ -132,7 +132,7 @@ const eightBits: Draw = (size, seed) =>
 function packedProducts(): Case[] {
   return PACKED_TYPES.flatMap((type) =>
     PACKED_COLUMNS[type].flatMap((columns) =>
-      [1, 16, 17, 130].flatMap((rows, i) =>
+      [1, 16, 17, 64, 130].flatMap((rows, i) =>
         [0, 1, 2, 3, 4, 5, 7, 8, 17, 65].filter((m) => m < 9 || i % 2 === 0).map((m): Case => ({
           label: `${m} rows by ${type}[${rows}, ${columns}]`,
           inputs: [
