@@ -117,7 +117,15 @@ for (const features of FEATURE_SETS) {
   Deno.test(`packed weights give the bits of the f32 matmul of their values, ${label}`, () => {
     for (const type of PACKED_TYPES) {
       const isPlain = type === "packed_f32" || type === "packed_f16";
-      for (const [n, k] of [[16, 32], [37, 64], [48, 416], ...(isPlain ? [[5, 7], [33, 1]] : [])]) {
+      for (
+        const [n, k] of [
+          [16, 32],
+          [37, 64],
+          [64, 96],
+          [48, 416],
+          ...(isPlain ? [[5, 7], [33, 1]] : []),
+        ]
+      ) {
         const values = randomFloats(n * k, n * k);
         const packed = packMatrix(type, n, k, values);
         const weights = unpackMatrix(type, n, k, packed);
