@@ -60,9 +60,9 @@ await runBench(import.meta, {
   flags: benchFlags,
   settings: {
     threads: [1, 2],
-    sequences: [1, 2, 4, 8, 16, 32],
-    texts: { promptTokens: 32, newTokens: 34 },
-    rounds: 5,
+    sequences: [1, 4, 16],
+    texts: { promptTokens: 8, newTokens: 34 },
+    rounds: 3,
     warmUp: 1,
   },
   quick: {

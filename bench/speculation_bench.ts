@@ -196,7 +196,7 @@ await runBench(import.meta, {
     targets: text({ default: "embedded,smollm2", help: "names or paths, separated by commas" }),
     draft: optionalText({ placeholder: "FILE", help: "a draft of one of them" }),
   },
-  settings: { threads: [1, 2], prompts: 4, maxTokens: 96, gamma: 4, rounds: 5, warmUp: 1 },
+  settings: { threads: [2], prompts: 2, maxTokens: 96, gamma: 4, rounds: 3, warmUp: 1 },
   quick: { threads: [1], prompts: 1, maxTokens: 12, gamma: 3, rounds: 2, warmUp: 1 },
 }, async (bench, settings: Settings, { targets, draft }) => {
   const found: Findings[] = [];

@@ -5,8 +5,8 @@
  */
 
 import type { Decoder } from "./decoder.ts";
-import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
-import { sample } from "./sample.ts";
+import type { LanguageModel } from "./language_model.ts";
+import { nextToken } from "./next_token.ts";
 import {
   checkLogits,
   type Clock,
@@ -17,7 +17,7 @@ import {
   takeState,
   type TextState,
 } from "./text_state.ts";
-import { probabilities, type Warp } from "./warp.ts";
+import type { Warp } from "./warp.ts";
 
 /** The parts of an {@link autoregressive} decoder. */
 export interface AutoregressiveOptions<Cache> {
@@ -27,16 +27,6 @@ export interface AutoregressiveOptions<Cache> {
   readonly warp: Warp;
   /** A clock in seconds; the machine's if left out. */
   readonly now?: Clock;
-}
-
-/** Draws the next token; a coin is needed only where there is a choice. */
-function nextToken(
-  warp: Warp,
-  logits: Logits,
-  { text, coins }: Pick<TextState<unknown>, "text" | "coins">,
-): TokenId {
-  if (warp.only) return warp.only(logits, text);
-  return sample(probabilities(warp, logits, text), coins.sample(text.length));
 }
 
 /**
@@ -72,7 +62,9 @@ export function autoregressive<Cache>(
         cache = pass.cache;
         const passed = now();
         checkLogits(pass.logits, 1, target.vocabulary);
-        const tokens = [nextToken(warp, pass.logits[0], state)];
+        const { text, coins } = state;
+        const coin = () => coins.sample(text.length);
+        const tokens = [nextToken(warp, pass.logits[0], text, coin)];
         const sampled = now();
         const next = extendText(state, tokens, cache);
         const seconds = {

@@ -8,8 +8,8 @@ import { read } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import type { TokenId } from "./language_model.ts";
 import { type LlamaPasses, readLogits, splitRows } from "./llama_passes.ts";
-import { sample } from "./sample.ts";
-import { argmax, probabilities, type Warp } from "./warp.ts";
+import { nextToken } from "./next_token.ts";
+import { argmax, type Warp } from "./warp.ts";
 
 /** Whose turn it is: a text, and how it goes on. */
 export interface Turn {
@@ -59,7 +59,5 @@ async function drawnTokens(
     throw new OutriderError(`logits of ${turns.length} turns`, `${rows} rows`, "ask for as many");
   }
   const values = splitRows(await readLogits(logits, []), vocabulary);
-  return turns.map(({ text, warp, coin }, i) =>
-    warp.only ? warp.only(values[i], text) : sample(probabilities(warp, values[i], text), coin())
-  );
+  return turns.map(({ text, warp, coin }, i) => nextToken(warp, values[i], text, coin));
 }

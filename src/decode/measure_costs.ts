@@ -11,6 +11,8 @@ import { type Clock, machineClock } from "./text_state.ts";
 export interface Costs {
   /** Time of one drafted token over that of a target pass of one row; 0 without a draft model. */
   readonly draftCost: number;
+  /** Time that each further token adds to a draft model's first pass; 0 without a draft model. */
+  readonly catchUpCost: number;
   /** v(M): time of a target pass of M rows over that of one row. */
   readonly rowsCost: (rows: number) => number;
   /** The measured points of v(M), by M. */
@@ -21,6 +23,8 @@ export interface Costs {
 
 /** Row counts that are measured; between them v(M) is linear. */
 const MEASURED_ROWS = [1, 2, 4, 8];
+/** Those of a draft model, which reads what was written without it. */
+const MEASURED_DRAFT_ROWS = [1, 8];
 /** Passes per row count: the first compiles and warms up, the fastest of the others counts. */
 const PASSES = 4;
 /** Rows in the cache while measuring. */
@@ -84,9 +88,14 @@ export async function measureCosts<Target, Draft>(
   const seconds = await secondsOf(target, counts, now);
   const [single] = seconds;
   const points = counts.map((rows, i) => [rows, seconds[i] / single] as const);
-  const [draftSeconds] = draft === undefined ? [0] : await secondsOf(draft, [1], now);
+  const draftContext = draft?.contextLength ?? 0;
+  const draftCounts = MEASURED_DRAFT_ROWS.filter((rows) => rows === 1 || rows < draftContext);
+  const draftSeconds = draft === undefined ? [0] : await secondsOf(draft, draftCounts, now);
+  const [draftOne, draftMany = draftOne] = draftSeconds;
+  const [, most = 2] = draftCounts;
   return {
-    draftCost: draftSeconds / single,
+    draftCost: draftOne / single,
+    catchUpCost: Math.max(0, draftMany - draftOne) / (most - 1) / single,
     rowsCost: (rows) => points.length < 2 ? rows : interpolated(points, rows),
     points,
     passSeconds: single,

@@ -9,6 +9,7 @@ import type { Decoder, Step } from "./decoder.ts";
 import { checkProposal, type Draft, type Proposal } from "./draft.ts";
 import { type DraftLength, fixedLength } from "./draft_length.ts";
 import type { LanguageModel, Logits, Probs, TokenId } from "./language_model.ts";
+import { nextToken } from "./next_token.ts";
 import {
   checkLogits,
   type Clock,
@@ -204,6 +205,10 @@ function judge<Cache, DraftState>(
   logits: readonly Logits[],
 ): Verdict {
   const start = text.length;
+  if (tokens.length === 0) {
+    // Plain decoding, at its price: every exact rule draws this token.
+    return { accepted: 0, next: nextToken(warp, logits[0], text, () => coins.sample(start)) };
+  }
   const target = lazyRows(
     logits.length,
     (place) => probabilities(warp, logits[place], [...text, ...tokens.slice(0, place)]),

@@ -27,10 +27,11 @@ function workshop() {
 Deno.test("costs are times of passes over that of one row, linear between and beyond", async () => {
   const { now, timed } = workshop();
   const target = timed((rows) => rows <= 4 ? 2 + 0.5 * (rows - 1) : 3.5 + (rows - 4));
-  const draft = timed(() => 0.25);
+  const draft = timed((rows) => 0.25 + 0.02 * (rows - 1));
   const costs = await measureCosts(target, draft, now);
   assertEquals(costs.passSeconds, 2);
-  assertEquals(costs.draftCost, 0.125);
+  assertAlmostEquals(costs.draftCost, 0.125, 1e-12);
+  assertAlmostEquals(costs.catchUpCost, 0.01, 1e-12);
   assertEquals(costs.points, [[1, 1], [2, 1.25], [4, 1.75], [8, 3.75]]);
   for (const [rows, cost] of [[1, 1], [3, 1.5], [6, 2.75], [8, 3.75], [10, 4.75]]) {
     assertAlmostEquals(costs.rowsCost(rows), cost, 1e-12);
@@ -43,7 +44,7 @@ Deno.test("the first pass of a row count, which compiles, and slow moments do no
   const target = timed((_rows, pass) => pass % 4 === 1 ? 50 : pass % 4 === 3 ? 9 : 1);
   const costs = await measureCosts(target, undefined, now);
   assertEquals(costs.points, [[1, 1], [2, 1], [4, 1], [8, 1]]);
-  assertEquals(costs.draftCost, 0, "no draft model costs nothing");
+  assertEquals([costs.draftCost, costs.catchUpCost], [0, 0], "no draft model costs nothing");
 });
 
 Deno.test("a model with a short context is measured as far as it goes", async () => {
