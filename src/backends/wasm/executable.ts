@@ -94,6 +94,27 @@ function checkPorts(what: string, expected: number, found: number): void {
   throw new OutriderError(`${expected} ${what}`, `${found}`, "pass one allocation per port");
 }
 
+/** A buffer whose memory is that of a port. */
+interface PortBuffer {
+  readonly buffer: number;
+  readonly port: number;
+}
+
+/** The buffers to bind for every run. */
+function portBuffers(plan: Plan): Record<"inputs" | "outputs", readonly PortBuffer[]> {
+  const of = (home: "input" | "output"): PortBuffer[] =>
+    plan.buffers.flatMap((one, buffer) => one.home === home ? [{ buffer, port: one.index }] : []);
+  return { inputs: of("input"), outputs: of("output") };
+}
+
+function failedRun(found: string): OutriderError {
+  return new OutriderError(
+    "a run that every thread ends",
+    found,
+    "close this backend and open a new one",
+  );
+}
+
 /** Prepares a plan. */
 export function prepareExecutable(plan: Plan, context: ExecutionContext): Executable {
   const { linear, arena, team } = context;
@@ -109,14 +130,22 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
   const counters = linear.allocator.allocate(runWords * team.size * WORD_BYTES);
   let isReleased = false;
 
-  const bind = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
-    const words = linear.words(table, plan.buffers.length);
+  let words: Uint32Array = new Uint32Array();
+  let boundArena = -1;
+  /** Writes down the addresses that stay as long as the memory and the arena stay where they are. */
+  const bindFixed = (): void => {
+    words = linear.words(table, plan.buffers.length);
+    boundArena = arena.address;
     plan.buffers.forEach((buffer, i) => {
-      if (buffer.home === "input") words[i] = inputs[buffer.index];
-      else if (buffer.home === "output") words[i] = outputs[buffer.index];
-      else if (buffer.home === "slot") words[i] = arena.address + offsets[buffer.index];
-      else words[i] = constants[i];
+      if (buffer.home === "slot") words[i] = boundArena + offsets[buffer.index];
+      if (buffer.home === "constant") words[i] = constants[i];
     });
+  };
+  const ports = portBuffers(plan);
+  const bind = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
+    if (boundArena !== arena.address || words.length === 0) bindFixed();
+    for (const { buffer, port } of ports.inputs) words[buffer] = inputs[port];
+    for (const { buffer, port } of ports.outputs) words[buffer] = outputs[port];
   };
   const run = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
     if (isReleased) {
@@ -128,7 +157,15 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
     bind(inputs, outputs);
     const scratch = arena.address + bytes;
     const started = { plan: main.record, table, scratch, counters, counterWords: runWords };
-    main.run(table, scratch, 0, team.start(started));
+    if (team.failed) throw failedRun("a thread that failed in an earlier one");
+    try {
+      main.run(table, scratch, 0, team.start(started));
+    } catch (error) {
+      const isOther = team.failed;
+      team.fail();
+      const reason = error instanceof Error ? error.message : String(error);
+      throw failedRun(isOther ? "another thread that failed" : reason);
+    }
   };
   const release = (): void => {
     if (isReleased) return;

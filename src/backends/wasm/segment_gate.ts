@@ -23,7 +23,7 @@ const WORD_BYTES = 4;
 /** Looks before a thread sleeps: some tens of microseconds. */
 const SPINS = 20_000;
 /** A sleeping thread looks for failed threads so often. */
-const SLEEP_NANOSECONDS = 1_000_000_000;
+const SLEEP_NANOSECONDS = 100_000_000;
 const EVERYONE = -1;
 
 function teamWord(team: number, name: keyof typeof TEAM) {

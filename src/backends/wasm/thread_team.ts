@@ -44,6 +44,10 @@ export interface ThreadTeam {
   start(run: TeamRun): number;
   /** Makes all workers drop a plan whose record is about to be freed. */
   forget(plan: number): void;
+  /** True after a thread has failed: its share of a run is missing, so nothing may run any more. */
+  readonly failed: boolean;
+  /** Makes the threads that wait for a failed one give up as well. */
+  fail(): void;
   /** Ends all workers. */
   close(): void;
 }
@@ -56,7 +60,9 @@ const HANDSHAKE_MILLISECONDS = 10_000;
 
 /** A team of the caller alone. */
 function lonelyTeam(): ThreadTeam {
-  return { size: 1, last: 1, address: 0, start: () => 0, forget: () => {}, close: () => {} };
+  const nothing = (): void => {};
+  const none = { start: () => 0, forget: nothing, fail: nothing, close: nothing };
+  return { size: 1, last: 1, address: 0, failed: false, ...none };
 }
 
 /** True where this thread may block, which browsers forbid to a page's own thread. */
@@ -113,12 +119,16 @@ export function createTeam(linear: LinearMemory, size: number): ThreadTeam {
     workers.set(mailbox, worker);
   };
   const stateOf = (mailbox: number): number => Atomics.load(words, mailbox + MAILBOX.state);
-  /** Waits until the worker has done what it was told. */
+  const fail = (): void => void Atomics.store(words, team + TEAM.failed, 1);
+  /** Waits until the worker has done what it was told; one that never does has failed. */
   const settle = (mailbox: number): void => {
     const isBusy = (state: number): boolean =>
       state === WORKER_STATE.run || state === WORKER_STATE.forget;
     for (let state = stateOf(mailbox); isBusy(state); state = stateOf(mailbox)) {
-      Atomics.wait(words, mailbox + MAILBOX.state, state, HANDSHAKE_MILLISECONDS);
+      const stateWord = mailbox + MAILBOX.state;
+      if (Atomics.wait(words, stateWord, state, HANDSHAKE_MILLISECONDS) !== "timed-out") continue;
+      fail();
+      return;
     }
   };
   const write = (mailbox: number, word: number, value: number): void =>
@@ -149,6 +159,10 @@ export function createTeam(linear: LinearMemory, size: number): ThreadTeam {
       return last;
     },
     address,
+    get failed() {
+      return Atomics.load(words, team + TEAM.failed) !== 0;
+    },
+    fail,
     start(run) {
       const counters = freshCounters(run);
       const sent = mailboxes.filter((mailbox) => {
