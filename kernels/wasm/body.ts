@@ -106,6 +106,24 @@ function operandType(body: readonly Instruction[], index: number): DType {
   return body[index].type;
 }
 
+/**
+ * max(x, c) for an f32 constant c that is neither 0 nor NaN takes one instruction where
+ * `f32x4.max` takes eight; x passes where it is NaN. Gives the arguments as [x, c].
+ */
+function maxWithConstant(
+  body: readonly Instruction[],
+  step: Instruction,
+): readonly [number, number] | undefined {
+  if (step.op !== "max" || step.type !== "f32") return undefined;
+  const [first, second] = step.args;
+  const bounds = (place: number): boolean => {
+    const bound = body[place];
+    return bound.op === "constant" && Math.abs(bound.value) > 0;
+  };
+  if (bounds(second)) return [first, second];
+  return bounds(first) ? [second, first] : undefined;
+}
+
 /** Emits a body; gives the vector of its last instruction, in register form. */
 export function emitBody(
   context: MathContext,
@@ -126,6 +144,8 @@ export function emitBody(
     const type = operandType(body, step.args[0]);
     if (step.op === "cast") return castCode(context, values[step.args[0]], type, step.type);
     if (isUnary(step.op)) return UNARY_CODE[step.op](context, values[step.args[0]], type);
+    const bounded = maxWithConstant(body, step);
+    if (bounded !== undefined) return f32x4.pmax(values[bounded[0]], values[bounded[1]]);
     const [first, second] = step.args;
     if (isBinary(step.op) && second !== undefined) {
       return BINARY_CODE[step.op](values[first], values[second], type);

@@ -3,11 +3,22 @@
  *
  * @module
  */
-import { and, cast, equal, less, mul, neg, where } from "../core/elementwise_ops.ts";
-import { sumKeeping } from "../core/linear_ops.ts";
+import {
+  and,
+  cast,
+  equal,
+  exp,
+  less,
+  log,
+  mul,
+  stopGradient,
+  sub,
+  where,
+} from "../core/elementwise_ops.ts";
+import { maxKeeping, sumKeeping } from "../core/linear_ops.ts";
 import { iota, reshape } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { checkRows, countedLogits, logProbabilities, meanOverRows } from "./rows.ts";
+import { checkRows, countedLogits, meanOverRows } from "./rows.ts";
 
 /**
  * The mean of `-log p(y)` over the rows that count: the loss of pretraining.
@@ -36,8 +47,12 @@ export function crossEntropy(logits: Tensor, targets: Tensor, mask: Tensor): Ten
   const [rows, vocabulary] = logits.shape;
   const isToken = and(less(-1, targets), less(targets, vocabulary));
   const counted = mul(mask, cast(isToken, "f32"));
-  const logP = logProbabilities(countedLogits(logits, counted));
+  const cleaned = countedLogits(logits, counted);
+  const largest = stopGradient(maxKeeping(cleaned, [-1]));
   // Compared, not gathered: the comparison fuses into the sum, and its gradient needs no scatter.
   const isTarget = equal(iota(logits.shape, 1), reshape(targets, [rows, 1]));
-  return meanOverRows(neg(sumKeeping(where(isTarget, logP, 0), [1])), counted);
+  // -log p(y) = log sum_v e^(x_v - m) - (x_y - m), in numbers per row: no log p is stored.
+  const total = log(sumKeeping(exp(sub(cleaned, largest)), [1]));
+  const own = sub(sumKeeping(where(isTarget, cleaned, 0), [1]), largest);
+  return meanOverRows(sub(total, own), counted);
 }

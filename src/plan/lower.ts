@@ -49,6 +49,8 @@ const MOST_LEAVES = 8;
 const MOST_STEPS = 48;
 /** A body at most this dear is computed again by each user rather than stored. */
 const CHEAP = 2;
+/** A value repeated so often is computed once, however cheap it is. */
+const MANY = 256;
 
 function solidValue(builder: Builder, t: Tensor): Value {
   return bufferValue(materialize(builder, t), t.shape, computedType(t));
@@ -81,8 +83,11 @@ const unary = (op: UnaryName) => (_: unknown, t: Tensor, builder: Builder): Valu
 const binary = (op: BinaryName) => (_: unknown, t: Tensor, builder: Builder): Value =>
   combine(builder, t, ([a, b], type) => ({ op, args: [a, b], type }));
 
-function expands(from: Shape, to: Shape): boolean {
-  return sizeOf(to) > sizeOf(from);
+/** True where each of so many repetitions would compute what is better stored. */
+function repeatsWork(value: Value, to: Shape): boolean {
+  const repetitions = sizeOf(to) / Math.max(1, sizeOf(value.shape));
+  const reads = value.leaves.some(({ buffer }) => buffer !== undefined);
+  return costOf(value) > (reads && repetitions >= MANY ? 0 : CHEAP) && repetitions > 1;
 }
 
 /** Row `name` lowers operation `name`; `undefined` is a packed matrix, which only kernels read. */
@@ -130,9 +135,8 @@ export const LOWER: OpTable<Lower, Value | undefined> = {
       ? undefined
       : permuteValue(valueOf(builder, x), order),
   broadcast: ({ shape }, { inputs: [x] }, builder) => {
-    const dear = expands(x.shape, shape) && costOf(valueOf(builder, x)) > CHEAP;
-    const value = dear ? solidValue(builder, x) : valueOf(builder, x);
-    return broadcastValue(value, shape);
+    const value = valueOf(builder, x);
+    return broadcastValue(repeatsWork(value, shape) ? solidValue(builder, x) : value, shape);
   },
   slice: ({ start, sizes }, { inputs: [x] }, builder) =>
     sliceValue(valueOf(builder, x), start, sizes),
