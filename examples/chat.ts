@@ -75,7 +75,7 @@ await runCommand({
     'deno task chat --target smollm2 --system "Be brief." --prompt "Why is the sky blue?"',
   ],
 }, async (options, context) => {
-  const { device } = openDevice(options);
+  const { device } = await openDevice(options);
   const loaded = await loadModel(device, options.target, options.dtype, context);
   const target = { ...loaded, model: rememberPrefix(loaded.model) };
   const draft = await loadDraft(device, options.draft, options.dtype, target, context);

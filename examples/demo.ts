@@ -186,7 +186,7 @@ await runCommand({
   examples: ["deno task demo", "deno task demo --loss kld --prompts 20"],
 }, async (options, context) => {
   const started = performance.now();
-  const { device } = openDevice(options);
+  const { device } = await openDevice(options);
   const target = await loadModel(device, options.target, "f32", context);
   const config = draftConfig(target.file.config, { share: 0.02 });
   const size = parameterCount(config);

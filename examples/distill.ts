@@ -75,7 +75,7 @@ await runCommand({
   flags,
   examples: ["deno task distill --target embedded --count 1000 --out out/distill"],
 }, async (options, context) => {
-  const { device } = openDevice(options);
+  const { device } = await openDevice(options);
   await makeFolder(options.out);
   const { file, parameters } = await loadModel(device, options.target, options.dtype, context);
   const { count, seed, maxPrompt, maxTokens } = options;

@@ -76,7 +76,7 @@ await runCommand({
   if (options.draft.length === 0 || options.draft.includes("none")) {
     throw new OutriderError("one or more --draft MODEL", "none", "name drafts, or --draft lookup");
   }
-  const { device } = openDevice(options);
+  const { device } = await openDevice(options);
   if (options.out !== undefined) await makeFolder(options.out);
   const target = await loadModel(device, options.target, options.dtype, context);
   const { model } = target;

@@ -72,7 +72,7 @@ await runCommand({
     "--set out/distill/set.jsonl --out out/finetune",
   ],
 }, async (options, context) => {
-  const { device } = openDevice(options);
+  const { device } = await openDevice(options);
   await makeFolder(options.out);
   const file = await openModel(await findModel(options.draft, context.progress));
   const entries = await readDistillationSet(options.set, file.config.vocabulary);

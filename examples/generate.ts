@@ -32,7 +32,7 @@ await runCommand({
 }, async (options, context) => {
   const started = performance.now();
   const prompt = await promptOf(options);
-  const { device, threads } = openDevice(options);
+  const { device, threads } = await openDevice(options);
   const target = await loadModel(device, options.target, options.dtype, context);
   const draft = await loadDraft(device, options.draft, options.dtype, target, context);
   const promptIds = encodePrompt(target, prompt, options);

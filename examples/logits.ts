@@ -71,7 +71,7 @@ await runCommand({
   examples: ['deno task logits --target embedded --prompt "Once upon a time" --raw'],
 }, async (options, context) => {
   const prompt = await promptOf(options);
-  const { device } = openDevice(options);
+  const { device } = await openDevice(options);
   const target = await loadModel(device, options.target, options.dtype, context);
   const { tokenizer } = target.file;
   const ids = encodePrompt(target, prompt, options);

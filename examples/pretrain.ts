@@ -49,7 +49,7 @@ await runCommand({
   flags,
   examples: ["deno task pretrain --target embedded --out out/pretrain"],
 }, async (options, context) => {
-  const { device } = openDevice(options);
+  const { device } = await openDevice(options);
   await makeFolder(options.out);
   const file = await openModel(await findModel(options.target, context.progress));
   const corpus = await openCorpus(options.data, codecOf(file), {

@@ -8,6 +8,7 @@ import { referenceBackend } from "@outrider/outrider/backends/reference";
 import { wasmBackend } from "@outrider/outrider/backends/wasm";
 import { choice, integerOr } from "@outrider/outrider/cli";
 import { createDevice, type Device } from "@outrider/outrider/runtime";
+import { automaticThreads } from "./threads.ts";
 
 /** Flags of every command that computes. */
 export const deviceFlags = {
@@ -21,7 +22,7 @@ export const deviceFlags = {
     default: "auto",
     minimum: 1,
     maximum: 64,
-    help: "threads of the wasm backend; auto is 1",
+    help: "threads of the wasm backend; auto is what a first measurement finds fastest",
   }),
 };
 
@@ -37,14 +38,8 @@ export interface OpenDevice {
   readonly threads: number;
 }
 
-/**
- * Threads where nobody says: one per core up to four. Work is handed out in small pieces, so that a
- * core which another process holds slows a run down little.
- */
-const AUTOMATIC_THREADS = Math.min(4, Math.max(1, navigator.hardwareConcurrency));
-
 /** Opens the device that the flags ask for. */
-export function openDevice({ backend, threads }: DeviceOptions): OpenDevice {
+export async function openDevice({ backend, threads }: DeviceOptions): Promise<OpenDevice> {
   if (backend === "webgpu") {
     throw new OutriderError(
       "the backend wasm or reference",
@@ -53,7 +48,7 @@ export function openDevice({ backend, threads }: DeviceOptions): OpenDevice {
     );
   }
   if (backend === "reference") return { device: createDevice(referenceBackend()), threads: 1 };
-  const count = threads === "auto" ? AUTOMATIC_THREADS : threads;
+  const count = threads === "auto" ? await automaticThreads() : threads;
   const made = wasmBackend({ threads: count });
   return { device: createDevice(made), threads: made.threads };
 }

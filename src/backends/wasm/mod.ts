@@ -5,3 +5,4 @@
  */
 export { type WasmBackend, wasmBackend, type WasmOptions } from "./backend.ts";
 export type { MemoryKind } from "./memory.ts";
+export { measureThreads, type MeasureThreadsOptions } from "./measure_threads.ts";
