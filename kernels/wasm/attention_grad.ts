@@ -4,7 +4,8 @@
  *   dQuery = scale sum_i dS_i key_i      dKey = scale sum_{r,h} dS query      dValue = sum P dOut
  *
  * P is computed again, row by row. For the query a unit is one row and key/value head; for key and
- * value it is one key/value head, which takes the rows in order and adds into the slots.
+ * value, and for all three together, it is one key/value head, which takes the rows in order and adds
+ * into the slots.
  *
  * @module
  */
@@ -145,56 +146,99 @@ function clearSlots(frame: KernelFrame, spec: AttentionGradSpec, out: Local<"i32
   });
 }
 
-/** The gradient for key or value: a unit is one key/value head. */
-function slotGradient(frame: KernelFrame, spec: AttentionGradSpec): void {
+/** Where the gradients of a unit go; none where one is not wanted. */
+interface GradientTargets {
+  readonly query: Local<"i32"> | undefined;
+  readonly key: Local<"i32"> | undefined;
+  readonly value: Local<"i32"> | undefined;
+}
+
+/** The targets in the output: three arrays one after another, or one. */
+function gradientTargets(
+  { builder, args }: KernelFrame,
+  spec: AttentionGradSpec,
+): GradientTargets {
+  const output = args[args.length - 1];
+  const queryBytes = spec.rows * spec.heads * spec.headWidth * LANE_BYTES;
+  const offsets = spec.operand === "all"
+    ? { query: 0, key: queryBytes, value: queryBytes + spec.slots * slotBytes(spec) }
+    : { [spec.operand]: 0 };
+  const target = (operand: "query" | "key" | "value"): Local<"i32"> | undefined => {
+    const offset = offsets[operand];
+    return offset === undefined ? undefined : builder.local(i32.add(output, i32.constant(offset)));
+  };
+  return { query: target("query"), key: target("key"), value: target("value") };
+}
+
+/** Gradients of which slots take part: a unit is one key/value head. */
+function slotGradients(frame: KernelFrame, spec: AttentionGradSpec): void {
   const { builder, args, lo, hi } = frame;
   const headBytes = spec.headWidth * LANE_BYTES;
   const group = spec.heads / spec.keyValueHeads;
   const groupBytes = group * headBytes;
   const rowBytes = spec.heads * headBytes;
-  const [dOut, output] = args.slice(-2);
-  const moving = [args[0], args[1], args[2], dOut, output].map((arg) => builder.local(arg));
-  const steps = [groupBytes, headBytes, headBytes, groupBytes, headBytes];
-  const walk = startWalk(builder, [{ size: spec.keyValueHeads, steps }], moving, lo);
-  const [firstQuery, key, value, firstGradient, out] = moving;
+  const targets = gradientTargets(frame, spec);
+  const ofSlots = [targets.key, targets.value].filter((target) => target !== undefined);
+  const ofRows = targets.query === undefined ? [] : [targets.query];
+  const moving = [args[0], args[1], args[2], args[args.length - 2]].map((arg) =>
+    builder.local(arg)
+  );
+  const steps = [
+    ...[groupBytes, headBytes, headBytes, groupBytes],
+    ...ofSlots.map(() => headBytes),
+    ...ofRows.map(() => groupBytes),
+  ];
+  const walk = startWalk(
+    builder,
+    [{ size: spec.keyValueHeads, steps }],
+    [...moving, ...ofSlots, ...ofRows],
+    lo,
+  );
+  const [firstQuery, key, value, firstGradient] = moving;
+  const one = builder.constant(f32x4.constant(1));
 
-  const row = (query: Local<"i32">, outGradient: Local<"i32">, sees: AttentionRow): void =>
+  const row = (
+    [query, outGradient, ...queryOut]: readonly Local<"i32">[],
+    sees: AttentionRow,
+  ): void =>
     builder.repeat(group, () => {
       const unit = { row: sees, query, key, value };
       const end = probabilities(frame, spec, unit);
-      if (spec.operand === "value") {
+      if (targets.value !== undefined) {
+        const out = targets.value;
         addToSlots(frame, spec, sees, { array: PROBABILITIES, vector: outGradient, out });
-      } else {
-        scoreGradients(frame, spec, unit, outGradient, end);
-        addToSlots(frame, spec, sees, { array: SCORE_GRADIENTS, vector: query, out });
       }
-      builder.advance(query, headBytes);
-      builder.advance(outGradient, headBytes);
+      if (targets.key !== undefined) {
+        scoreGradients(frame, spec, unit, outGradient, end);
+        addToSlots(frame, spec, sees, { array: SCORE_GRADIENTS, vector: query, out: targets.key });
+      }
+      for (const out of queryOut) {
+        weightedSum(frame, spec, sees, { base: key, array: SCORE_GRADIENTS, factor: one, out });
+      }
+      for (const pointer of [query, outGradient, ...queryOut]) builder.advance(pointer, headBytes);
     });
 
   builder.loopWhile(i32.ltU(lo, hi), () => {
-    clearSlots(frame, spec, out);
-    const query = builder.local(firstQuery);
-    const outGradient = builder.local(firstGradient);
+    ofSlots.forEach((target) => clearSlots(frame, spec, target));
+    const rowPointers = [firstQuery, firstGradient, ...ofRows].map((first) => builder.local(first));
     const start = builder.local(args[3]);
     const end = builder.local(args[4]);
     const extra = builder.local(spec.extras > 0 ? args[5] : i32.constant(0));
     const pointers = [
-      { pointer: query, bytes: rowBytes - groupBytes },
-      { pointer: outGradient, bytes: rowBytes - groupBytes },
+      ...rowPointers.map((pointer) => ({ pointer, bytes: rowBytes - groupBytes })),
       { pointer: start, bytes: LANE_BYTES },
       { pointer: end, bytes: LANE_BYTES },
       { pointer: extra, bytes: spec.extras * LANE_BYTES },
     ];
     builder.stream(spec.rows, pointers, 1, () => {
-      row(query, outGradient, loadRow(frame, start, end, extra));
+      row(rowPointers, loadRow(frame, start, end, extra));
     });
     walk.next();
     builder.advance(lo, 1);
   });
 }
 
-/** Generates the kernel of one gradient of attention. */
+/** Generates the kernel of one gradient of attention, or of all. */
 export function attentionGradKernel(spec: AttentionGradSpec, features: Features): Kernel {
   const isQuery = spec.operand === "query";
   const units = isQuery ? spec.rows * spec.keyValueHeads : spec.keyValueHeads;
@@ -207,6 +251,6 @@ export function attentionGradKernel(spec: AttentionGradSpec, features: Features)
   return assembleKernel(
     features,
     shape,
-    (frame) => isQuery ? queryGradient(frame, spec) : slotGradient(frame, spec),
+    (frame) => isQuery ? queryGradient(frame, spec) : slotGradients(frame, spec),
   );
 }

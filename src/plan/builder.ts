@@ -38,6 +38,10 @@ export interface Builder {
   readonly quantized: Map<Tensor, number>;
   /** Dequantised matrices that every user reads packed, so that nobody needs the f32 values. */
   readonly readPacked: ReadonlySet<Tensor>;
+  /** Gradients of one attention for all its operands: each with the first of them. */
+  readonly attentionGrads: ReadonlyMap<Tensor, Tensor>;
+  /** For the first of such gradients: the buffer that holds all. */
+  readonly jointGrads: Map<Tensor, number>;
 }
 
 /** Adds a buffer and gives its number. */

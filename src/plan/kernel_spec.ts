@@ -221,13 +221,14 @@ export type AttentionOperand = "query" | "key" | "value";
  * The gradient of {@link AttentionSpec} for one operand, given dOut [rows, heads, headWidth].
  * With P = softmax(s), dP_i = dOut . value_i and dS = P * (dP - sum_j P_j dP_j):
  *   query: scale * sum_i dS_i key_i      key: scale * sum_{r,h} dS query      value: sum P dOut
- * Arguments: as attention's inputs, then dOut, then output (shaped like the operand).
+ * Arguments: as attention's inputs, then dOut, then output (shaped like the operand; for `all` the
+ * gradients for query, key and value one after another).
  */
 export interface AttentionGradSpec extends Omit<AttentionSpec, "family"> {
   /** Names the kind of kernel. */
   readonly family: "attentionGrad";
-  /** The operand that the gradient is taken for. */
-  readonly operand: AttentionOperand;
+  /** The operand that the gradient is taken for; `all` for the three together. */
+  readonly operand: AttentionOperand | "all";
 }
 
 /** Every kernel that a backend must be able to generate. */

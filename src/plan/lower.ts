@@ -18,9 +18,8 @@ import {
   valueOf,
 } from "./builder.ts";
 import type { Instruction } from "./kernel_spec.ts";
+import { lowerAttention, lowerAttentionGrad } from "./lower_attention.ts";
 import {
-  lowerAttention,
-  lowerAttentionGrad,
   lowerDequantize,
   lowerGather,
   lowerMatmul,

@@ -18,7 +18,7 @@ import {
   resultBuffer,
   valueOf,
 } from "./builder.ts";
-import type { AttentionOperand, Combine, MatrixAccess } from "./kernel_spec.ts";
+import type { Combine, MatrixAccess } from "./kernel_spec.ts";
 import {
   bufferValue,
   constantValue,
@@ -204,47 +204,4 @@ export function lowerScatter(builder: Builder, t: Tensor, mode: "add" | "set"): 
     ]);
   }
   return bufferValue(target, t.shape, type);
-}
-
-function attentionSizes(inputs: readonly Tensor[], scale: number) {
-  const [query, key, , , , extra] = inputs;
-  const [rows, heads, headWidth] = query.shape;
-  const [slots, keyValueHeads] = key.shape;
-  const extras = extra === undefined ? 0 : extra.shape[1];
-  return { rows, slots, heads, keyValueHeads, headWidth, extras, scale };
-}
-
-/** Extra slots of width 0 are no operand. */
-function attentionArgs(builder: Builder, inputs: readonly Tensor[]): number[] {
-  return inputs.filter((t) => t.shape.length !== 2 || t.shape[1] > 0)
-    .map((t) => materialize(builder, t));
-}
-
-/** Fused attention. */
-export function lowerAttention(builder: Builder, t: Tensor, scale: number): Value {
-  const args = attentionArgs(builder, t.inputs);
-  const target = resultBuffer(builder, t);
-  if (sizeOf(t.shape) > 0) {
-    const spec = { family: "attention", ...attentionSizes(t.inputs, scale) } as const;
-    emit(builder, spec, [...args, target]);
-  }
-  return bufferValue(target, t.shape, "f32");
-}
-
-/** The gradient of attention for one operand. */
-export function lowerAttentionGrad(
-  builder: Builder,
-  t: Tensor,
-  scale: number,
-  operand: AttentionOperand,
-): Value {
-  const operands = t.inputs.slice(0, -1);
-  const cotangent = materialize(builder, t.inputs[t.inputs.length - 1]);
-  const args = attentionArgs(builder, operands);
-  const target = resultBuffer(builder, t);
-  if (sizeOf(t.shape) > 0) {
-    const spec = { family: "attentionGrad", ...attentionSizes(operands, scale), operand } as const;
-    emit(builder, spec, [...args, cotangent, target]);
-  }
-  return bufferValue(target, t.shape, "f32");
 }

@@ -10,6 +10,7 @@ import { interpret, type Tensor, topologicalOrder } from "../core/tensor.ts";
 import { type Builder, type DraftBuffer, materialize } from "./builder.ts";
 import { matchDonations } from "./donate.ts";
 import { type Graph, type SimplifiedGraph, simplifiedGraph } from "./graph.ts";
+import { jointAttentionGrads } from "./lower_attention.ts";
 import { LOWER, worthStoring } from "./lower.ts";
 import { type Alias, clobbers, copiesOntoItself, orderCommands, withoutCopies } from "./order.ts";
 import type { BufferHome, Command, Plan, PortSpec } from "./plan.ts";
@@ -220,6 +221,8 @@ export function planSimplified(graph: SimplifiedGraph): Plan {
     aliases: new Map(aliases.map(({ output, input }) => [output, input])),
     quantized: new Map(),
     readPacked: packedReads(order, outputs),
+    attentionGrads: jointAttentionGrads(order),
+    jointGrads: new Map(),
   };
   lowerAll(builder, order);
   copyRepeats(builder, outputs, outputBuffers);

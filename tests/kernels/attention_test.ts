@@ -129,6 +129,11 @@ for (const features of FEATURE_SETS) {
           kernelRunner(grad, features)([...args, inputs.dOut, result], split);
           assertClose(result, expected[operand], 5e-5, `${operand} ${JSON.stringify(spec)}`);
         }
+        const joint: AttentionGradSpec = { family: "attentionGrad", operand: "all", ...spec };
+        const wanted = [...expected.query, ...expected.key, ...expected.value];
+        const all = new Float32Array(wanted.length).fill(NaN);
+        kernelRunner(joint, features)([...args, inputs.dOut, all], split);
+        assertClose(all, Float32Array.from(wanted), 5e-5, `all ${JSON.stringify(spec)}`);
       }
     }
   });

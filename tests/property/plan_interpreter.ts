@@ -150,8 +150,17 @@ function runAttention(
     elements(args[i], t.type === "i32" ? "i32" : "f32").subarray(0, sizeOf(t.shape))
   );
   const out = elements(target, "f32");
-  if (spec.family === "attention") evaluateAttention(spec, operands, values, out);
-  else evaluateAttentionGrad(spec, operands, values, out);
+  if (spec.family === "attention") {
+    evaluateAttention(spec, operands, values, out);
+    return;
+  }
+  let from = 0;
+  (["query", "key", "value"] as const).forEach((operand, i) => {
+    if (spec.operand !== "all" && spec.operand !== operand) return;
+    const part = out.subarray(from, from + sizeOf(operands[i].shape));
+    evaluateAttentionGrad({ scale: spec.scale, operand }, operands, values, part);
+    from += part.length;
+  });
 }
 
 function runKernel(spec: KernelSpec, args: readonly Bytes[], target: Bytes): void {
