@@ -38,6 +38,8 @@ import { ratioOf } from "./harness/statistics.ts";
 interface Settings {
   readonly threads: readonly number[];
   readonly prompts: number;
+  /** Prompts for the embedded model, which is fast and says little. */
+  readonly ownPrompts: number;
   readonly maxTokens: number;
   readonly gamma: number;
   readonly rounds: number;
@@ -96,7 +98,7 @@ function speculativeWay<DraftState, Length>(
 ): Way {
   const target = opened.model;
   const decoder = speculative({ target, draft, verify: verifyBlock, warp: GREEDY, gamma });
-  const prompts = task.prompts.slice(0, settings.prompts);
+  const prompts = task.prompts;
   return wayOf(opened, decoder, prompts, settings.maxTokens, `${name}, ${label}`);
 }
 
@@ -104,7 +106,7 @@ async function waysOf(comparison: Comparison, draft: OpenModel | undefined): Pro
   const { opened, task, settings, label } = comparison;
   const target = opened.model;
   const plain = autoregressive({ target, warp: GREEDY });
-  const prompts = task.prompts.slice(0, settings.prompts);
+  const prompts = task.prompts;
   const lookup = draftPromptLookup();
   const fixed = fixedLength(settings.gamma);
   const name = (kind: string) => `${kind}, ${settings.gamma} tokens`;
@@ -184,8 +186,8 @@ async function contest(
 }
 
 /** Prompts of the embedded model's own language, which its training did not show. */
-function ownTasks(): Task[] {
-  return [{ name: "held out", prompts: heldOutPrompts(1, 16).map(({ prompt }) => prompt) }];
+function ownTasks(count: number): Task[] {
+  return [{ name: "held out", prompts: heldOutPrompts(1, count).map(({ prompt }) => prompt) }];
 }
 
 await runBench(import.meta, {
@@ -196,14 +198,24 @@ await runBench(import.meta, {
     targets: text({ default: "embedded,smollm2", help: "names or paths, separated by commas" }),
     draft: optionalText({ placeholder: "FILE", help: "a draft of one of them" }),
   },
-  settings: { threads: [2], prompts: 2, maxTokens: 96, gamma: 4, rounds: 3, warmUp: 1 },
-  quick: { threads: [1], prompts: 1, maxTokens: 12, gamma: 3, rounds: 2, warmUp: 1 },
+  settings: {
+    threads: [2],
+    prompts: 2,
+    ownPrompts: 128,
+    maxTokens: 96,
+    gamma: 4,
+    rounds: 3,
+    warmUp: 1,
+  },
+  quick: { threads: [1], prompts: 1, ownPrompts: 4, maxTokens: 12, gamma: 3, rounds: 2, warmUp: 1 },
 }, async (bench, settings: Settings, { targets, draft }) => {
   const found: Findings[] = [];
   for (const target of targets.split(",")) {
+    const { prompts, ownPrompts } = settings;
+    const asked = TASKS.map((task) => ({ ...task, prompts: task.prompts.slice(0, prompts) }));
     const kind = target === "embedded"
-      ? { dtype: "f32", tasks: ownTasks() } as const
-      : { dtype: "keep", tasks: TASKS } as const;
+      ? { dtype: "f32", tasks: ownTasks(ownPrompts) } as const
+      : { dtype: "keep", tasks: asked } as const;
     found.push(await contest(bench, { target, draft, ...kind }, settings));
   }
   return joinFindings(found);

@@ -47,6 +47,8 @@ export interface AutomaticLengthOptions {
   readonly catchUpCost?: number;
   /** The longest draft; 8 if left out. */
   readonly longest?: number;
+  /** Lengths to choose from; all from 1 on if left out. Those not measured compile in the text. */
+  readonly lengths?: readonly number[];
   /** How many judged tokens the estimate remembers; 64 if left out. */
   readonly memory?: number;
   /** After how many steps without a draft to try one token, at the earliest; 32 if left out. */
@@ -70,9 +72,9 @@ export interface AutomaticLengthState {
 }
 
 /** Time that may be lost before anything is gained, in target passes. */
-const FIRST_CREDIT = 1;
+const FIRST_CREDIT = 0.5;
 /** Time that may be lost per token, in target passes. */
-const CREDIT_PER_TOKEN = 0.0125;
+const CREDIT_PER_TOKEN = 0.01;
 /** Gains of good times do not pay for more than this in bad ones. */
 const MOST_CREDIT = 8;
 /** A draft must promise this much over plain decoding, since costs are measured, not known. */
@@ -101,7 +103,7 @@ function forgotten(
  *
  * A draft is never longer than what may be lost if none of it stands: the gains so far and a small
  * share of the tokens. So by the given costs no text, however the draft misleads, takes longer than
- * 1.0125 times plain decoding and one pass. That share also pays for a token tried now and then
+ * 1.01 times plain decoding and half a pass. That share also pays for a token tried now and then
  * while plain decoding is faster, in case the text has become easier.
  *
  * @example
@@ -117,7 +119,7 @@ export function automaticLength(
   options: AutomaticLengthOptions,
 ): DraftLength<AutomaticLengthState> {
   const { draftCost, rowsCost = () => 1, catchUpCost = 0 } = options;
-  const { longest = 8, memory = 64, retry = 32 } = options;
+  const { longest = 8, memory = 64, retry = 32, lengths } = options;
   if (!(draftCost >= 0 && catchUpCost >= 0 && longest >= 0 && memory > 0 && retry > 0)) {
     throw new OutriderError(
       "a draft cost and a longest draft of 0 or more, a memory and a retry above 0",
@@ -125,18 +127,23 @@ export function automaticLength(
       "measure the draft cost, leave the others out",
     );
   }
+  const choices = [0, ...lengths ?? Array.from({ length: longest }, (_, i) => i + 1)]
+    .filter((length) => length <= longest).toSorted((a, b) => a - b);
   const timeOf = (gamma: number): number => rowsCost(gamma + 1) + gamma * draftCost;
   const lossOf = (gamma: number, idle: number): number =>
     gamma === 0 ? 0 : timeOf(gamma) - 1 + idle * catchUpCost;
   const rateOf = (acceptance: number, gamma: number): number =>
     expectedTokens(acceptance, gamma) / timeOf(gamma);
+  const bestOf = (acceptance: number): number =>
+    choices.reduce((best, gamma) =>
+      rateOf(acceptance, gamma) > rateOf(acceptance, best) ? gamma : best
+    );
   /** Whether a draft of which all stands would pay; if not, none is ever tried. */
-  const canPay =
-    rateOf(1, bestLength(1, draftCost, rowsCost, longest)) >= DRAFTING_GAIN / timeOf(0);
+  const canPay = rateOf(1, bestOf(1)) >= DRAFTING_GAIN * rateOf(1, 0);
   /** The length to go on with, by what has been seen. */
   const lengthAfter = ({ accepted, judged, length }: AutomaticLengthState): number => {
     const acceptance = accepted / judged;
-    const best = bestLength(acceptance, draftCost, rowsCost, longest);
+    const best = bestOf(acceptance);
     const rate = rateOf(acceptance, best);
     if (length === 0) return rate >= DRAFTING_GAIN * rateOf(acceptance, 0) ? best : 0;
     if (rate < DRAFTING_GAIN / CHANGING_GAIN * rateOf(acceptance, 0)) return 0;
@@ -147,9 +154,8 @@ export function automaticLength(
     init: () =>
       settled({ accepted: 2, judged: 3, idle: 0, wait: retry, length: 0, credit: FIRST_CREDIT }),
     gamma: ({ idle, wait, length, credit }) => {
-      let gamma = length === 0 && wait <= 0 && canPay ? 1 : length;
-      while (gamma > 0 && lossOf(gamma, idle) > credit) gamma--;
-      return gamma;
+      const wanted = length === 0 && wait <= 0 && canPay ? choices[1] : length;
+      return choices.findLast((gamma) => gamma <= wanted && lossOf(gamma, idle) <= credit) ?? 0;
     },
     step: (state, { drafted, accepted }) => {
       const { idle, credit } = state;

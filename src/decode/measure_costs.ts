@@ -17,6 +17,8 @@ export interface Costs {
   readonly rowsCost: (rows: number) => number;
   /** The measured points of v(M), by M. */
   readonly points: readonly (readonly [rows: number, cost: number])[];
+  /** The lengths of drafts whose passes were measured. */
+  readonly lengths: readonly number[];
   /** Seconds of a target pass of one row. */
   readonly passSeconds: number;
 }
@@ -25,36 +27,71 @@ export interface Costs {
 const MEASURED_ROWS = [1, 2, 4, 8];
 /** Those of a draft model, which reads what was written without it. */
 const MEASURED_DRAFT_ROWS = [1, 8];
-/** Passes per row count: the first compiles and warms up, the fastest of the others counts. */
-const PASSES = 4;
+/** Least and most pairs of passes; the first pair compiles and does not count. */
+const PAIRS = { least: 4, most: 100 };
+/** Seconds that pairs of one row count take: fast models need many until engines are warm. */
+const PAIRS_SECONDS = 0.04;
 /** Rows in the cache while measuring. */
 const CONTEXT_ROWS = 16;
 
-async function secondsOf<Cache>(
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
+}
+
+/**
+ * Times of passes of one row and of `rows` rows, in turns as in decoding, where a pass also costs
+ * what the other one left behind. Medians, since the fastest pass of each is not what is usual.
+ */
+async function pairSeconds(
+  pass: (rows: number) => Promise<void>,
+  rows: number,
+  now: Clock,
+): Promise<{ readonly single: number; readonly many: number }> {
+  const first = now();
+  const [singles, manies]: [number[], number[]] = [[], []];
+  for (let pair = 0; pair < PAIRS.most; pair++) {
+    const started = now();
+    await pass(1);
+    const between = now();
+    await pass(rows);
+    const ended = now();
+    if (pair > 0) {
+      singles.push(between - started);
+      manies.push(ended - between);
+    }
+    if (pair + 1 >= PAIRS.least && ended - first >= PAIRS_SECONDS) break;
+  }
+  return { single: median(singles), many: median(manies) };
+}
+
+/** What passes of some row counts take: the seconds of one row, and the others' times over it. */
+async function curveOf<Cache>(
   model: LanguageModel<Cache>,
   rowCounts: readonly number[],
   now: Clock,
-): Promise<number[]> {
+): Promise<{ readonly seconds: number; readonly costs: readonly number[] }> {
   const room = Math.max(1, Math.min(CONTEXT_ROWS, model.contextLength - Math.max(...rowCounts)));
   const context = new Array<number>(room).fill(0);
-  const found: number[] = [];
+  const costs: number[] = [];
+  let seconds = 0;
   let cache = model.open();
+  const pass = async (rows: number): Promise<void> => {
+    const result = await model.forward(cache, new Array<number>(rows).fill(0), rows);
+    cache = model.truncate(result.cache, room);
+  };
   try {
     cache = (await model.forward(cache, context, 0)).cache;
     for (const rows of rowCounts) {
-      const times: number[] = [];
-      for (let pass = 0; pass < PASSES; pass++) {
-        const started = now();
-        const result = await model.forward(cache, new Array<number>(rows).fill(0), rows);
-        times.push(now() - started);
-        cache = model.truncate(result.cache, room);
-      }
-      found.push(Math.min(...times.slice(1)));
+      const { single, many } = await pairSeconds(pass, rows, now);
+      seconds = single;
+      costs.push(rows === 1 ? 1 : many / single);
     }
   } finally {
     model.close(cache);
   }
-  return found;
+  return { seconds, costs };
 }
 
 /** Linear between measured points, and on along the last two beyond them. */
@@ -63,6 +100,19 @@ function interpolated(points: readonly (readonly [number, number])[], rows: numb
   const right = after === -1 ? points.length - 1 : Math.max(1, after);
   const [[x0, y0], [x1, y1]] = [points[right - 1], points[right]];
   return y0 + (y1 - y0) * (rows - x0) / (x1 - x0);
+}
+
+/** What a draft model takes, in target passes of the given seconds. */
+async function draftCosts<Cache>(
+  draft: LanguageModel<Cache>,
+  passSeconds: number,
+  now: Clock,
+): Promise<Pick<Costs, "draftCost" | "catchUpCost">> {
+  const [one, many] = MEASURED_DRAFT_ROWS;
+  const counts = many < draft.contextLength ? [one, many] : [one];
+  const { seconds, costs: [single, more = single] } = await curveOf(draft, counts, now);
+  const draftCost = seconds / passSeconds;
+  return { draftCost, catchUpCost: draftCost * Math.max(0, more - single) / (many - one) };
 }
 
 /**
@@ -84,20 +134,19 @@ export async function measureCosts<Target, Draft>(
   draft?: LanguageModel<Draft>,
   now: Clock = machineClock,
 ): Promise<Costs> {
-  const counts = MEASURED_ROWS.filter((rows) => rows < target.contextLength);
-  const seconds = await secondsOf(target, counts, now);
-  const [single] = seconds;
-  const points = counts.map((rows, i) => [rows, seconds[i] / single] as const);
-  const draftContext = draft?.contextLength ?? 0;
-  const draftCounts = MEASURED_DRAFT_ROWS.filter((rows) => rows === 1 || rows < draftContext);
-  const draftSeconds = draft === undefined ? [0] : await secondsOf(draft, draftCounts, now);
-  const [draftOne, draftMany = draftOne] = draftSeconds;
-  const [, most = 2] = draftCounts;
+  const counts = MEASURED_ROWS.filter((rows) => rows === 1 || rows < target.contextLength);
+  const { seconds, costs } = await curveOf(target, counts, now);
+  const points = counts.map((rows, i) => [rows, costs[i]] as const);
+  const drafting = draft === undefined ? { draftCost: 0, catchUpCost: 0 } : await draftCosts(
+    draft,
+    seconds,
+    now,
+  );
   return {
-    draftCost: draftOne / single,
-    catchUpCost: Math.max(0, draftMany - draftOne) / (most - 1) / single,
+    ...drafting,
     rowsCost: (rows) => points.length < 2 ? rows : interpolated(points, rows),
     points,
-    passSeconds: single,
+    lengths: counts.slice(1).map((rows) => rows - 1),
+    passSeconds: seconds,
   };
 }
