@@ -34,6 +34,8 @@ export interface LlamaSequence {
   readonly slots: number;
   /** Rows in use. */
   readonly length: number;
+  /** Memory of the last pass's logits, which the next one writes over. */
+  readonly room?: Float32Array;
 }
 
 /** A use-once handle of a sequence's keys and values. */
@@ -41,6 +43,8 @@ export type LlamaCache = Owned<LlamaSequence>;
 
 /** Most rows of one pass; longer prompts go in several. */
 const MOST_ROWS = 128;
+/** Most rows of logits whose memory a sequence keeps for the next pass. */
+const KEPT_LOGITS = 16;
 
 /** A chain of tokens that continues a sequence: row i sees the sequence and the rows up to i. */
 function chainRows(tokens: readonly TokenId[], length: number): Row[] {
@@ -119,7 +123,10 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
     const result = compiled.step(parameters, sequence.layers, rows, places);
     using logits = result.logits;
     const next = { ...sequence, layers: result.cache, length };
-    return { sequence: next, logits: await readLogits(logits, next.layers) };
+    const { room } = sequence;
+    const values = await readLogits(logits, next.layers, room);
+    const isKept = wanted <= KEPT_LOGITS && values.length > (room?.length ?? 0);
+    return { sequence: isKept ? { ...next, room: values } : next, logits: values };
   };
 
   return {
@@ -135,6 +142,8 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
       try {
         while (sequence.slots < sequence.length + total) sequence = doubled(sequence);
         for (let from = 0; from < total; from += MOST_ROWS) {
+          // Logits of several passes are given out together, so none may write over another's.
+          if (total > MOST_ROWS) sequence = { ...sequence, room: undefined };
           const chunk = tokens.slice(from, from + MOST_ROWS);
           const rows = Math.min(chunk.length, Math.max(0, from + chunk.length - (total - wanted)));
           const passed = await advance(sequence, chunk, rows);

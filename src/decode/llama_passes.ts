@@ -8,6 +8,7 @@ import { OutriderError } from "../core/errors.ts";
 import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
 import { argmax, gather, sum } from "../core/linear_ops.ts";
 import { concat, reshape, sliceAxis } from "../core/movement_ops.ts";
+import { sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { type KvLayers, llama, llamaLogits, type LlamaRows } from "../nn/llama.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
@@ -128,13 +129,18 @@ export function compilePasses(device: Device, config: LlamaConfig): LlamaPasses 
   };
 }
 
-/** Reads logits; where that fails, the cache that came with them is released. */
+/**
+ * Reads logits, into `room` where that is large enough; where reading fails, the cache that came
+ * with them is released.
+ */
 export async function readLogits(
   logits: DeviceArray,
   cache: KvLayers<DeviceArray>,
+  room: Float32Array = new Float32Array(),
 ): Promise<Float32Array> {
   try {
-    const values = await read(logits);
+    const count = sizeOf(logits.shape);
+    const values = await read(logits, 0, count, room.subarray(0, count));
     if (values instanceof Float32Array) return values;
     throw new OutriderError("f32 logits", logits.type, "compile the pass with f32 weights");
   } catch (error) {

@@ -28,8 +28,16 @@ export interface Backend {
   release(allocation: Allocation): void;
   /** Copies host bytes into an allocation, from `offset` on. */
   write(allocation: Allocation, bytes: Uint8Array, offset: number): void;
-  /** Copies bytes out of an allocation, after all runs queued before. */
-  read(allocation: Allocation, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Copies bytes out of an allocation, after all runs queued before: into `room` where that is given,
+   * of the right length, and of use to the backend; into fresh memory otherwise.
+   */
+  read(
+    allocation: Allocation,
+    offset: number,
+    length: number,
+    room?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>>;
   /** Compiles a plan; kernels that an earlier plan already needed are reused. */
   prepare(plan: Plan): Executable;
   /** Ends the device; nothing of it may be used afterwards. */

@@ -170,8 +170,22 @@ function isDevice(keeper: Keeper): keeper is Device {
   return "backend" in keeper;
 }
 
-/** Copies elements of an array of a computed type back to the host: all, or `count` from `from`. */
-export async function read(array: DeviceArray, from = 0, count?: number): Promise<HostArray> {
+/** The bytes of an array, where they are not shared. */
+function roomIn(array: HostArray | undefined): Uint8Array<ArrayBuffer> | undefined {
+  if (!(array?.buffer instanceof ArrayBuffer)) return undefined;
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/**
+ * Copies elements of an array of a computed type back to the host: all, or `count` from `from`. The
+ * memory of `room`, an earlier result that nobody needs any more, is used again where it fits.
+ */
+export async function read(
+  array: DeviceArray,
+  from = 0,
+  count?: number,
+  room?: HostArray,
+): Promise<HostArray> {
   if (isPacked(array.type)) {
     throw new OutriderError(
       "an array of a computed type",
@@ -191,8 +205,12 @@ export async function read(array: DeviceArray, from = 0, count?: number): Promis
     array.memory.look(),
     from * ELEMENT_BYTES,
     wanted * ELEMENT_BYTES,
+    roomIn(room),
   );
-  return array.type === "f32" ? new Float32Array(bytes.buffer) : new Int32Array(bytes.buffer);
+  const { buffer, byteOffset } = bytes;
+  return array.type === "f32"
+    ? new Float32Array(buffer, byteOffset, wanted)
+    : new Int32Array(buffer, byteOffset, wanted);
 }
 
 /** Copies an array of a computed type back to the host, with its shape. */

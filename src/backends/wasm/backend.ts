@@ -97,8 +97,11 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
     write(allocation, bytes, offset) {
       range(allocation, offset, bytes.length).set(bytes);
     },
-    read(allocation, offset, length) {
-      return Promise.resolve(range(allocation, offset, length).slice());
+    read(allocation, offset, length, room) {
+      const part = range(allocation, offset, length);
+      if (room?.length !== length) return Promise.resolve(part.slice());
+      room.set(part);
+      return Promise.resolve(room);
     },
     prepare(plan) {
       open();
