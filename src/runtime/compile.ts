@@ -62,10 +62,10 @@ function runCompiled(
   device: Device,
   { executable, labels }: Compiled,
   arrays: readonly DeviceArray[],
+  inputs: readonly Allocation[],
   name: string,
 ): DeviceArray[] {
   const { outputPorts, donations } = executable.plan;
-  const inputs = arrays.map((array) => array.memory.look());
   const reserved: Allocation[] = [];
   const reserve = (bytes: number): Allocation => {
     const allocation = device.reserve(bytes);
@@ -136,25 +136,27 @@ export function compile<Args extends readonly unknown[], Out>(
     const key = parts.map(({ signature }) => signature).join();
     const arrays = parts.flatMap((part) => part.arrays);
     const known = cache.get(key);
-    refuseRepeats(arrays, known?.donated ?? donatedPlaces(parts, donate), name);
+    const inputs = arrays.map((array) => array.memory.look());
+    refuseRepeats(arrays, inputs, known?.donated ?? donatedPlaces(parts, donate), name);
     const compiled = known ?? trace(args, parts);
     cache.set(key, compiled);
-    return fill<Out>(compiled, runCompiled(device, compiled, arrays, name));
+    return fill<Out>(compiled, runCompiled(device, compiled, arrays, inputs, name));
   };
 }
 
 /** A donated array must not be passed twice: its second reader would see it overwritten. */
 function refuseRepeats(
   arrays: readonly DeviceArray[],
+  inputs: readonly Allocation[],
   donated: readonly number[],
   name: string,
 ): void {
   if (donated.length === 0) return;
-  const once = new Set(donated.map((place) => arrays[place]));
-  const found = arrays.reduce((count, array) => once.has(array) ? count + 1 : count, 0);
+  const once = new Set(donated.map((place) => inputs[place]));
+  const found = inputs.reduce((count, input) => once.has(input) ? count + 1 : count, 0);
   if (found === once.size && once.size === donated.length) return;
   const doubled =
-    donated.find((place) => arrays.indexOf(arrays[place]) !== arrays.lastIndexOf(arrays[place])) ??
+    donated.find((place) => inputs.indexOf(inputs[place]) !== inputs.lastIndexOf(inputs[place])) ??
       donated[0];
   throw new OutriderError(
     `a donated array once among the arguments of ${name}`,

@@ -7,7 +7,7 @@ import type { ElementType } from "../core/dtype.ts";
 import { describe } from "../core/host_tensor.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Allocation } from "./backend.ts";
-import { own, type Owned } from "./owned.ts";
+import { type Owned, UseOnceValue } from "./owned.ts";
 
 /** What gives memory back: the device that an array lives on. */
 export interface Keeper {
@@ -45,27 +45,32 @@ export function arrayLabel(type: ElementType, shape: Shape): string {
   return `array ${describe(type, shape)}`;
 }
 
-/** The handle of an array; a class for the same reason as that of a use-once value. */
-class ArrayHandle implements DeviceArray {
+/** The handle of an array and of its memory in one. */
+class ArrayHandle extends UseOnceValue<Allocation> implements DeviceArray {
   readonly kind = "device";
   readonly keeper: Keeper;
-  readonly memory: Owned<Allocation>;
   readonly shape: Shape;
   readonly type: ElementType;
 
-  constructor(keeper: Keeper, memory: Owned<Allocation>, shape: Shape, type: ElementType) {
+  constructor(
+    keeper: Keeper,
+    allocation: Allocation,
+    shape: Shape,
+    type: ElementType,
+    label: string,
+  ) {
+    super(label, allocation);
     this.keeper = keeper;
-    this.memory = memory;
     this.shape = shape;
     this.type = type;
   }
 
-  get live(): boolean {
-    return this.memory.live;
+  get memory(): Owned<Allocation> {
+    return this;
   }
 
   release(): void {
-    if (this.memory.live) this.keeper.free(this.memory.take("release"));
+    if (this.live) this.keeper.free(this.take("release"));
   }
 
   [Symbol.dispose](): void {
@@ -81,5 +86,5 @@ export function deviceArray(
   type: ElementType,
   label: string = arrayLabel(type, shape),
 ): DeviceArray {
-  return new ArrayHandle(keeper, own(label, allocation), shape, type);
+  return new ArrayHandle(keeper, allocation, shape, type, label);
 }

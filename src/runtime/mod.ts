@@ -7,6 +7,6 @@ export * from "./backend.ts";
 export * from "./compile.ts";
 export * from "./device.ts";
 export { type DeviceArray, isDeviceArray, type Keeper } from "./device_array.ts";
-export * from "./owned.ts";
+export { own, type Owned } from "./owned.ts";
 export type { Signed, Signer } from "./signature.ts";
 export { uploadsTo } from "./uploads.ts";

@@ -31,31 +31,31 @@ export interface Owned<T> {
 
 /**
  * The handle. A class, unlike most of this library: a decode step makes one for every array of its
- * cache, and objects with a shared prototype are made ten times as fast as ones with closures.
+ * cache and looks at one for every weight, and objects with a shared prototype are made ten times
+ * as fast as ones with closures and are one place in memory to look at.
  */
-class Handle<T> implements Owned<T> {
+export class UseOnceValue<T> implements Owned<T> {
   readonly label: string;
-  #state: { readonly value: T } | undefined;
-  #taker = "";
+  readonly #value: T;
+  #taker: string | undefined = undefined;
 
   constructor(label: string, value: T) {
     this.label = label;
-    this.#state = { value };
+    this.#value = value;
   }
 
   get live(): boolean {
-    return this.#state !== undefined;
+    return this.#taker === undefined;
   }
 
   take(taker: string): T {
     const value = this.look();
-    this.#state = undefined;
     this.#taker = taker;
     return value;
   }
 
   look(): T {
-    if (this.#state !== undefined) return this.#state.value;
+    if (this.#taker === undefined) return this.#value;
     throw new OutriderError(
       `a live ${this.label}`,
       `one that ${this.#taker} has taken`,
@@ -66,5 +66,5 @@ class Handle<T> implements Owned<T> {
 
 /** Wraps a value in a use-once handle. */
 export function own<T>(label: string, value: T): Owned<T> {
-  return new Handle(label, value);
+  return new UseOnceValue(label, value);
 }

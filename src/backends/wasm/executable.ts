@@ -94,17 +94,21 @@ function checkPorts(what: string, expected: number, found: number): void {
   throw new OutriderError(`${expected} ${what}`, `${found}`, "pass one allocation per port");
 }
 
-/** A buffer whose memory is that of a port. */
-interface PortBuffer {
-  readonly buffer: number;
-  readonly port: number;
+/** Buffers whose memory is that of ports, and these ports; numbers in a row, since memory is cold. */
+interface PortBuffers {
+  readonly buffers: Int32Array;
+  readonly ports: Int32Array;
 }
 
 /** The buffers to bind for every run. */
-function portBuffers(plan: Plan): Record<"inputs" | "outputs", readonly PortBuffer[]> {
-  const of = (home: "input" | "output"): PortBuffer[] =>
-    plan.buffers.flatMap((one, buffer) => one.home === home ? [{ buffer, port: one.index }] : []);
-  return { inputs: of("input"), outputs: of("output") };
+function portBuffers(plan: Plan, home: "input" | "output"): PortBuffers {
+  const found = plan.buffers.flatMap((one, buffer) =>
+    one.home === home ? [{ buffer, port: one.index }] : []
+  );
+  return {
+    buffers: Int32Array.from(found, ({ buffer }) => buffer),
+    ports: Int32Array.from(found, ({ port }) => port),
+  };
 }
 
 function failedRun(found: string): OutriderError {
@@ -141,11 +145,18 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
       if (buffer.home === "constant") words[i] = constants[i];
     });
   };
-  const ports = portBuffers(plan);
+  const inputBuffers = portBuffers(plan, "input");
+  const outputBuffers = portBuffers(plan, "output");
+  const bindPorts = (
+    { buffers, ports }: PortBuffers,
+    allocations: readonly Allocation[],
+  ): void => {
+    for (let i = 0; i < buffers.length; i++) words[buffers[i]] = allocations[ports[i]];
+  };
   const bind = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
     if (boundArena !== arena.address || words.length === 0) bindFixed();
-    for (const { buffer, port } of ports.inputs) words[buffer] = inputs[port];
-    for (const { buffer, port } of ports.outputs) words[buffer] = outputs[port];
+    bindPorts(inputBuffers, inputs);
+    bindPorts(outputBuffers, outputs);
   };
   const run = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
     if (isReleased) {
