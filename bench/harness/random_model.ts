@@ -50,7 +50,7 @@ function randomWeight({ shape }: NamedShape, table: Float32Array): HostTensor {
   for (let at = 0; at < values.length; at += TABLE) {
     values.set(scaled.subarray(0, Math.min(TABLE, values.length - at)), at);
   }
-  return packedHostTensor("packed_q8_0", shape, packMatrix("packed_q8_0", rows, columns, values));
+  return packedHostTensor("integer_q8_0", shape, packMatrix("integer_q8_0", rows, columns, values));
 }
 
 /** A model with random q8 weights on a device. */
