@@ -26,6 +26,8 @@ const UNROLL = 4;
 /** Longest run of k before the panel in use leaves the nearest cache. */
 const LONGEST_RUN = 384;
 const RUN = 256;
+/** Up to this run of k a whole panel stays in the nearest cache. */
+const SHORT_RUN = 128;
 
 /** Operands of the tiles of one panel: pointers at the first row and the first k. */
 export interface PanelProduct {
@@ -150,22 +152,79 @@ export function panelTiles(frame: KernelFrame, product: PanelProduct): void {
   const tilesAcross = isWide
     ? 1
     : i32.divU(i32.add(product.width, i32.constant(columns - 1)), i32.constant(columns));
+  const across = { count: tilesAcross, bytes: tileBytes };
+  const one = (place: TilePlace, rows: number): void =>
+    tile(frame, { ...product, ...place }, rows, vectors);
+  const isShort = typeof product.depth === "number" && product.depth <= SHORT_RUN;
+  if (isShort) rowsOutside(builder, product, across, one);
+  else rowsInside(builder, product, across, one);
+}
+
+/** Where one tile is. */
+interface TilePlace {
+  readonly panel: Local<"i32">;
+  readonly left: Local<"i32">;
+  readonly out: Local<"i32">;
+}
+
+/** Tiles beside each other in a panel, and the bytes from one to the next. */
+interface Across {
+  readonly count: Count;
+  readonly bytes: number;
+}
+
+type TileCode = (place: TilePlace, rows: number) => void;
+
+/** Visits the full tiles and the lower one, from `left` and `out` on. */
+function eachRowTile(
+  builder: FunctionBuilder,
+  product: PanelProduct,
+  outStart: Local<"i32">,
+  visit: (pointers: Omit<TilePlace, "panel">, rows: number) => void,
+): void {
+  const left = builder.local(product.left);
+  const out = builder.local(outStart);
+  builder.repeat(product.fullTiles, () => {
+    visit({ left, out }, TILE_ROWS);
+    builder.advance(left, product.leftTileBytes ?? TILE_ROWS * product.leftRowBytes);
+    builder.advance(out, i32.mul(product.outRowBytes, i32.constant(TILE_ROWS)));
+  });
+  if (product.lastTileRows > 0) {
+    builder.when(product.hasLastTile, () => visit({ left, out }, product.lastTileRows));
+  }
+}
+
+/** A long run: half a panel stays in the nearest cache while all rows pass over it. */
+function rowsInside(
+  builder: FunctionBuilder,
+  product: PanelProduct,
+  across: Across,
+  one: TileCode,
+): void {
   const panel = builder.local(product.panel);
   const outColumn = builder.local(product.out);
-  builder.repeat(tilesAcross, () => {
-    const left = builder.local(product.left);
-    const out = builder.local(outColumn);
-    const here = { ...product, panel, left, out };
-    builder.repeat(product.fullTiles, () => {
-      tile(frame, here, TILE_ROWS, vectors);
-      builder.advance(left, product.leftTileBytes ?? TILE_ROWS * product.leftRowBytes);
-      builder.advance(out, i32.mul(product.outRowBytes, i32.constant(TILE_ROWS)));
+  builder.repeat(across.count, () => {
+    eachRowTile(builder, product, outColumn, (pointers, rows) => one({ ...pointers, panel }, rows));
+    builder.advance(panel, across.bytes);
+    builder.advance(outColumn, across.bytes);
+  });
+}
+
+/** A short run: the lines of the output are written whole, before they leave the cache. */
+function rowsOutside(
+  builder: FunctionBuilder,
+  product: PanelProduct,
+  across: Across,
+  one: TileCode,
+): void {
+  eachRowTile(builder, product, product.out, ({ left, out }, rows) => {
+    const panel = builder.local(product.panel);
+    const outColumn = builder.local(out);
+    builder.repeat(across.count, () => {
+      one({ panel, left, out: outColumn }, rows);
+      builder.advance(panel, across.bytes);
+      builder.advance(outColumn, across.bytes);
     });
-    if (product.lastTileRows > 0) {
-      builder.when(product.hasLastTile, () => tile(frame, here, product.lastTileRows, vectors));
-    }
-    builder.advance(panel, tileBytes);
-    builder.advance(outColumn, tileBytes);
   });
 }
 

@@ -23,6 +23,12 @@ import { positions, startWalk } from "./walk.ts";
 const BLOCK_ROWS = 128;
 /** Units that are enough for any number of threads; more panels per unit pack `left` less often. */
 const ENOUGH_UNITS = 16;
+/** With fewer panels, blocks are half as high, so that all threads have work. */
+const MANY_PANELS = 16;
+/** Smaller products are not worth packing; nor are units of fewer panels. */
+const FEWEST_ROWS = 32;
+const FEWEST_STEPS = 64;
+const FEWEST_PANELS = 2;
 const CACHE_LINE_BYTES = 64;
 interface TransposedSizes {
   readonly rows: number;
@@ -39,11 +45,11 @@ interface TransposedSizes {
 }
 
 function sizesOf(spec: MatmulSpec): TransposedSizes {
-  const rows = Math.min(BLOCK_ROWS, spec.m);
-  const rowBlocks = Math.ceil(spec.m / rows);
   const panels = Math.ceil(spec.n / PANEL_ROWS);
+  const rows = Math.min(panels < MANY_PANELS ? BLOCK_ROWS / 2 : BLOCK_ROWS, spec.m);
+  const rowBlocks = Math.ceil(spec.m / rows);
   const wanted = Math.floor(spec.batch * rowBlocks * panels / ENOUGH_UNITS);
-  const group = Math.max(1, Math.min(panels, wanted));
+  const group = Math.min(panels, Math.max(FEWEST_PANELS, wanted));
   const groups = Math.ceil(panels / group);
   return {
     rows,
@@ -58,9 +64,9 @@ function sizesOf(spec: MatmulSpec): TransposedSizes {
 }
 
 /** Whether a product is one of this kind, and large enough that packing pays. */
-export function isTransposed(spec: MatmulSpec): boolean {
-  const { left, k } = spec;
-  return k > 0 && left.rowStride === 1 && left.columnStride !== 1 && sizesOf(spec).group > 1;
+export function isTransposed({ m, n, k, left }: MatmulSpec): boolean {
+  const isLarge = m >= FEWEST_ROWS && n > PANEL_ROWS && k >= FEWEST_STEPS;
+  return isLarge && left.rowStride === 1 && left.columnStride !== 1;
 }
 
 /** Bytes of one packed tile; not a power of two, so that tiles lie in different sets of a cache. */
