@@ -69,7 +69,7 @@ const DRAFTS: readonly Draft[] = [
 const PERCEPTRON: PerceptronSizes = { batch: 64, width: 256, hidden: 1024 };
 
 interface Entry extends Side {
-  readonly engine: "ours" | "peer";
+  readonly engine: "ours" | "peer" | "peer in 256 bits";
 }
 
 /** A side that gives the rate of some work per second and remembers the last loss. */
@@ -91,14 +91,23 @@ function findings(
   name: string,
   entries: readonly Entry[],
   series: readonly Series[],
-  target: Target,
+  targets: { readonly [engine in Entry["engine"]]?: Target },
   losses: ReadonlyMap<string, number>,
 ): Findings {
   const of = (engine: Entry["engine"]) => series.filter((_, i) => entries[i].engine === engine);
-  const [ours, theirs] = [of("ours"), of("peer")];
-  const ratios = ours.length === 0 || theirs.length === 0
-    ? []
-    : [ratioOf(`${name}: best of ours / best of the peer`, fastest(ours), fastest(theirs), target)];
+  const ratios = (["peer", "peer in 256 bits"] as const).flatMap((engine) => {
+    const [ours, theirs] = [of("ours"), of(engine)];
+    if (ours.length === 0 || theirs.length === 0) return [];
+    const held = targets[engine] ?? {};
+    return [
+      ratioOf(
+        `${name}: best of ours / best of the ${engine}`,
+        fastest(ours),
+        fastest(theirs),
+        held,
+      ),
+    ];
+  });
   const last = [...losses].map(([side, loss]) => `${side} ${loss.toFixed(4)}`).join("; ");
   return { series, ratios, remarks: [`last losses of ${name}: ${last}`] };
 }
@@ -114,12 +123,20 @@ async function openDevices(bench: Bench, threads: readonly number[]): Promise<Ma
   return devices;
 }
 
+/** PyTorch as it comes, and held to the vectors of the machines that the targets name. */
+interface Torch {
+  readonly engine: Entry["engine"];
+  readonly peer: Peer;
+}
+
+const TORCHES = [["peer", "widest"], ["peer in 256 bits", "256 bits"]] as const;
+
 async function compareDraft(
   bench: Bench,
   { name, config, steps: usualSteps, target }: Draft,
   { threads, batch, effort, ...rounds }: Settings,
   devices: ReadonlyMap<number, Device>,
-  torch: Peer | undefined,
+  torches: readonly Torch[],
 ): Promise<Findings> {
   const losses = new Map<string, number>();
   const amount = batch.sequences * batch.length;
@@ -132,18 +149,18 @@ async function compareDraft(
   const entries = trainings.map(({ count, run }) =>
     entry("ours", work(`ours, ${count} threads`), run, losses)
   );
-  const load = async () => torch === undefined ? undefined : await loadTorch(torch, config);
-  const loaded = await bench.attempt(`PyTorch, ${name}`, load);
-  if (torch !== undefined && loaded !== undefined) {
+  for (const { engine, peer } of torches) {
+    const loaded = await bench.attempt(`${peer.name}, ${name}`, () => loadTorch(peer, config));
+    if (loaded === undefined) continue;
     if (loaded !== parameterCount(config)) throw new Error(`${name}: ${loaded} parameters there`);
     for (const count of threads) {
-      const run = torchTraining(torch, config, batch, { threads: count, steps });
-      entries.push(entry("peer", work(`${torch.name}, ${count} threads`), run, losses));
+      const run = torchTraining(peer, config, batch, { threads: count, steps });
+      entries.push(entry(engine, work(`${peer.name}, ${count} threads`), run, losses));
     }
   }
   const series = await runRounds(entries, bench.roundOptions(`train ${name}`, rounds));
   for (const { close } of trainings) close();
-  return findings(`training step ${name}`, entries, series, target, losses);
+  return findings(`training step ${name}`, entries, series, { "peer in 256 bits": target }, losses);
 }
 
 async function comparePerceptron(
@@ -174,7 +191,7 @@ async function comparePerceptron(
     entries.push(entry("peer", work(jaxJs.name), run, losses));
   }
   const series = await runRounds(entries, bench.roundOptions("train MLP", rounds));
-  return findings("MLP step", entries, series, { floor: 2, aim: 3 }, losses);
+  return findings("MLP step", entries, series, { peer: { floor: 2, aim: 3 } }, losses);
 }
 
 await runBench(import.meta, {
@@ -209,11 +226,15 @@ await runBench(import.meta, {
     bench.wants(name) && parameterCount(config) <= settings.mostParameters
   );
   if (drafts.length > 0) {
-    const torch = await bench.attempt("PyTorch", () => startTorch(bench.log));
-    for (const draft of drafts) {
-      found.push(await compareDraft(bench, draft, settings, devices, torch));
+    const torches: Torch[] = [];
+    for (const [engine, vectors] of TORCHES) {
+      const peer = await bench.attempt(`PyTorch, ${vectors}`, () => startTorch(bench.log, vectors));
+      if (peer !== undefined) torches.push({ engine, peer });
     }
-    await torch?.close();
+    for (const draft of drafts) {
+      found.push(await compareDraft(bench, draft, settings, devices, torches));
+    }
+    for (const { peer } of torches) await peer.close();
   }
   for (const device of devices.values()) device.close();
   return joinFindings(found);
