@@ -19,8 +19,13 @@ import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
 import { copyEdge, PANEL_BYTES } from "./matmul_tile.ts";
 import { startWalk } from "./walk.ts";
 
-/** Rows that share one pass over a panel: their sums and one half's levels fill the registers. */
-const TILE_ROWS = 4;
+/**
+ * Rows of a full tile. With levels of 8 bits a tile of eight rows takes whole panels, so that its
+ * arithmetic lasts as long as memory takes for the panel; others take half a panel at a time, whose
+ * sums stay in registers.
+ */
+const TILE_ROWS = { integer_q8_0: 8, integer_q4_0: 4, integer_q4_1: 4 } as const;
+const WHOLE_PANEL_ROWS = 8;
 const QUARTERS = PANEL_ROWS / LANES;
 /** Panels that a single row reads in turns: memory gives more from several places than from one. */
 const STREAMS = 4;
@@ -31,7 +36,7 @@ function passesOf(rows: number, panels: number): Place[][] {
     panel: Math.floor(place / QUARTERS),
     quarter: place % QUARTERS,
   }));
-  if (rows <= STREAMED_ROWS) return [all];
+  if (rows <= STREAMED_ROWS || rows === WHOLE_PANEL_ROWS) return [all];
   return [all.slice(0, QUARTERS / 2), all.slice(QUARTERS / 2)];
 }
 
@@ -79,6 +84,7 @@ export function integerMatmulKernel(
   features: Features,
 ): Kernel {
   const { m, n, k } = spec;
+  const tileRows = TILE_ROWS[type];
   const edge = n % PANEL_ROWS;
   const all = m === 0 ? 0 : Math.ceil(n / PANEL_ROWS);
   const together = m === 1 && edge === 0 && all % STREAMS === 0 ? STREAMS : 1;
@@ -105,10 +111,10 @@ export function integerMatmulKernel(
       const rowBytes = i32.select(isEdge, i32.constant(PANEL_BYTES), i32.constant(n * LANE_BYTES));
       const pointers = { panel, x, out, outRowBytes: builder.local(rowBytes) };
       builder.repeat(
-        Math.floor(m / TILE_ROWS),
-        () => tileCode(frame, spec, type, { rows: TILE_ROWS, panels: together }, pointers),
+        Math.floor(m / tileRows),
+        () => tileCode(frame, spec, type, { rows: tileRows, panels: together }, pointers),
       );
-      const rest = { rows: m % TILE_ROWS, panels: together };
+      const rest = { rows: m % tileRows, panels: together };
       if (rest.rows > 0) tileCode(frame, spec, type, rest, pointers);
       if (edge > 0) {
         builder.when(isEdge, () => copyEdge(builder, scratch, column, n * LANE_BYTES, m, edge));
