@@ -24,7 +24,7 @@ import {
   TILE_ROWS,
   WIDE_TILE_ROWS,
 } from "./matmul_tile.ts";
-import { isTransposed, transposedMatmulKernel } from "./matmul_transposed.ts";
+import { blockedMatmulKernel, isDeep, isTransposed } from "./matmul_blocks.ts";
 import { positions, startWalk } from "./walk.ts";
 
 /** Elements of `left` that one block of rows may take in the second-level cache. */
@@ -182,7 +182,7 @@ function unitCode(
 
 /** Generates the kernel of a matmul. */
 export function matmulKernel(spec: MatmulSpec, features: Features): Kernel {
-  if (isTransposed(spec)) return transposedMatmulKernel(spec, features);
+  if (isTransposed(spec) || isDeep(spec)) return blockedMatmulKernel(spec, features);
   const sizes = sizesOf(spec);
   const bytes = (elements: number): number => elements * LANE_BYTES;
   const axes = [

@@ -6,5 +6,6 @@
 export * from "./kernel_spec.ts";
 export { type Graph, graphHash } from "./graph.ts";
 export { makePlan } from "./make_plan.ts";
+export type { KeyOfOp } from "./op_keys.ts";
 export * from "./plan.ts";
 export * from "./print_plan.ts";

@@ -1,10 +1,11 @@
 /**
- * matmul with the left operand stored transposed: out[b, m, n] = sum over k of
- * left[b, k, m] right[b, k, n], as gradients of weights are.
+ * matmul in blocks: out[b, m, n] = sum over k of left[b, m, k] right[b, k, n] with the left operand
+ * stored transposed, as gradients of weights read it, or with sums so long that the rows of a block
+ * do not fit the second-level cache.
  *
- * A unit is a block of rows by a group of panels. For a run of k at a time its part of `left` is
- * packed into scratch as the tiles read it, [tile, k, 4 rows], so that the cache lines of `left` are
- * read once and whole; then the tiles pass over one packed panel of `right` after the other.
+ * A unit is a block of rows by a group of panels, for a run of k at a time. A transposed `left` is
+ * packed into scratch as the tiles read it, [tile, k, 4 rows], so that its cache lines are read once
+ * and whole; then the tiles pass over one packed panel of `right` after the other.
  *
  * @module
  */
@@ -29,8 +30,10 @@ const MANY_PANELS = 16;
 const FEWEST_ROWS = 32;
 const FEWEST_STEPS = 64;
 const FEWEST_PANELS = 2;
+/** From this k on, panels share a run of the left operand rather than all of it. */
+const DEEP = 4096;
 const CACHE_LINE_BYTES = 64;
-interface TransposedSizes {
+interface BlockSizes {
   readonly rows: number;
   readonly rowBlocks: number;
   readonly panels: number;
@@ -44,7 +47,7 @@ interface TransposedSizes {
   readonly run: number;
 }
 
-function sizesOf(spec: MatmulSpec): TransposedSizes {
+function sizesOf(spec: MatmulSpec): BlockSizes {
   const panels = Math.ceil(spec.n / PANEL_ROWS);
   const rows = Math.min(panels < MANY_PANELS ? BLOCK_ROWS / 2 : BLOCK_ROWS, spec.m);
   const rowBlocks = Math.ceil(spec.m / rows);
@@ -69,13 +72,18 @@ export function isTransposed({ m, n, k, left }: MatmulSpec): boolean {
   return isLarge && left.rowStride === 1 && left.columnStride !== 1;
 }
 
+/** Whether the rows of a block, over all of k, are too much for the second-level cache. */
+export function isDeep({ m, n, k }: MatmulSpec): boolean {
+  return m >= FEWEST_ROWS && n > PANEL_ROWS && k >= DEEP;
+}
+
 /** Bytes of one packed tile; not a power of two, so that tiles lie in different sets of a cache. */
-function tileBytesOf({ run }: TransposedSizes): number {
+function tileBytesOf({ run }: BlockSizes): number {
   return run * VECTOR_BYTES + CACHE_LINE_BYTES;
 }
 
 /** Bytes of the parts of scratch: one panel, the packed rows, and the output of an edge. */
-function scratchParts(sizes: TransposedSizes) {
+function scratchParts(sizes: BlockSizes) {
   const { run, rows, edge } = sizes;
   const tiles = Math.ceil(rows / TILE_ROWS);
   return {
@@ -86,7 +94,7 @@ function scratchParts(sizes: TransposedSizes) {
 }
 
 /** One unit: pointers, and where it lies in the matrix. */
-interface TransposedUnit {
+interface BlockUnit {
   readonly left: Local<"i32">;
   readonly right: Local<"i32">;
   readonly out: Local<"i32">;
@@ -102,8 +110,8 @@ interface TransposedUnit {
 function packLeft(
   builder: FunctionBuilder,
   spec: MatmulSpec,
-  sizes: TransposedSizes,
-  unit: TransposedUnit,
+  sizes: BlockSizes,
+  unit: BlockUnit,
   from: Local<"i32">,
   depth: Count,
 ): void {
@@ -128,17 +136,41 @@ function packLeft(
   });
 }
 
+/** The left operand of one run, as the tiles read it: packed, or in place where it lies well. */
+function leftOperand(
+  builder: FunctionBuilder,
+  spec: MatmulSpec,
+  sizes: BlockSizes,
+  unit: BlockUnit,
+  run: { readonly left: Local<"i32">; readonly depth: Count },
+) {
+  if (!isTransposed(spec)) {
+    return {
+      left: run.left,
+      leftRowBytes: spec.left.rowStride * LANE_BYTES,
+      leftStepBytes: spec.left.columnStride * LANE_BYTES,
+    };
+  }
+  packLeft(builder, spec, sizes, unit, run.left, run.depth);
+  return {
+    left: unit.packedLeft,
+    leftRowBytes: LANE_BYTES,
+    leftStepBytes: VECTOR_BYTES,
+    leftTileBytes: tileBytesOf(sizes),
+  };
+}
+
 /** One run of k: packs the rows, then multiplies them with every panel of the unit. */
 function runOfUnit(
   frame: KernelFrame,
   spec: MatmulSpec,
-  sizes: TransposedSizes,
-  unit: TransposedUnit,
+  sizes: BlockSizes,
+  unit: BlockUnit,
   run: { left: Local<"i32">; right: Local<"i32">; depth: Count; starts: Expression<"i32"> },
 ): void {
   const { builder, scratch } = frame;
   const { right } = spec;
-  packLeft(builder, spec, sizes, unit, run.left, run.depth);
+  const left = leftOperand(builder, spec, sizes, unit, run);
   const panelSource = builder.local(run.right);
   const panelOut = builder.local(unit.out);
   const pack = (width: number): void =>
@@ -162,10 +194,7 @@ function runOfUnit(
     if (sizes.edge === 0) pack(PANEL_ROWS);
     else builder.when(isEdge, () => pack(sizes.edge), () => pack(PANEL_ROWS));
     panelTiles(frame, {
-      left: unit.packedLeft,
-      leftRowBytes: LANE_BYTES,
-      leftStepBytes: VECTOR_BYTES,
-      leftTileBytes: tileBytesOf(sizes),
+      ...left,
       depth: run.depth,
       starts: run.starts,
       fullTiles: i32.divU(unit.rows, i32.constant(TILE_ROWS)),
@@ -190,8 +219,8 @@ function runOfUnit(
 function unitCode(
   frame: KernelFrame,
   spec: MatmulSpec,
-  sizes: TransposedSizes,
-  unit: TransposedUnit,
+  sizes: BlockSizes,
+  unit: BlockUnit,
 ): void {
   const { builder } = frame;
   const left = builder.local(unit.left);
@@ -216,8 +245,8 @@ function unitCode(
   });
 }
 
-/** Generates the kernel of a matmul whose left operand is stored transposed. */
-export function transposedMatmulKernel(spec: MatmulSpec, features: Features): Kernel {
+/** Generates the kernel of a matmul in blocks. */
+export function blockedMatmulKernel(spec: MatmulSpec, features: Features): Kernel {
   const sizes = sizesOf(spec);
   const bytes = (elements: number): number => elements * LANE_BYTES;
   const { rows, group, rowBlocks, groups } = sizes;
