@@ -219,8 +219,6 @@ export const i32x4 = {
   extendHighS: v128Unary(168),
   extendLowU: v128Unary(169),
   extendHighU: v128Unary(170),
-  /** Sums of neighbouring signed 16-bit lanes. */
-  addPairsS: v128Unary(126),
   /** For each lane, the sum of the products of its two signed 16-bit lanes. */
   dotWords: v128Binary(186),
   /**
@@ -236,17 +234,12 @@ export const i8x16 = {
   sub: v128Binary(113),
   /** Sixteen bytes out of two vectors of 16-bit lanes, saturating to -128 .. 127. */
   narrowS: v128Binary(101),
-  /** Sixteen bytes out of two vectors of 16-bit lanes, saturating to 0 .. 255. */
-  narrowU: v128Binary(102),
 } as const;
 
 /** Eight 16-bit lanes: on the way from bytes to integers. */
 export const i16x8 = {
   /** Eight 16-bit lanes out of two vectors of 32-bit lanes, saturating. */
   narrowS: v128Binary(133),
-  /** Products of the low, and of the high, eight signed bytes. */
-  multiplyLowS: v128Binary(156),
-  multiplyHighS: v128Binary(157),
   shrU: (value: V128, bits: number): V128 =>
     expression("v128", [value.code, i32.constant(bits).code, simd(141)]),
   extendLowS: v128Unary(135),

@@ -15,7 +15,7 @@ import type { Expression } from "./assembler_code.ts";
 import { i32 } from "./assembler_ops.ts";
 import { assembleKernel, type Features, type Kernel, type KernelFrame } from "./kernel.ts";
 import { LANE_BYTES, LANES } from "./lanes.ts";
-import { packPanel } from "./matmul_pack.ts";
+import { packRight } from "./matmul_pack.ts";
 import {
   copyEdge,
   depthBlock,
@@ -69,7 +69,7 @@ function sizesOf(spec: MatmulSpec): MatmulSizes {
   };
 }
 
-/** One run of k of one unit: `isPacked` says where the panel is. */
+/** One run of k of one unit. */
 function runOfUnit(
   frame: KernelFrame,
   spec: MatmulSpec,
@@ -80,7 +80,6 @@ function runOfUnit(
   const { builder, scratch } = frame;
   const { right } = spec;
   const rowBytes = right.rowStride * LANE_BYTES;
-  const columnBytes = right.columnStride * LANE_BYTES;
   const readsInPlace = spec.m <= WIDE_TILE_ROWS && right.columnStride === 1;
   const edgeOut = builder.local(i32.add(scratch, i32.constant(sizes.run * PANEL_BYTES)));
   const fullRows = i32.constant(Math.floor(sizes.rows / TILE_ROWS));
@@ -98,14 +97,7 @@ function runOfUnit(
     hasLastTile: unit.isLastBlock,
   };
   const pack = (width: number): void =>
-    packPanel(builder, {
-      pointer: run.right,
-      rowBytes,
-      columnBytes,
-      width,
-      depth: run.depth,
-      depthTail: spec.k % LANES,
-    }, scratch);
+    packRight(frame, spec, { pointer: run.right, depth: run.depth }, width);
   const fromScratch = (): void =>
     panelTiles(frame, {
       ...common,

@@ -16,7 +16,7 @@ import type { Expression } from "./assembler_code.ts";
 import { at, i32, v128 } from "./assembler_ops.ts";
 import { assembleKernel, type Features, type Kernel, type KernelFrame } from "./kernel.ts";
 import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
-import { packPanel } from "./matmul_pack.ts";
+import { packRight } from "./matmul_pack.ts";
 import { copyEdge, depthBlock, PANEL_BYTES, panelTiles, TILE_ROWS } from "./matmul_tile.ts";
 import { positions, startWalk } from "./walk.ts";
 
@@ -174,14 +174,7 @@ function runOfUnit(
   const panelSource = builder.local(run.right);
   const panelOut = builder.local(unit.out);
   const pack = (width: number): void =>
-    packPanel(builder, {
-      pointer: panelSource,
-      rowBytes: right.rowStride * LANE_BYTES,
-      columnBytes: right.columnStride * LANE_BYTES,
-      width,
-      depth: run.depth,
-      depthTail: spec.k % LANES,
-    }, scratch);
+    packRight(frame, spec, { pointer: panelSource, depth: run.depth }, width);
   const group = i32.constant(sizes.group);
   const count = builder.local(
     i32.select(unit.isLastGroup, i32.constant(sizes.lastGroup), group),

@@ -4,16 +4,18 @@
  * @module
  */
 import { PANEL_ROWS } from "../../src/core/packed.ts";
+import type { MatmulSpec } from "../../src/plan/kernel_spec.ts";
 import type { Count, FunctionBuilder, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
+import type { KernelFrame } from "./kernel.ts";
 import { gatherLanes, LANE_BYTES, LANES, loadLanes, transpose, VECTOR_BYTES } from "./lanes.ts";
 import { PANEL_BYTES } from "./matmul_tile.ts";
 
 type V128 = Expression<"v128">;
 
 /** The strided columns to pack, and how much of them. */
-export interface PackSource {
+interface PackSource {
   /** At the first k of the first column. */
   readonly pointer: Local<"i32">;
   /** Bytes from one k to the next. */
@@ -84,8 +86,21 @@ function packTransposed(builder: FunctionBuilder, source: PackSource, panel: Loc
 }
 
 /** Packs a run of k of sixteen columns into the panel. */
-export function packPanel(builder: FunctionBuilder, source: PackSource, panel: Local<"i32">): void {
+function packPanel(builder: FunctionBuilder, source: PackSource, panel: Local<"i32">): void {
   const isContiguousInK = source.rowBytes === LANE_BYTES && source.columnBytes !== LANE_BYTES;
   if (isContiguousInK) packTransposed(builder, source, panel);
   else packByRows(builder, source, panel);
+}
+
+/** Packs a run of k of the right operand's panel at `pointer` into scratch, `width` columns of it. */
+export function packRight(
+  { builder, scratch }: KernelFrame,
+  { right, k }: MatmulSpec,
+  { pointer, depth }: Pick<PackSource, "pointer" | "depth">,
+  width: number,
+): void {
+  const rowBytes = right.rowStride * LANE_BYTES;
+  const columnBytes = right.columnStride * LANE_BYTES;
+  const source = { pointer, rowBytes, columnBytes, width, depth, depthTail: k % LANES };
+  packPanel(builder, source, scratch);
 }
