@@ -149,9 +149,11 @@ async function curves(
   sizes: readonly string[],
   settings: Settings,
 ): Promise<Findings> {
+  const wantsContext = bench.wants("context") && threads === mostThreads(settings);
+  if (!wantsContext && !bench.wants("size") && !bench.wants("batch")) return joinFindings([]);
   const device = deviceWith(threads);
   const models = new Map<string, Model>();
-  for (const size of sizes) {
+  for (const size of bench.wants("size") ? sizes : sizes.slice(0, 2).slice(-1)) {
     bench.log(`making ${size} parameters\n`);
     const make = () => Promise.resolve(randomModel(device, sizeOf(size)));
     const made = await bench.attempt(`${size} parameters`, make);
@@ -161,7 +163,7 @@ async function curves(
   const [usual, opened] = [...models][Math.min(1, models.size - 1)] ?? [];
   if (opened !== undefined) {
     const label = `${threads} threads`;
-    if (bench.wants("context") && threads === mostThreads(settings)) {
+    if (wantsContext) {
       found.push(await byContext(bench, opened, settings, `${usual}, ${label}`));
     }
     if (bench.wants("size")) found.push(await bySize(bench, models, settings, label));
