@@ -90,7 +90,7 @@ export function orderCommands(
 }
 
 /** True where a map reads an input at the very places that it writes. */
-function samePlaces({ shape, inputs, output }: MapSpec, input: number): boolean {
+export function samePlaces({ shape, inputs, output }: MapSpec, input: number): boolean {
   const access = inputs[input];
   return access.offset === output.offset &&
     shape.every((size, axis) => size <= 1 || access.strides[axis] === output.strides[axis]);

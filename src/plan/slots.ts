@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readBy, samePlaces, writtenBy } from "./order.ts";
 import type { Command } from "./plan.ts";
 
 /** For every temporary its slot, and the sizes of the slots. */
@@ -11,46 +12,61 @@ export interface SlotAssignment {
   readonly slots: readonly number[];
 }
 
-/** The last command that touches each buffer. */
-function lastUses(commands: readonly Command[]): Map<number, number> {
-  const last = new Map<number, number>();
-  commands.forEach(({ args }, i) => args.forEach((buffer) => last.set(buffer, i)));
-  return last;
+/** When a buffer is alive. Command i reads at time 2 i and writes at 2 i + 1. */
+interface Life {
+  first: number;
+  last: number;
 }
 
-/** The smallest free slot that is large enough, else the largest free one (which grows). */
-function pickSlot(free: readonly number[], slots: readonly number[], bytes: number): number {
-  return free.reduce((best, slot) => {
-    if (best === -1) return slot;
-    const [fits, bestFits] = [slots[slot] >= bytes, slots[best] >= bytes];
-    if (fits !== bestFits) return fits ? slot : best;
-    return (slots[slot] < slots[best]) === fits ? slot : best;
-  }, -1);
+/** True where a command may write its result over the buffer: element by element, in its place. */
+function mayOverwrite({ spec, args }: Command, buffer: number): boolean {
+  return spec.family === "map" &&
+    args.every((arg, i) => arg !== buffer || (i < args.length - 1 && samePlaces(spec, i)));
 }
 
-/** Assigns slots in command order; a buffer's slot is free again after its last use. */
+/** The lives of all buffers that the commands touch. */
+function livesOf(commands: readonly Command[]): Map<number, Life> {
+  const lives = new Map<number, Life>();
+  const touch = (buffer: number, from: number, to: number): void => {
+    const life = lives.get(buffer) ?? { first: from, last: to };
+    lives.set(buffer, life);
+    life.last = Math.max(life.last, to);
+  };
+  commands.forEach((command, i) => {
+    for (const buffer of readBy(command)) {
+      touch(buffer, 2 * i, mayOverwrite(command, buffer) ? 2 * i : 2 * i + 1);
+    }
+    touch(writtenBy(command), 2 * i + 1, 2 * i + 1);
+  });
+  return lives;
+}
+
+interface Slot {
+  readonly bytes: number;
+  readonly lives: Life[];
+}
+
+const apart = (a: Life, b: Life): boolean => a.last < b.first || b.last < a.first;
+
+/**
+ * Assigns slots, the largest buffers first: each goes to the smallest slot that is free for as long
+ * as it lives (greedy by size for shared objects, Pisarchyk and Lee 2020, arXiv 2001.03288).
+ */
 export function assignSlots(
   commands: readonly Command[],
   temporaryBytes: ReadonlyMap<number, number>,
 ): SlotAssignment {
-  const last = lastUses(commands);
+  const slots: Slot[] = [];
   const slotOf = new Map<number, number>();
-  const slots: number[] = [];
-  let free: number[] = [];
-  commands.forEach(({ args }, i) => {
-    for (const buffer of args) {
-      const bytes = temporaryBytes.get(buffer);
-      if (bytes === undefined || slotOf.has(buffer)) continue;
-      const found = pickSlot(free, slots, bytes);
-      const slot = found === -1 ? slots.push(bytes) - 1 : found;
-      slots[slot] = Math.max(slots[slot], bytes);
-      free = free.filter((other) => other !== slot);
-      slotOf.set(buffer, slot);
-    }
-    for (const buffer of new Set(args)) {
-      const slot = slotOf.get(buffer);
-      if (slot !== undefined && last.get(buffer) === i) free.push(slot);
-    }
+  const lives = [...livesOf(commands)].flatMap(([buffer, life]) => {
+    const bytes = temporaryBytes.get(buffer);
+    return bytes === undefined ? [] : [{ buffer, life, bytes }];
   });
-  return { slotOf, slots };
+  for (const { buffer, life, bytes } of lives.toSorted((a, b) => b.bytes - a.bytes)) {
+    const free = slots.findLastIndex((slot) => slot.lives.every((other) => apart(life, other)));
+    const slot = free === -1 ? slots.push({ bytes, lives: [] }) - 1 : free;
+    slots[slot].lives.push(life);
+    slotOf.set(buffer, slot);
+  }
+  return { slotOf, slots: slots.map((slot) => slot.bytes) };
 }
