@@ -75,8 +75,8 @@ export function valueAndGradWith<P, Rest extends readonly unknown[], Extra>(
 }
 
 /** A parameter tree with other nodes at its leaves; tensors replace tensors, so the type stays. */
-function renamed<P>(parameters: P, leaves: readonly Tensor[]): P;
-function renamed(parameters: unknown, leaves: readonly Tensor[]): unknown {
+export function renamed<P>(parameters: P, leaves: readonly Tensor[]): P;
+export function renamed(parameters: unknown, leaves: readonly Tensor[]): unknown {
   let next = 0;
   return mapTree(parameters, isTensor, () => leaves[next++]);
 }

@@ -12,30 +12,17 @@ import {
   type UnaryName,
 } from "./elementwise.ts";
 import { OutriderError } from "./errors.ts";
+import {
+  attentionShape,
+  computed,
+  fail,
+  type Inferred,
+  withGradientsShape,
+} from "./infer_rules.ts";
 import { sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
 import { interpret, type Op, type OpTable, type Tensor } from "./tensor.ts";
 
-/** What a rule gives. */
-interface Inferred {
-  readonly shape: Shape;
-  readonly type: ElementType;
-}
-
 type Rule = (inputs: readonly Tensor[]) => Inferred;
-
-function fail(operation: string, expected: string, inputs: readonly Tensor[]): never {
-  const found = inputs.map((t) => `${t.type}${shapeText(t.shape)}`).join(", ");
-  throw new OutriderError(
-    `${operation} of ${expected}`,
-    found,
-    "check the operands' shapes and types",
-  );
-}
-
-function computed(operation: string, tensor: Tensor): DType {
-  if (isPacked(tensor.type)) fail(operation, "a computed type (dequantize it first)", [tensor]);
-  return tensor.type;
-}
 
 function elementwise(name: string, rule: ElementwiseRule, count: number): Rule {
   return (inputs) => {
@@ -66,26 +53,6 @@ function reduced(
   );
   if (!valid) fail(name, `axes [${axes}] once each`, inputs);
   return { shape: shape.map((size, axis) => axes.includes(axis) ? 1 : size), type };
-}
-
-function attentionShape(inputs: readonly Tensor[]): Inferred {
-  const [query, key, value, start, end, extra] = inputs;
-  const [rows, heads, width] = query.shape;
-  const [, groups] = key.shape;
-  const fits = query.shape.length === 3 && key.shape.length === 3 &&
-    sameShape(key.shape, value.shape) && key.shape[2] === width && heads % groups === 0 &&
-    [query, key, value].every((t) => t.type === "f32") &&
-    [start, end].every((t) => t.type === "i32" && sameShape(t.shape, [rows])) &&
-    (extra === undefined ||
-      (extra.type === "i32" && extra.shape.length === 2 && extra.shape[0] === rows));
-  if (!fits) {
-    fail(
-      "attention",
-      "query [rows, heads, d], key and value [slots, groups, d], start and end [rows], extra [rows, n]",
-      inputs,
-    );
-  }
-  return { shape: query.shape, type: "f32" };
 }
 
 const INFER: OpTable<[inputs: readonly Tensor[], declared: Inferred | undefined], Inferred> = {
@@ -129,6 +96,12 @@ const INFER: OpTable<[inputs: readonly Tensor[], declared: Inferred | undefined]
   },
   identity: (_, [x]) => ({ shape: x.shape, type: x.type }),
   stopGradient: (_, [x]) => ({ shape: x.shape, type: x.type }),
+  after: (_, inputs) => {
+    const [type] = inputs.map((t) => computed("after", t));
+    return { shape: inputs[0].shape, type };
+  },
+  rematerialize: (_, [result]) => ({ shape: result.shape, type: result.type }),
+  withGradients: (_, inputs) => withGradientsShape(inputs),
   where: (_, inputs) => {
     const [condition, a, b] = inputs;
     const fits = condition.type === "bool" && a.type === b.type &&

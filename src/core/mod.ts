@@ -3,12 +3,15 @@
  *
  * @module
  */
+export { after } from "./after.ts";
 export * from "./attention_parts.ts";
+export { checkpoint } from "./checkpoint.ts";
 export * from "./dtype.ts";
 export * from "./elementwise.ts";
 export * from "./elementwise_ops.ts";
 export * from "./errors.ts";
-export * from "./grad.ts";
+export { grad, isTensor, valueAndGrad, valueAndGradWith } from "./grad.ts";
+export type { Gradients, Scored, ValueAndGrad } from "./grad.ts";
 export * from "./host_tensor.ts";
 export * from "./infer.ts";
 export * from "./linear_ops.ts";
@@ -24,3 +27,4 @@ export * from "./tensor_sink.ts";
 export * from "./tree.ts";
 export * from "./unpack.ts";
 export { pullback } from "./vjp.ts";
+export * from "./with_gradients.ts";

@@ -34,6 +34,15 @@ export interface Attributes extends ElementwiseAttributes {
   readonly identity: NoAttributes;
   /** The value itself, with a gradient of zero. */
   readonly stopGradient: NoAttributes;
+  /** The first operand, computed when the others have been. */
+  readonly after: NoAttributes;
+  /**
+   * The first operand, which the backward pass computes again: of the operands behind it so many
+   * are the arguments that it starts from, and the rest is what it captured.
+   */
+  readonly rematerialize: { readonly arguments: number };
+  /** A scalar, the tensors that it depends on, and its gradients with respect to these. */
+  readonly withGradients: NoAttributes;
   /** `where(condition, a, b)`. */
   readonly where: NoAttributes;
   /** Conversion among the computed types. */
@@ -118,6 +127,7 @@ export interface Tensor {
  *
  * The order depends on the graph alone, so it serves printing, hashing and planning.
  *
+ * @param ends nodes whose operands are not looked at
  * @example
  * ```ts
  * import { add, input, topologicalOrder } from "@outrider/outrider/core";
@@ -128,7 +138,10 @@ export interface Tensor {
  * assertEquals(order.map(({ op }) => op.name), ["input", "add"]);
  * ```
  */
-export function topologicalOrder(roots: readonly Tensor[]): Tensor[] {
+export function topologicalOrder(
+  roots: readonly Tensor[],
+  ends: Pick<ReadonlySet<Tensor>, "has"> = new Set(),
+): Tensor[] {
   const done = new Set<Tensor>();
   const order: Tensor[] = [];
   const stack: { node: Tensor; next: number }[] = [];
@@ -136,7 +149,7 @@ export function topologicalOrder(roots: readonly Tensor[]): Tensor[] {
     if (!done.has(root)) stack.push({ node: root, next: 0 });
     while (stack.length > 0) {
       const top = stack[stack.length - 1];
-      const operand = top.node.inputs[top.next++];
+      const operand = ends.has(top.node) ? undefined : top.node.inputs[top.next++];
       if (operand === undefined) {
         stack.pop();
         if (!done.has(top.node)) {

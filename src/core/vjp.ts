@@ -6,14 +6,17 @@
  *
  * @module
  */
+import { after } from "./after.ts";
 import { attentionGradByParts } from "./attention_parts.ts";
 import { add, cast, cos, div, equal, full, less, mul, neg, sin, sub } from "./elementwise_ops.ts";
 import { where } from "./elementwise_ops.ts";
+import { isPacked } from "./dtype.ts";
 import { OutriderError } from "./errors.ts";
 import { node } from "./infer.ts";
 import { gather, matmul, scatterAdd, scatterSet, sumKeeping, sumTo } from "./linear_ops.ts";
 import { broadcastTo, identity, pad, permute, reshape, slice, transpose } from "./movement_ops.ts";
 import { shapeText } from "./shape.ts";
+import { substitute } from "./substitute.ts";
 import { interpret, type OpTable, type Tensor, topologicalOrder } from "./tensor.ts";
 
 type Cotangents = readonly (Tensor | undefined)[];
@@ -39,6 +42,26 @@ function throughParts(
   return pullback(build(fresh), cotangent, fresh);
 }
 
+/**
+ * The cotangents of a result's arguments and of what it captured, through a graph that is built
+ * again on the arguments as they are after the cotangent: nothing of the first pass is read.
+ */
+function throughRebuilt(
+  [result, ...bounds]: readonly Tensor[],
+  count: number,
+  cotangent: Tensor,
+): Cotangents {
+  const again = bounds.map((t, i) => i < count && !isPacked(t.type) ? after(t, [cotangent]) : t);
+  const rebuilt = substitute(result, new Map(bounds.map((t, i) => [t, again[i]])));
+  const found = pullback(rebuilt, cotangent, again);
+  const made = found.filter((t) => t !== undefined);
+  // What is in front of the arguments waits for all gradients here, so that what was computed
+  // again for them is soon free.
+  const last = (t: Tensor | undefined, i: number): Tensor | undefined =>
+    t === undefined || i >= count ? t : after(t, made.filter((other) => other !== t));
+  return [undefined, ...found.map(last)];
+}
+
 const PULLBACK: OpTable<Pull, Cotangents> = {
   input: nothing,
   full: nothing,
@@ -54,6 +77,14 @@ const PULLBACK: OpTable<Pull, Cotangents> = {
   argmax: nothing,
   dequantize: nothing,
   identity: (_, __, g) => [g],
+  after: (_, { inputs: [, ...earlier] }, g) => [g, ...earlier.map(() => undefined)],
+  rematerialize: ({ arguments: count }, { inputs }, g) => throughRebuilt(inputs, count, g),
+  withGradients: (_, { inputs: [, ...rest] }, g) => {
+    const variables = rest.slice(0, rest.length / 2);
+    const gradients = rest.slice(variables.length);
+    const pulled = gradients.map((t) => mul(broadcastTo(g, t.shape), t));
+    return [undefined, ...pulled, ...gradients.map(() => undefined)];
+  },
   neg: (_, __, g) => [neg(g)],
   abs: (_, { inputs: [x] }, g) => [where(less(x, 0), neg(g), g)],
   exp: (_, result, g) => [mul(g, result)],
@@ -155,10 +186,10 @@ export function pullback(
       "give one number per element of the output",
     );
   }
-  const order = topologicalOrder([output]);
+  const ends = new Set(variables);
+  const order = topologicalOrder([output], ends);
   const active = dependents(order, variables);
   const collected = new Map<Tensor, Tensor>([[output, cotangent]]);
-  const ends = new Set(variables);
   for (let i = order.length - 1; i >= 0; i--) {
     const current = order[i];
     const gradient = collected.get(current);

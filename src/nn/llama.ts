@@ -55,6 +55,12 @@ export interface LlamaOutput {
   readonly cache: KvLayers<Tensor>;
 }
 
+/**
+ * How the function of one layer, of rows f32 `[rows, width]`, is run: as it is, or by `checkpoint`,
+ * which computes the layer again in the backward pass and so keeps only what enters it.
+ */
+export type LayerTransform = (layer: (x: Tensor) => Tensor) => (x: Tensor) => Tensor;
+
 interface LayerInput {
   readonly config: LlamaConfig;
   readonly rows: LlamaRows;
@@ -105,10 +111,23 @@ export function feedForward(x: Tensor, layer: LlamaLayer<Tensor>): Tensor {
   return linear(mul(silu(linear(x, layer.gate)), linear(x, layer.up)), layer.down);
 }
 
+function runLayer(
+  x: Tensor,
+  layer: LlamaLayer<Tensor>,
+  given: LayerInput,
+): { readonly x: Tensor; readonly cache: KvLayer<Tensor> } {
+  const { rmsNormEpsilon } = given.config;
+  const attended = attend(rmsNorm(x, layer.attentionNorm, rmsNormEpsilon), layer, given);
+  const middle = add(x, attended.x);
+  const normed = rmsNorm(middle, layer.feedForwardNorm, rmsNormEpsilon);
+  return { x: add(middle, feedForward(normed, layer)), cache: attended.cache };
+}
+
 /**
  * Runs the transformer on rows.
  *
  * @param cache keys and values to read and write; without it rows see one another only (training)
+ * @param through how each layer is run; as it is where left out
  * @example
  * ```ts
  * import { input } from "@outrider/outrider/core";
@@ -128,19 +147,20 @@ export function llama(
   parameters: LlamaParameters<Tensor>,
   rows: LlamaRows,
   cache?: KvLayers<Tensor>,
+  through: LayerTransform = (layer) => layer,
 ): LlamaOutput {
   const angles = ropeAngles(config, rows.positions);
   let x = gather(dense(parameters.embedding), rows.tokens);
   const hiddenStates = [x];
   const nextCache: KvLayer<Tensor>[] = [];
   parameters.layers.forEach((layer, index) => {
-    const normed = rmsNorm(x, layer.attentionNorm, config.rmsNormEpsilon);
-    const attended = attend(normed, layer, { config, rows, angles, cache: cache?.[index] });
-    const middle = add(x, attended.x);
-    const second = rmsNorm(middle, layer.feedForwardNorm, config.rmsNormEpsilon);
-    x = add(middle, feedForward(second, layer));
+    const run = through((entering) => {
+      const made = runLayer(entering, layer, { config, rows, angles, cache: cache?.[index] });
+      nextCache.push(made.cache);
+      return made.x;
+    });
+    x = run(x);
     hiddenStates.push(x);
-    nextCache.push(attended.cache);
   });
   const hidden = rmsNorm(x, parameters.finalNorm, config.rmsNormEpsilon);
   return { hidden, hiddenStates, cache: nextCache };

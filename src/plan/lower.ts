@@ -126,6 +126,13 @@ export const LOWER: OpTable<Lower, Value | undefined> = {
   iota: ({ axis }, t) => coordinateValue(axis, t.shape),
   identity: (_, { inputs: [x] }, builder) => valueOf(builder, x),
   stopGradient: (_, { inputs: [x] }, builder) => valueOf(builder, x),
+  // Stored, or what is waited for would be computed later, inside a kernel that reads it.
+  after: (_, t, builder) => {
+    const [buffer] = t.inputs.map((operand) => materialize(builder, operand));
+    return bufferValue(buffer, t.shape, computedType(t));
+  },
+  rematerialize: (_, { inputs: [x] }, builder) => valueOf(builder, x),
+  withGradients: (_, { inputs: [x] }, builder) => valueOf(builder, x),
   reshape: ({ shape }, { inputs: [x] }, builder) =>
     reshapeValue(valueOf(builder, x), shape) ??
       { ...bufferValue(materialize(builder, x), shape, computedType(x)) },

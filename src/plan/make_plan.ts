@@ -54,7 +54,7 @@ function packedReads(order: readonly Tensor[], outputs: readonly Tensor[]): Set<
   );
 }
 
-/** The output buffer of each result, and of what a result is only another shape of. */
+/** The output buffer of each result, and of what a result is only another shape or place of. */
 function wantedBuffers(
   outputs: readonly Tensor[],
   buffers: readonly number[],
@@ -65,7 +65,7 @@ function wantedBuffers(
   });
   for (const [t, buffer] of [...wanted]) {
     let base = t;
-    while (base.op.name === "reshape") base = base.inputs[0];
+    while (base.op.name === "reshape" || base.op.name === "after") base = base.inputs[0];
     if (!wanted.has(base) && base.op.name !== "input") wanted.set(base, buffer);
   }
   return wanted;

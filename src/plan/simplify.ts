@@ -1,8 +1,8 @@
 /**
  * Simplification: the same values with fewer nodes.
  *
- * One pass from the operands up: names (`identity`, `stopGradient`) go, constants fold, neutral
- * elements vanish, chains of movements join, and equal nodes become one.
+ * One pass from the operands up: names (`identity` and the like, which only gradients know) go,
+ * constants fold, neutral elements vanish, chains of movements join, and equal nodes become one.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { node } from "../core/infer.ts";
 import { matmul } from "../core/linear_ops.ts";
 import { permute, reshape } from "../core/movement_ops.ts";
 import { sameShape, type Shape } from "../core/shape.ts";
-import { type Tensor, topologicalOrder } from "../core/tensor.ts";
+import { type OpName, type Tensor, topologicalOrder } from "../core/tensor.ts";
 import { isPacked } from "../core/dtype.ts";
 import { type KeyOfOp, opKeys } from "./op_keys.ts";
 
@@ -117,9 +117,28 @@ function swapProduct({ op, inputs: [product] }: Tensor): Tensor | undefined {
   return matmul(swapped(b), swapped(a));
 }
 
+/** Operations that are their first operand, and something else to gradients only. */
+const NAMES: ReadonlySet<OpName> = new Set([
+  "identity",
+  "stopGradient",
+  "rematerialize",
+  "withGradients",
+]);
+
+/** True for what is there before anything is computed. */
+function isSource({ inputs }: Tensor): boolean {
+  return inputs.length === 0;
+}
+
+function dropOrder({ op, inputs: [x, ...earlier] }: Tensor): Tensor | undefined {
+  return op.name === "after" && (fullValue(x) !== undefined || earlier.every(isSource))
+    ? x
+    : undefined;
+}
+
 function simplified(t: Tensor): Tensor {
-  if (t.op.name === "identity" || t.op.name === "stopGradient") return t.inputs[0];
-  return foldConstant(t) ?? dropNeutral(t) ?? joinMovement(t) ?? t;
+  if (NAMES.has(t.op.name)) return t.inputs[0];
+  return dropOrder(t) ?? foldConstant(t) ?? dropNeutral(t) ?? joinMovement(t) ?? t;
 }
 
 /** Nodes that more than one node or root uses. */

@@ -134,6 +134,19 @@ function names(apply: (x: Tensor) => Tensor): Case[] {
   );
 }
 
+/** A value seen before and after something else was computed from it. */
+const again = (x: Tensor): Tensor => {
+  const turned = core.transpose(x);
+  const late = core.after(x, [core.reshape(turned, [core.sizeOf(x.shape)])]);
+  return core.concat([turned, core.transpose(late)], 0);
+};
+
+/** The first element, with a gradient that has nothing to do with it. */
+function corner(x: Tensor): Tensor {
+  const first = core.reshape(core.slice(x, [0, 0], [1, 1]), []);
+  return core.withGradients(first, [{ of: x, gradient: core.mul(x, 2) }]);
+}
+
 function fulls(): Case[] {
   const values: readonly (readonly [number, DType])[] = [
     ...[0, 1, -2.5, 0.1, 1e30, Infinity, -Infinity, NaN].map((value) => [value, "f32"] as const),
@@ -202,6 +215,9 @@ export const MOVEMENT_CASES: {
       | "iota"
       | "identity"
       | "stopGradient"
+      | "after"
+      | "rematerialize"
+      | "withGradients"
       | "reshape"
       | "permute"
       | "broadcast"
@@ -217,6 +233,9 @@ export const MOVEMENT_CASES: {
   iota: exact(iotas()),
   identity: exact(names(core.identity)),
   stopGradient: exact(names(core.stopGradient)),
+  after: exact(names(again)),
+  rematerialize: exact(names(core.checkpoint(again))),
+  withGradients: exact(names((x) => corner(core.cast(x, "f32")))),
   reshape: exact(reshapes()),
   permute: exact(permutes()),
   broadcast: exact(broadcasts()),

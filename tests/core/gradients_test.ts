@@ -41,6 +41,12 @@ const vector = [[5]];
 const pair = [[2, 3], [2, 3]];
 const identityOf = (x: Tensor) => core.identity(x);
 
+/** sum(e^x) with its gradient given. */
+function knownGradient(x: Tensor): Tensor {
+  const grown = core.exp(x);
+  return core.withGradients(core.sum(grown), [{ of: x, gradient: grown }]);
+}
+
 const CASES: { readonly [name in OpName]: readonly (Differentiable | Flat)[] } = {
   input: [{ flat: () => core.full([3], 2) }],
   full: [{ flat: () => core.full([3], 2) }],
@@ -59,6 +65,22 @@ const CASES: { readonly [name in OpName]: readonly (Differentiable | Flat)[] } =
     flat: () => core.dense(core.input([4, 4], "packed_f32")),
   }],
   identity: [{ f: identityOf, shapes: vector }],
+  after: [{ f: (x, y) => core.mul(core.after(core.exp(x), [core.sin(y)]), y), shapes: pair }],
+  rematerialize: [
+    { f: core.checkpoint((x: Tensor) => core.exp(core.sin(x))), shapes: vector },
+    { f: (x, y) => core.checkpoint((x: Tensor) => core.exp(core.mul(x, y)))(x), shapes: pair },
+    {
+      f: core.checkpoint((x: Tensor, y: Tensor) => {
+        const inner = core.checkpoint((x: Tensor) => core.tanh(core.mul(x, y)));
+        return core.mul(core.exp(inner(core.sin(x))), x);
+      }),
+      shapes: pair,
+    },
+  ],
+  withGradients: [
+    { f: knownGradient, shapes: vector },
+    { f: (x) => core.exp(core.mul(knownGradient(core.sin(x)), 0.1)), shapes: vector },
+  ],
   neg: [{ f: core.neg, shapes: vector }],
   abs: [{ f: core.abs, shapes: vector, draw: separated }],
   exp: [{ f: core.exp, shapes: vector }],

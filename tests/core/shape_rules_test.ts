@@ -52,6 +52,15 @@ const REFUSED: { readonly [name in OpName]: readonly (() => Tensor)[] } = {
   iota: [() => core.iota([2], 1), () => core.iota([], 0), () => core.iota([2, -1], 0)],
   identity: [],
   stopGradient: [],
+  after: [() => core.after(packed, [f32(2)]), () => core.after(f32(2), [packed])],
+  rematerialize: [],
+  withGradients: [
+    () => core.withGradients(f32(1), []),
+    () => core.withGradients(i32(), []),
+    () => core.withGradients(f32(), [{ of: f32(2), gradient: f32(3) }]),
+    () => core.withGradients(f32(), [{ of: i32(2), gradient: i32(2) }]),
+    () => core.node({ name: "withGradients", attributes: {} }, [f32(), f32(2)]),
+  ],
   neg: badUnary("neg"),
   abs: badUnary("abs"),
   exp: badFloatUnary("exp"),
@@ -174,6 +183,9 @@ const GIVEN: readonly (readonly [Tensor, string])[] = [
   [core.add(i32(2), 1), "i32[2]"],
   [core.less(i32(2), 3), "bool[2]"],
   [core.equal(bool(2), bool(2)), "bool[2]"],
+  [core.after(i32(2, 3), [f32(4)]), "i32[2, 3]"],
+  [core.checkpoint((x: Tensor) => core.less(x, 0))(f32(2, 3)), "bool[2, 3]"],
+  [core.withGradients(f32(), [{ of: f32(2), gradient: f32(2) }]), "f32[]"],
   [core.where(bool(2, 1), f32(3), 0), "f32[2, 3]"],
   [core.where(bool(2), i32(2), 1), "i32[2]"],
   [core.cast(bool(2), "f32"), "f32[2]"],
@@ -229,4 +241,5 @@ Deno.test("moving nothing makes no node", () => {
   assertEquals(core.pad(x, [0, 0], [0, 0]), x);
   assertEquals(core.cast(x, "f32"), x);
   assertEquals(core.concat([x], 0), x);
+  assertEquals(core.after(x, []), x);
 });

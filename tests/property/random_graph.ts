@@ -240,6 +240,18 @@ function attention(pool: Pool, roll: Dice): Tensor {
   });
 }
 
+/** A step whose values are computed again for the gradient; it reads the pool besides. */
+function checkpointed(pool: Pool, roll: Dice): Tensor {
+  const step = roll.pick([elementwise, reduction, matmul]);
+  const [at, more] = [roll.pick(floats(pool)), roll.chance(0.5)];
+  const run = core.checkpoint((x: Tensor) => {
+    const inner = pool.map((t) => t === at ? x : t);
+    const made = core.tanh(step(inner, roll));
+    return more ? step([...inner, made], roll) : made;
+  });
+  return run(at);
+}
+
 const STEPS = [
   elementwise,
   elementwise,
@@ -252,6 +264,8 @@ const STEPS = [
   packed,
   tables,
   attention,
+  checkpointed,
+  (pool: Pool, roll: Dice) => core.after(roll.pick(floats(pool)), [roll.pick(floats(pool))]),
 ];
 
 /** A gradient of what has been built, with respect to one of the float inputs. */
