@@ -12,7 +12,6 @@
 import type { AttentionGradSpec } from "../../src/plan/kernel_spec.ts";
 import type { Local } from "./assembler.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
-import { type AttentionUnit, eachRowAndHead, rowCost } from "./attention.ts";
 import {
   type AttentionRow,
   dotProducts,
@@ -26,6 +25,7 @@ import {
   slotBytes,
   weightedSum,
 } from "./attention_rows.ts";
+import { eachUnit, unitCost } from "./attention_units.ts";
 import {
   assembleKernel,
   type Features,
@@ -39,11 +39,25 @@ import { startWalk } from "./walk.ts";
 const PROBABILITIES = 0;
 const SCORE_GRADIENTS = 1;
 
+/** Entries of a row where nothing is known of its length. */
+const USUAL_ENTRIES = 64;
+
+/** One row and key/value head. */
+interface RowAndHead {
+  readonly row: AttentionRow;
+  /** At the row's query head. */
+  readonly query: Local<"i32">;
+  /** At the key head of slot 0. */
+  readonly key: Local<"i32">;
+  /** At the value head of slot 0. */
+  readonly value: Local<"i32">;
+}
+
 /** Array 0 becomes P; gives the address after its last entry. */
 function probabilities(
   frame: KernelFrame,
   spec: AttentionGradSpec,
-  unit: AttentionUnit,
+  unit: RowAndHead,
 ): Local<"i32"> {
   const { builder } = frame;
   const end = dotProducts(frame, spec, unit.row, {
@@ -52,7 +66,7 @@ function probabilities(
     array: PROBABILITIES,
     factor: spec.scale,
   });
-  const factor = builder.local(reciprocal(frame, exponentials(frame, end)));
+  const factor = builder.local(reciprocal(frame, exponentials(frame, end).sum));
   eachEntryVector(frame, end, (entry) => {
     builder.emit(v128.store(at(entry), f32x4.mul(v128.load(at(entry)), factor)));
   });
@@ -63,7 +77,7 @@ function probabilities(
 function scoreGradients(
   frame: KernelFrame,
   spec: AttentionGradSpec,
-  unit: AttentionUnit,
+  unit: RowAndHead,
   outGradient: Local<"i32">,
   end: Local<"i32">,
 ): void {
@@ -118,17 +132,18 @@ function addToSlots(
 function queryGradient(frame: KernelFrame, spec: AttentionGradSpec): void {
   const { builder, args } = frame;
   const headBytes = spec.headWidth * LANE_BYTES;
-  const [dOut, output] = args.slice(-2);
-  eachRowAndHead(frame, spec, [dOut, output], (unit, pointers) => {
-    const query = builder.local(unit.query);
-    const [outGradient, out] = pointers.map((pointer) => builder.local(pointer));
+  const byHead = [args[0], ...args.slice(-2)].map((pointer) => ({ pointer, bytes: headBytes }));
+  const arrays = { byHead, bySlot: args.slice(1, 3), seen: args.slice(3, -2) };
+  eachUnit(frame, spec, arrays, ({ row, ...unit }) => {
+    const [query, outGradient, out] = unit.byHead.map((pointer) => builder.local(pointer));
+    const [key, value] = unit.bySlot;
     const one = builder.constant(f32x4.constant(1));
     builder.repeat(spec.heads / spec.keyValueHeads, () => {
-      const here = { ...unit, query };
+      const here = { row, query, key, value };
       const end = probabilities(frame, spec, here);
       scoreGradients(frame, spec, here, outGradient, end);
-      const sum = { base: unit.key, array: SCORE_GRADIENTS, factor: one, out };
-      weightedSum(frame, spec, unit.row, sum);
+      const sum = { base: key, array: SCORE_GRADIENTS, factor: one, out };
+      weightedSum(frame, spec, row, sum);
       for (const pointer of [query, outGradient, out]) builder.advance(pointer, headBytes);
     });
   });
@@ -231,7 +246,7 @@ function slotGradients(frame: KernelFrame, spec: AttentionGradSpec): void {
       { pointer: extra, bytes: spec.extras * LANE_BYTES },
     ];
     builder.stream(spec.rows, pointers, 1, () => {
-      row(rowPointers, loadRow(frame, start, end, extra));
+      row(rowPointers, loadRow(frame, [start, end, extra]));
     });
     walk.next();
     builder.advance(lo, 1);
@@ -245,7 +260,7 @@ export function attentionGradKernel(spec: AttentionGradSpec, features: Features)
   const shape = {
     args: spec.extras > 0 ? 8 : 7,
     units: spec.headWidth === 0 ? 0 : units,
-    unitCost: 2 * rowCost(spec) * (isQuery ? 1 : spec.rows),
+    unitCost: 2 * unitCost(spec, USUAL_ENTRIES) * (isQuery ? 1 : spec.rows),
     scratchBytes: 2 * entryBytes(spec),
   };
   return assembleKernel(

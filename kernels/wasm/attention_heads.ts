@@ -2,18 +2,18 @@
  * Attention of several query heads that read the same key/value head: keys and values are loaded
  * once for all of them.
  *
- * Scratch holds one array of entries per head, {@link entryBytes} apart. The chains of every element
- * are those of a head alone.
+ * Scratch holds one array of the entries of a part per head, {@link partBytes} apart. The chains of
+ * every element are those of a head alone.
  *
  * @module
  */
+import { ATTENTION_PART } from "../../src/plan/kernel_spec.ts";
 import type { Local } from "./assembler.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
 import {
   type AttentionRow,
   type AttentionSizes,
   eachSlot,
-  entryBytes,
   headVectors,
   slotBytes,
 } from "./attention_rows.ts";
@@ -21,6 +21,7 @@ import { type KernelFrame, multiplyAdd } from "./kernel.ts";
 import {
   combineLanes,
   LANE_BYTES,
+  LANES,
   loadLanes,
   scatterLanes,
   splatLane,
@@ -31,6 +32,11 @@ import {
 export const MOST_HEADS = 3;
 /** Vectors of sums that the registers hold. */
 const SUMS = 12;
+
+/** Bytes of one head's entries of a part, with room for a vector of padding. */
+export function partBytes(spec: AttentionSizes): number {
+  return (Math.min(spec.slots + spec.extras, ATTENTION_PART) + LANES) * LANE_BYTES;
+}
 
 /** 0, 1, ..., count - 1. */
 function numbers(count: number): number[] {
@@ -75,39 +81,44 @@ export function headScores(
         ? sumLanesOfFour(builder, [a, b, c, d])
         : combineLanes(builder, a, f32x4.add);
       const value = builder.local(f32x4.mul(dots, scale));
-      scatterLanes(builder, at(entry, head * entryBytes(spec)), LANE_BYTES, count, value);
+      scatterLanes(builder, at(entry, head * partBytes(spec)), LANE_BYTES, count, value);
     });
   });
 }
 
 /** The frame whose scratch is the entries of one head. */
 export function entriesOfHead(frame: KernelFrame, spec: AttentionSizes, head: number): KernelFrame {
-  const bytes = i32.constant(head * entryBytes(spec));
+  const bytes = i32.constant(head * partBytes(spec));
   return { ...frame, scratch: frame.builder.local(i32.add(frame.scratch, bytes)) };
 }
 
-/** out head h [:] = (sum over i of entries[h][i] * value[slot_i, :]) * factors[h]. */
+/** Takes the sum over a part for one vector of a head, `bytes` after the head's first element. */
+type SumVisitor = (
+  head: number,
+  place: { readonly bytes: number; readonly count: number },
+  sum: Local<"v128">,
+) => void;
+
+/** Sums over i of entries[h][i] * value[slot_i, :], vector by vector. */
 export function headSums(
   frame: KernelFrame,
   spec: AttentionSizes,
   row: AttentionRow,
-  operands: {
-    readonly value: Local<"i32">;
-    readonly factors: readonly Local<"v128">[];
-    readonly out: Local<"i32">;
-  },
+  operands: { readonly value: Local<"i32">; readonly heads: number },
+  visit: SumVisitor,
 ): void {
   const { builder, features } = frame;
-  const { value, factors, out } = operands;
+  const { value } = operands;
+  const heads = numbers(operands.heads);
   const bytes = slotBytes(spec);
   const all = headVectors(spec);
-  const together = Math.max(1, Math.floor(SUMS / factors.length));
+  const together = Math.max(1, Math.floor(SUMS / heads.length));
   for (let first = 0; first < all.length; first += together) {
     const parts = all.slice(first, first + together);
-    const sums = factors.map(() => parts.map(() => builder.local(f32x4.constant(0))));
+    const sums = heads.map(() => parts.map(() => builder.local(f32x4.constant(0))));
     eachSlot(frame, spec, row, value, 4, (slot, entry, count) => {
-      const entries = factors.map((_, head) => {
-        const address = at(entry, head * entryBytes(spec));
+      const entries = heads.map((head) => {
+        const address = at(entry, head * partBytes(spec));
         return builder.local(count === 4 ? v128.load(address) : v128.load32Splat(address));
       });
       for (const i of numbers(count)) {
@@ -125,11 +136,7 @@ export function headSums(
       }
     });
     sums.forEach((ofHead, head) =>
-      parts.forEach((part, index) => {
-        const result = builder.local(f32x4.mul(ofHead[index], factors[head]));
-        const place = head * spec.headWidth * LANE_BYTES + part.bytes;
-        scatterLanes(builder, at(out, place), LANE_BYTES, part.count, result);
-      })
+      parts.forEach((part, index) => visit(head, part, ofHead[index]))
     );
   }
 }

@@ -35,6 +35,8 @@ export interface AttentionRow {
   readonly length: Local<"i32">;
   /** At the row's extra slots. */
   readonly extra: Local<"i32">;
+  /** Which of the extra slots that exist are seen, counted from 0; all of them by default. */
+  readonly ranks?: { readonly from: Local<"i32">; readonly count: Local<"i32"> };
 }
 
 /** Bytes from one slot to the next in key, value and their gradients. */
@@ -55,12 +57,10 @@ export function headVectors(spec: AttentionSizes): { bytes: number; count: numbe
   }));
 }
 
-/** Reads what a row sees; the pointers are at the row's entries. */
+/** Reads what a row sees; the pointers start, end and extra are at the row's entries. */
 export function loadRow(
   { builder }: KernelFrame,
-  start: Local<"i32">,
-  end: Local<"i32">,
-  extra: Local<"i32">,
+  [start, end, extra]: readonly Local<"i32">[],
 ): AttentionRow {
   const first = builder.local(i32.load(at(start)));
   const last = builder.local(i32.load(at(end)));
@@ -68,7 +68,7 @@ export function loadRow(
   return {
     start: first,
     length: builder.local(i32.select(isEmpty, i32.constant(0), i32.sub(last, first))),
-    extra,
+    extra: extra ?? builder.local(i32.constant(0)),
   };
 }
 
@@ -105,17 +105,31 @@ export function eachSlot(
     builder.repeat(i32.divU(row.length, i32.constant(LANES)), () => move(4));
     builder.repeat(i32.remU(row.length, i32.constant(LANES)), () => move(1));
   }
-  if (spec.extras > 0) {
-    const extra = builder.local(row.extra);
-    builder.stream(spec.extras, [{ pointer: extra, bytes: LANE_BYTES }], 1, () => {
-      const index = builder.local(i32.load(at(extra)));
-      builder.when(i32.geS(index, i32.constant(0)), () => {
-        builder.assign(slot, slotAt(index));
-        take(1);
-      });
-    });
-  }
+  eachExtra(builder, spec, row, (index) => {
+    builder.assign(slot, slotAt(index));
+    take(1);
+  });
   return entry;
+}
+
+/** Visits the extra slots of a row in order. */
+function eachExtra(
+  builder: KernelFrame["builder"],
+  spec: AttentionSizes,
+  { extra: first, ranks }: AttentionRow,
+  visit: (index: Local<"i32">) => void,
+): void {
+  if (spec.extras === 0) return;
+  const extra = builder.local(first);
+  const rank = ranks && builder.local(i32.sub(i32.constant(0), ranks.from));
+  builder.stream(spec.extras, [{ pointer: extra, bytes: LANE_BYTES }], 1, () => {
+    const index = builder.local(i32.load(at(extra)));
+    builder.when(i32.geS(index, i32.constant(0)), () => {
+      if (ranks === undefined || rank === undefined) return visit(index);
+      builder.when(i32.ltU(rank, ranks.count), () => visit(index));
+      builder.advance(rank, 1);
+    });
+  });
 }
 
 /** entries[array][i] = factor * (vector . base[slot_i]); gives the address after the last entry. */
@@ -162,8 +176,14 @@ export function eachEntryVector(
   });
 }
 
-/** Turns the scores of array 0 into e^(score - largest); gives the sum of all, in every lane. */
-export function exponentials(frame: KernelFrame, end: Local<"i32">): Local<"v128"> {
+/** What a softmax has seen: the largest score, and the sum of e^(score - largest), in every lane. */
+export interface Softmax {
+  readonly largest: Local<"v128">;
+  readonly sum: Local<"v128">;
+}
+
+/** Turns the scores of array 0 into e^(score - largest). */
+export function exponentials(frame: KernelFrame, end: Local<"i32">): Softmax {
   const { builder } = frame;
   const lowest = builder.constant(f32x4.constant(-Infinity));
   builder.emit(v128.store(at(end), lowest));
@@ -179,7 +199,7 @@ export function exponentials(frame: KernelFrame, end: Local<"i32">): Local<"v128
     builder.assign(sum, f32x4.add(sum, power));
     builder.emit(v128.store(at(entry), power));
   });
-  return builder.local(combineLanes(builder, sum, f32x4.add));
+  return { largest, sum: builder.local(combineLanes(builder, sum, f32x4.add)) };
 }
 
 /** 1 / sum, and 0 for the sum over no slots. */

@@ -6,6 +6,7 @@
 import type { KernelFamily, KernelSpec } from "../../src/plan/kernel_spec.ts";
 import { attentionKernel } from "./attention.ts";
 import { attentionGradKernel } from "./attention_grad.ts";
+import { attentionJoinKernel, attentionPartsKernel } from "./attention_split.ts";
 import { dequantizeKernel } from "./dequantize.ts";
 import { gatherKernel } from "./gather.ts";
 import type { Features, Kernel } from "./kernel.ts";
@@ -33,6 +34,8 @@ const GENERATORS: { readonly [Family in KernelFamily]: Generator<Family> } = {
   gather: gatherKernel,
   scatter: scatterKernel,
   attention: attentionKernel,
+  attentionParts: attentionPartsKernel,
+  attentionJoin: attentionJoinKernel,
   attentionGrad: attentionGradKernel,
 };
 

@@ -7,12 +7,14 @@ import { ELEMENT_BYTES } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { addBuffer, type Builder, emit, materialize, resultBuffer } from "./builder.ts";
-import type { AttentionOperand } from "./kernel_spec.ts";
+import { type AttentionOperand, attentionParts, attentionRecord } from "./kernel_spec.ts";
 import { bufferValue, type Value } from "./value.ts";
 
 /** Fewest key/value heads for the joint kernel, whose units they are. */
 const FEWEST_HEADS = 4;
 const OPERANDS = 3;
+/** Rows times key/value heads that keep every thread of a machine busy. */
+const ENOUGH_UNITS = 32;
 
 function attentionSizes(inputs: readonly Tensor[], scale: number) {
   const [query, key, , , , extra] = inputs;
@@ -28,13 +30,22 @@ function attentionArgs(builder: Builder, inputs: readonly Tensor[]): number[] {
     .map((t) => materialize(builder, t));
 }
 
-/** Fused attention. */
+/** Fused attention: in one kernel, or by parts where its rows are too few for the threads. */
 export function lowerAttention(builder: Builder, t: Tensor, scale: number): Value {
   const args = attentionArgs(builder, t.inputs);
   const target = resultBuffer(builder, t);
-  if (sizeOf(t.shape) > 0) {
-    const spec = { family: "attention", ...attentionSizes(t.inputs, scale) } as const;
-    emit(builder, spec, [...args, target]);
+  const sizes = attentionSizes(t.inputs, scale);
+  const parts = attentionParts(sizes);
+  if (sizeOf(t.shape) === 0) return bufferValue(target, t.shape, "f32");
+  if (parts < 2 || sizes.rows * sizes.keyValueHeads >= ENOUGH_UNITS) {
+    emit(builder, { family: "attention", ...sizes }, [...args, target]);
+  } else {
+    const records = parts * sizes.rows * sizes.heads;
+    const bytes = records * attentionRecord(sizes) * ELEMENT_BYTES;
+    const joined = addBuffer(builder, { home: "temporary", bytes });
+    const seen = args.slice(OPERANDS);
+    emit(builder, { family: "attentionParts", ...sizes }, [...args, joined]);
+    emit(builder, { family: "attentionJoin", ...sizes }, [joined, ...seen, target]);
   }
   return bufferValue(target, t.shape, "f32");
 }

@@ -33,6 +33,9 @@ function specText(spec: KernelSpec): string {
       return `scatter ${spec.mode}[${spec.rows}, ${spec.width}] into ${spec.tableRows}`;
     case "attention":
       return `attention[${spec.rows}, ${spec.heads}, ${spec.headWidth}] over ${spec.slots}`;
+    case "attentionParts":
+    case "attentionJoin":
+      return `${spec.family}[${spec.rows}, ${spec.heads}, ${spec.headWidth}] over ${spec.slots}`;
     case "attentionGrad":
       return `attentionGrad ${spec.operand}[${spec.rows}, ${spec.heads}] over ${spec.slots}`;
   }

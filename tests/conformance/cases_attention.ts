@@ -33,6 +33,7 @@ const SHAPES: readonly Sizes[] = [
   sizes(3, 7, 4, 2, 8, 3),
   sizes(7, 17, 2, 2, 17),
   sizes(1, 130, 9, 3, 64),
+  sizes(2, 260, 4, 2, 6, 3),
   sizes(17, 65, 9, 3, 64, 2),
   sizes(65, 130, 3, 1, 16),
   sizes(4, 64, 4, 4, 3, 1),

@@ -1,7 +1,9 @@
-import type {
-  AttentionGradSpec,
-  AttentionOperand,
-  AttentionSpec,
+import {
+  type AttentionGradSpec,
+  type AttentionOperand,
+  attentionParts,
+  attentionRecord,
+  type AttentionSpec,
 } from "../../src/plan/kernel_spec.ts";
 import {
   assertClose,
@@ -109,6 +111,8 @@ const SIZES: Sizes[] = [
   { rows: 7, slots: 5, heads: 2, keyValueHeads: 2, headWidth: 64, extras: 0, scale: 0.125 },
   { rows: 2, slots: 0, heads: 2, keyValueHeads: 1, headWidth: 4, extras: 1, scale: 1 },
   { rows: 0, slots: 4, heads: 2, keyValueHeads: 1, headWidth: 4, extras: 0, scale: 1 },
+  { rows: 3, slots: 400, heads: 4, keyValueHeads: 1, headWidth: 6, extras: 0, scale: 0.6 },
+  { rows: 4, slots: 270, heads: 4, keyValueHeads: 2, headWidth: 8, extras: 9, scale: 0.5 },
 ];
 
 for (const features of FEATURE_SETS) {
@@ -162,8 +166,26 @@ for (const features of FEATURE_SETS) {
     }
   });
 
+  Deno.test(`attention by parts has the bits of attention, in any split, ${label}`, () => {
+    for (const [seed, spec] of SIZES.entries()) {
+      const inputs = inputsOf(spec, 100 * seed);
+      const args = argumentsOf(spec, inputs);
+      const expected = new Float32Array(inputs.query.length).fill(NaN);
+      kernelRunner({ family: "attention", ...spec }, features)([...args, expected]);
+      const records = attentionParts(spec) * spec.rows * spec.heads * attentionRecord(spec);
+      for (const split of SPLITS) {
+        const parts = new Float32Array(records).fill(NaN);
+        kernelRunner({ family: "attentionParts", ...spec }, features)([...args, parts], split);
+        const out = new Float32Array(inputs.query.length).fill(NaN);
+        const join = kernelRunner({ family: "attentionJoin", ...spec }, features);
+        join([parts, ...args.slice(3), out], split);
+        assertSameBits(out, expected, JSON.stringify(spec));
+      }
+    }
+  });
+
   Deno.test(`slots seen as a range or one by one give the same bits, ${label}`, () => {
-    const slots = 37;
+    const slots = 300;
     const base: Sizes = { ...SIZES[3], rows: 1, slots, extras: 0 };
     const inputs = inputsOf(base, 3);
     const width = base.heads * base.headWidth;
@@ -175,7 +197,8 @@ for (const features of FEATURE_SETS) {
       kernelRunner(spec, features)([...argumentsOf(spec, here), out]);
       return out;
     };
-    for (let count = 1; count < 34; count++) {
+    const few = Array.from({ length: 33 }, (_, i) => i + 1);
+    for (const count of [...few, 127, 128, 129, 130, 131, 256, 257, 260]) {
       const expected = run(count, []);
       for (let tail = 1; tail <= Math.min(count, 6); tail++) {
         const ends = Array.from({ length: tail }, (_, i) => 2 + count - tail + i);

@@ -12,6 +12,7 @@ import { sizeOf } from "../../src/core/shape.ts";
 import { unpackMatrix } from "../../src/core/unpack.ts";
 import type {
   Access,
+  AttentionGradSpec,
   AttentionSpec,
   Instruction,
   KernelSpec,
@@ -21,10 +22,7 @@ import type {
 } from "../../src/plan/kernel_spec.ts";
 import type { BufferHome, Plan } from "../../src/plan/plan.ts";
 import type { Allocation, Backend } from "../../src/runtime/backend.ts";
-import {
-  evaluateAttention,
-  evaluateAttentionGrad,
-} from "../../src/backends/reference/evaluate_attention.ts";
+import { evaluateAttentionGrad } from "../../src/backends/reference/evaluate_attention.ts";
 import {
   evaluateBinary,
   evaluateCast,
@@ -45,15 +43,21 @@ import {
 import { evaluateGather, evaluateScatter } from "../../src/backends/reference/evaluate_table.ts";
 import { type DType, isInteger, isPacked } from "../../src/core/dtype.ts";
 import { BINARY, type BinaryName, UNARY, type UnaryName } from "../../src/core/elementwise.ts";
+import { runAttention, runAttentionJoin, runAttentionParts } from "./attention_in_parts.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Numbers = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
+function floats(bytes: Bytes): Float32Array<ArrayBuffer> {
+  return new Float32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4));
+}
+
+function integers(bytes: Bytes): Int32Array<ArrayBuffer> {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4));
+}
+
 function elements(bytes: Bytes, type: DType): Numbers {
-  const length = Math.floor(bytes.length / 4);
-  return type === "f32"
-    ? new Float32Array(bytes.buffer, bytes.byteOffset, length)
-    : new Int32Array(bytes.buffer, bytes.byteOffset, length);
+  return type === "f32" ? floats(bytes) : integers(bytes);
 }
 
 function made(type: DType, length: number): Numbers {
@@ -137,23 +141,17 @@ function attentionOperands(spec: Omit<AttentionSpec, "family">) {
   ];
 }
 
-function runAttention(
-  spec: Extract<KernelSpec, { family: "attention" | "attentionGrad" }>,
+function runAttentionGrad(
+  spec: AttentionGradSpec,
   args: readonly Bytes[],
   target: Bytes,
 ): void {
   const operands = attentionOperands(spec);
-  if (spec.family === "attentionGrad") {
-    operands.push(input([spec.rows, spec.heads, spec.headWidth]));
-  }
+  operands.push(input([spec.rows, spec.heads, spec.headWidth]));
   const values = operands.map((t, i) =>
     elements(args[i], t.type === "i32" ? "i32" : "f32").subarray(0, sizeOf(t.shape))
   );
   const out = elements(target, "f32");
-  if (spec.family === "attention") {
-    evaluateAttention(spec, operands, values, out);
-    return;
-  }
   let from = 0;
   (["query", "key", "value"] as const).forEach((operand, i) => {
     if (spec.operand !== "all" && spec.operand !== operand) return;
@@ -215,8 +213,23 @@ function runKernel(spec: KernelSpec, args: readonly Bytes[], target: Bytes): voi
       return;
     }
     case "attention":
+      return runAttention(
+        spec,
+        args.slice(0, 3).map(floats),
+        args.slice(3).map(integers),
+        floats(target),
+      );
+    case "attentionParts":
+      return runAttentionParts(
+        spec,
+        args.slice(0, 3).map(floats),
+        args.slice(3).map(integers),
+        floats(target),
+      );
+    case "attentionJoin":
+      return runAttentionJoin(spec, floats(args[0]), args.slice(1).map(integers), floats(target));
     case "attentionGrad":
-      return runAttention(spec, args, target);
+      return runAttentionGrad(spec, args, target);
   }
 }
 
