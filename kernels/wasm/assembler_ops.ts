@@ -238,6 +238,14 @@ export const i8x16 = {
 
 /** Eight 16-bit lanes: on the way from bytes to integers. */
 export const i16x8 = {
+  constant: (value: number): V128 =>
+    v128.constant([...new Uint8Array(new Int16Array(8).fill(value).buffer)]),
+  add: v128Binary(142),
+  /**
+   * Per lane the products of its two signed bytes of `a` with those of `b`. With bytes 0 .. 127 in
+   * `b` every machine gives the same.
+   */
+  relaxedDot: v128Binary(0x112),
   /** Eight 16-bit lanes out of two vectors of 32-bit lanes, saturating. */
   narrowS: v128Binary(133),
   shrU: (value: V128, bits: number): V128 =>

@@ -1,8 +1,8 @@
 /**
  * Products of weight levels with activation levels: what the engine multiplies, and how.
  *
- * Weights of 4 bits are 0 .. 15, so the relaxed dot product is exact on every machine. Weights of 8
- * bits go through it without their sign where the engine multiplies unsigned by signed bytes
+ * Weights of 4 bits are 0 .. 15, so relaxed dot products are exact on every machine. Weights of 8
+ * bits go through them without their sign where the engine multiplies unsigned by signed bytes
  * without saturating; elsewhere through products of 16-bit lanes. The integers are the same.
  *
  * @module
@@ -13,7 +13,7 @@ import type { FunctionBuilder, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, i16x8, i32x4, v128 } from "./assembler_ops.ts";
 import type { Features } from "./kernel.ts";
-import { LANE_BYTES, VECTOR_BYTES } from "./lanes.ts";
+import { LANE_BYTES, splatLane, VECTOR_BYTES } from "./lanes.ts";
 
 type V128 = Expression<"v128">;
 
@@ -35,7 +35,9 @@ export interface LevelProducts {
   prepare(levels: V128): readonly Local<"v128">[];
   /** A sum to begin with. */
   start(first: V128 | undefined): readonly Local<"v128">[];
-  /** Adds the products with four activation levels, repeated in every lane. */
+  /** Activation levels of half a block ready to be multiplied: repeated ones, per group. */
+  repeat(half: Local<"v128">): (group: number) => V128;
+  /** Adds the products with four activation levels, repeated. */
   add(sum: readonly Local<"v128">[], levels: readonly V128[], activations: V128): void;
   /** The finished sum of each row. */
   finish(sum: readonly Local<"v128">[]): V128;
@@ -54,11 +56,30 @@ function byteProducts(
   return {
     offsetBits,
     prepare: (levels) => [builder.local(flip === undefined ? levels : flip(levels))],
+    repeat: (half) => (group) => splatLane(half, group),
     start: (first) => [builder.local(first ?? zeros(builder))],
     add([sum], [levels], activations) {
       builder.assign(sum, i32x4.relaxedDot(activations, levels, sum));
     },
     finish: ([sum]) => sum,
+  };
+}
+
+/**
+ * By byte products that are summed in 16-bit lanes over a block: at most 16 * 127 * 15, which fits.
+ * Where the engine makes the relaxed dot product out of several steps, they are taken once a block.
+ */
+function nibbleProducts(builder: FunctionBuilder, offsetBits: number | undefined): LevelProducts {
+  return {
+    offsetBits,
+    prepare: (levels) => [builder.local(levels)],
+    repeat: (half) => (group) => splatLane(half, group),
+    start: (first) => [builder.local(zeros(builder)), builder.local(first ?? zeros(builder))],
+    add([sum], [levels], activations) {
+      builder.assign(sum, i16x8.add(sum, i16x8.relaxedDot(activations, levels)));
+    },
+    finish: ([sum, first]) =>
+      i32x4.add(i32x4.dotWords(sum, builder.constant(i16x8.constant(1))), first),
   };
 }
 
@@ -72,15 +93,22 @@ function wordProducts(builder: FunctionBuilder, offsetBits: number | undefined):
         builder.local(words)
       );
     },
+    // The engine makes three slow steps of a product of two extended vectors: one is shuffled last.
+    repeat(half) {
+      const words = [i16x8.extendLowS(half), i16x8.extendHighS(half)].map((x) => builder.local(x));
+      return (group) => {
+        const pair = words[group >> 1];
+        return v128.shuffle32(pair, pair, group % 2 === 0 ? [0, 1, 0, 1] : [2, 3, 2, 3]);
+      };
+    },
     start(first) {
       const zero = zeros(builder);
       const begin = first === undefined ? zero : v128.shuffle32(first, zero, [0, 4, 0, 4]);
       return [builder.local(begin), builder.local(begin)];
     },
     add(sum, levels, activations) {
-      const words = builder.local(i16x8.extendLowS(activations));
       sum.forEach((part, i) =>
-        builder.assign(part, i32x4.add(part, i32x4.dotWords(levels[i], words)))
+        builder.assign(part, i32x4.add(part, i32x4.dotWords(levels[i], activations)))
       );
     },
     finish([low, high]) {
@@ -100,9 +128,10 @@ export function levelProducts(
   type: IntegerType,
 ): LevelProducts {
   if (type !== "integer_q8_0") {
-    return features.relaxedMadd === "present"
+    if (features.relaxedMadd === "absent") return wordProducts(builder, OFFSET_BITS[type]);
+    return features.byteDot === "exact"
       ? byteProducts(builder, OFFSET_BITS[type], undefined)
-      : wordProducts(builder, OFFSET_BITS[type]);
+      : nibbleProducts(builder, OFFSET_BITS[type]);
   }
   if (features.byteDot === "saturating") return wordProducts(builder, undefined);
   const sign = builder.constant(v128.constant(new Array<number>(16).fill(0x80)));

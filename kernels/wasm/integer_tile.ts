@@ -137,8 +137,8 @@ function streamBlock(
   const heads = sums.map((_, row) => blockHead(frame, tile, row));
   const repeated = HALVES.map((half) =>
     sums.map((_, row) => {
-      const levels = rowLevels(frame, tile, row, half);
-      return GROUPS.map((group) => builder.local(splatLane(levels, group)));
+      const repeat = products.repeat(rowLevels(frame, tile, row, half));
+      return GROUPS.map((group) => builder.local(repeat(group)));
     })
   );
   tile.places.forEach((place, index) => {
@@ -171,9 +171,9 @@ function holdBlock(
       GROUPS.map((group) => products.prepare(levelsOf(frame, tile, place, half, group)))
     );
     integers.forEach((ofRow, row) => {
-      const levels = rowLevels(frame, tile, row, half);
+      const repeat = products.repeat(rowLevels(frame, tile, row, half));
       for (const group of GROUPS) {
-        const activations = builder.local(splatLane(levels, group));
+        const activations = builder.local(repeat(group));
         ofRow.forEach((sum, place) => products.add(sum, held[place][group], activations));
       }
     });

@@ -1,5 +1,5 @@
 import { generateKernel } from "../../kernels/wasm/mod.ts";
-import { packMatrix, unpackMatrix } from "../../src/core/mod.ts";
+import { dequantizeRows, packMatrix, quantizeRows, unpackMatrix } from "../../src/core/mod.ts";
 import type { PackedType } from "../../src/core/dtype.ts";
 import type { MatmulSpec, MatrixAccess } from "../../src/plan/kernel_spec.ts";
 import {
@@ -202,3 +202,42 @@ Deno.test("kernels of empty products have no work", () => {
     if (generateKernel(spec, features).units !== 0) throw new Error(`${m}x${n} has units`);
   }
 });
+
+Deno.test("integer products are the same by every way of multiplying that the engine has", () => {
+  const [n, k] = [36, 96];
+  for (const type of ["integer_q8_0", "integer_q4_0", "integer_q4_1"] as const) {
+    // Levels and activations as large as they come, of either sign.
+    const values = randomFloats(5, n * k).map((x, i) => i % 3 === 0 ? x : Math.sign(x));
+    const weights = packMatrix(type, n, k, values);
+    for (const m of [1, 2, 3, 4, 5, 8, 9, 17]) {
+      const x = quantizeRows(randomFloats(m, m * k).map((v) => v > 0 ? 1 : -1), m, k);
+      const results = FEATURE_SETS.map((features) => {
+        const out = new Float32Array(m * n).fill(NaN);
+        const spec = { family: "packedMatmul", weights: type, m, n, k } as const;
+        kernelRunner(spec, features)([x, weights, out]);
+        return out;
+      });
+      const expected = productOf(dequantizeRows(x, m, k), unpackMatrix(type, n, k, weights), [
+        m,
+        n,
+        k,
+      ]);
+      // One level amiss is 1e-4 or more; three blocks of up to 32 in f32 are within 1e-5.
+      for (const out of results) assertClose(out, expected, 1e-5, `${type}, ${m} rows`);
+    }
+  }
+});
+
+/** x w^T in doubles. */
+function productOf(
+  x: Float32Array,
+  w: Float32Array,
+  [m, n, k]: readonly [number, number, number],
+): Float32Array {
+  return Float32Array.from({ length: m * n }, (_, i) => {
+    const [row, column] = [Math.floor(i / n), i % n];
+    let sum = 0;
+    for (let j = 0; j < k; j++) sum += x[row * k + j] * w[column * k + j];
+    return sum;
+  });
+}

@@ -8,10 +8,11 @@ export type Words = Float32Array | Int32Array | Uint8Array;
 
 const PROBED = probeFeatures("unshared");
 
-/** Both ways to multiply and add, the fused one only where the engine has it. */
+/** Every way to multiply and add that the engine has: without fused steps, and with each kind of dot. */
 export const FEATURE_SETS: readonly Features[] = [
   withoutRelaxed(PROBED),
   ...(PROBED.relaxedMadd === "present" ? [PROBED] : []),
+  ...(PROBED.byteDot === "exact" ? [{ ...PROBED, byteDot: "saturating" } as const] : []),
 ];
 
 /** Units cut into calls: "whole", one unit per call in reverse, or uneven pieces. */
