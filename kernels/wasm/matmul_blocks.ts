@@ -248,7 +248,7 @@ export function blockedMatmulKernel(spec: MatmulSpec, features: Features): Kerne
       size: spec.batch,
       steps: [spec.left.batchStride, spec.right.batchStride, spec.m * spec.n].map(bytes),
     },
-    { size: rowBlocks, steps: [rows, 0, rows * spec.n].map(bytes) },
+    { size: rowBlocks, steps: [rows * spec.left.rowStride, 0, rows * spec.n].map(bytes) },
     {
       size: groups,
       steps: [0, group * PANEL_ROWS * spec.right.columnStride, group * PANEL_ROWS].map(bytes),

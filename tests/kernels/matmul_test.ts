@@ -65,7 +65,7 @@ for (const features of FEATURE_SETS) {
     const sizes = [[1, 1, 1], [2, 17, 5], [3, 16, 8], [4, 31, 3], [6, 8, 130], [7, 33, 9]];
     sizes.push([13, 5, 400], [125, 18, 7], [5, 3, 0], [61, 16, 769], [129, 261, 400]);
     // Sums this long are held to the naive loops' bits, where a product is rounded on its own.
-    if (features.relaxedMadd === "absent") sizes.push([33, 18, 4100]);
+    if (features.relaxedMadd === "absent") sizes.push([33, 18, 4100], [70, 18, 4100]);
     for (const [m, n, k] of sizes) {
       for (const leftOrder of ORDERS) {
         for (const rightOrder of ORDERS) {
