@@ -4,6 +4,7 @@
  *     deno run -A bench/kernels_bench.ts [part of a name]   prints these rates
  *     deno bench -A bench/kernels_bench.ts                  prints times per call
  */
+import { MINIMUM_PAGES } from "../kernels/wasm/assembler_module.ts";
 import { generateKernel, probeFeatures } from "../kernels/wasm/mod.ts";
 import { packedBytes } from "../src/core/packed.ts";
 import type { Instruction, KernelSpec, MatmulSpec } from "../src/plan/kernel_spec.ts";
@@ -186,7 +187,11 @@ function prepare(test: Case): () => void {
     end += Math.ceil(bytes / 64) * 64;
   }
   const pages = Math.ceil((end + kernel.scratchBytes) / PAGE_BYTES) + 1;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: PAGE_BYTES, shared: true });
+  const memory = new WebAssembly.Memory({
+    initial: Math.max(pages, MINIMUM_PAGES),
+    maximum: PAGE_BYTES,
+    shared: true,
+  });
   addresses.forEach((address, i) => {
     const floats = new Float32Array(memory.buffer, address, test.argumentBytes[i] / 4);
     floats.forEach((_, j) => floats[j] = (j * 7919 % 1000) / 500 - 1);

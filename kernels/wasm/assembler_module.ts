@@ -46,6 +46,11 @@ export interface ModuleParts {
 
 /** Most 64 KiB pages that a 32-bit memory can have. */
 export const MAXIMUM_PAGES = 65536;
+/**
+ * Fewest pages of an imported memory. Where memory is known to be larger than the constant offset of
+ * an access, the engine compares the pointer only, else the memory's size first.
+ */
+export const MINIMUM_PAGES = 16;
 
 const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 
@@ -84,8 +89,8 @@ export function moduleBytes(parts: ModuleParts): Uint8Array<ArrayBuffer> {
   const counts = [...new Set([...parts.imports, ...parts.functions].map((f) => f.parameters))];
   const typeOf = (f: { parameters: number }): Code => unsignedLeb(counts.indexOf(f.parameters));
   const limits: Code = parts.memory === "shared"
-    ? [0x03, unsignedLeb(0), unsignedLeb(MAXIMUM_PAGES)]
-    : [0x01, unsignedLeb(0), unsignedLeb(MAXIMUM_PAGES)];
+    ? [0x03, unsignedLeb(MINIMUM_PAGES), unsignedLeb(MAXIMUM_PAGES)]
+    : [0x01, unsignedLeb(MINIMUM_PAGES), unsignedLeb(MAXIMUM_PAGES)];
   const memory: Code = [nameBytes("env"), nameBytes("memory"), 0x02, limits];
   return flatten([
     [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],

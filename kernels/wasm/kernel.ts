@@ -5,7 +5,7 @@
  */
 import { buildFunction, type FunctionBuilder, type Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
-import { MAXIMUM_PAGES, moduleBytes } from "./assembler_module.ts";
+import { MAXIMUM_PAGES, MINIMUM_PAGES, moduleBytes } from "./assembler_module.ts";
 import { at, f32x4, i32x4, v128 } from "./assembler_ops.ts";
 
 /** What the engine offers; it decides the bits of every product-and-sum. */
@@ -118,7 +118,7 @@ function probeByteDot(features: Features): Features["byteDot"] {
     },
   );
   const memory = new WebAssembly.Memory({
-    initial: 1,
+    initial: MINIMUM_PAGES,
     maximum: MAXIMUM_PAGES,
     shared: features.memory === "shared",
   });

@@ -3,7 +3,7 @@ import wabt from "wabt";
 import { planModule } from "../../src/backends/wasm/plan_module.ts";
 import { buildFunction, type FunctionBuilder, type Local } from "../../kernels/wasm/assembler.ts";
 import { flatten, signedLeb, unsignedLeb } from "../../kernels/wasm/assembler_code.ts";
-import { moduleBytes } from "../../kernels/wasm/assembler_module.ts";
+import { MINIMUM_PAGES, moduleBytes } from "../../kernels/wasm/assembler_module.ts";
 import { at, i32 } from "../../kernels/wasm/assembler_ops.ts";
 import { type Features, generateKernel } from "../../kernels/wasm/mod.ts";
 import type { KernelSpec } from "../../src/plan/kernel_spec.ts";
@@ -20,7 +20,7 @@ function runOver(
     imports: [],
     functions: [{ name: "run", parameters: 2, ...built }],
   });
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
+  const memory = new WebAssembly.Memory({ initial: MINIMUM_PAGES, maximum: 65536 });
   const view = new Int32Array(memory.buffer, 0, words.length);
   view.set(words);
   const { run } =

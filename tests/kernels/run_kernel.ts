@@ -1,5 +1,6 @@
 /** Runs one generated kernel over host arrays, in one call or split into several. */
 import { generateKernel, probeFeatures, withoutRelaxed } from "../../kernels/wasm/mod.ts";
+import { MINIMUM_PAGES } from "../../kernels/wasm/assembler_module.ts";
 import type { Features } from "../../kernels/wasm/mod.ts";
 import { foldIn, type Key, keyOf, normals, uniformInteger } from "../../src/core/random.ts";
 import type { KernelSpec } from "../../src/plan/kernel_spec.ts";
@@ -46,7 +47,10 @@ export function kernelRunner(
       return address;
     });
     const pages = Math.ceil((end + kernel.scratchBytes) / 65536) + 1;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
+    const memory = new WebAssembly.Memory({
+      initial: Math.max(pages, MINIMUM_PAGES),
+      maximum: 65536,
+    });
     const bytes = new Uint8Array(memory.buffer);
     const view = (array: Words): Uint8Array =>
       new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { MAXIMUM_PAGES } from "../../../kernels/wasm/assembler_module.ts";
+import { MAXIMUM_PAGES, MINIMUM_PAGES } from "../../../kernels/wasm/assembler_module.ts";
 import { type Allocator, createAllocator } from "./allocator.ts";
 
 /** Whether several threads may use the memory. */
@@ -21,7 +21,6 @@ export interface LinearMemory {
 }
 
 const PAGE_BYTES = 65536;
-const INITIAL_PAGES = 16;
 /** Smallest growth, so that small allocations do not grow the memory one by one. */
 const GROWTH_PAGES = 256;
 
@@ -33,7 +32,7 @@ export function availableMemory(): MemoryKind {
 /** Creates a memory of up to 4 GiB. */
 export function createMemory(kind: MemoryKind): LinearMemory {
   const memory = new WebAssembly.Memory({
-    initial: INITIAL_PAGES,
+    initial: MINIMUM_PAGES,
     maximum: MAXIMUM_PAGES,
     shared: kind === "shared",
   });
