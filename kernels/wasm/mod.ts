@@ -12,6 +12,7 @@ import { gatherKernel } from "./gather.ts";
 import type { Features, Kernel } from "./kernel.ts";
 import { mapKernel } from "./map.ts";
 import { matmulKernel } from "./matmul.ts";
+import { packKernel } from "./pack.ts";
 import { packedMatmulKernel } from "./packed_matmul.ts";
 import { quantizeKernel } from "./quantize.ts";
 import { reduceKernel } from "./reduce.ts";
@@ -31,6 +32,7 @@ const GENERATORS: { readonly [Family in KernelFamily]: Generator<Family> } = {
   packedMatmul: packedMatmulKernel,
   quantize: quantizeKernel,
   dequantize: dequantizeKernel,
+  pack: packKernel,
   gather: gatherKernel,
   scatter: scatterKernel,
   attention: attentionKernel,

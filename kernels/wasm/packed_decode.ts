@@ -158,7 +158,7 @@ const decodeBytes = decodeBlocks("packed_q8_0", (builder, stream, dequantise) =>
 });
 
 /** Bytes 4 quarter .. 4 quarter + 3, each widened to a lane. */
-function widenBytes(builder: FunctionBuilder, bytes: V128, quarter: Quarter): V128 {
+export function widenBytes(builder: FunctionBuilder, bytes: V128, quarter: Quarter): V128 {
   const lane = (byte: number): number[] => [4 * quarter + byte, 0x80, 0x80, 0x80];
   const places = builder.constant(v128.constant([0, 1, 2, 3].flatMap(lane)));
   return v128.swizzle8(bytes, places);

@@ -22,6 +22,7 @@ export * from "./print.ts";
 export * from "./quantized_rows.ts";
 export * from "./random.ts";
 export * from "./shape.ts";
+export * from "./stored_rows.ts";
 export * from "./tensor.ts";
 export * from "./tensor_sink.ts";
 export * from "./tree.ts";

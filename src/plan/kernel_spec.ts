@@ -8,6 +8,7 @@
  */
 import type { DType, PackedType } from "../core/dtype.ts";
 import type { BinaryName, UnaryName } from "../core/elementwise.ts";
+import type { PackSpec } from "./pack_spec.ts";
 import { stableJson } from "./stable_json.ts";
 
 /** How a kernel walks one buffer: element strides over the spec's `shape`, and a start element. */
@@ -279,6 +280,7 @@ export type KernelSpec =
   | PackedMatmulSpec
   | QuantizeSpec
   | DequantizeSpec
+  | PackSpec
   | GatherSpec
   | ScatterSpec
   | AttentionSpec

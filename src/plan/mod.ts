@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./kernel_spec.ts";
+export type { PackSpec } from "./pack_spec.ts";
 export { type Graph, graphHash } from "./graph.ts";
 export { makePlan } from "./make_plan.ts";
 export type { KeyOfOp } from "./op_keys.ts";

@@ -27,6 +27,8 @@ function specText(spec: KernelSpec): string {
       return `quantize[${spec.m}, ${spec.k}]`;
     case "dequantize":
       return `dequantize[${spec.n}, ${spec.k}] ${spec.weights}`;
+    case "pack":
+      return `pack ${spec.stored} as ${spec.weights}`;
     case "gather":
       return `gather[${spec.rows}, ${spec.width}] of ${spec.tableRows} ${spec.table}`;
     case "scatter":

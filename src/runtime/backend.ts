@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { PackedType } from "../core/dtype.ts";
+import type { PackOutcome, StoredRows } from "../core/stored_rows.ts";
 import type { Plan } from "../plan/plan.ts";
 
 /** A piece of device memory, named by a number that only its backend understands. */
@@ -28,6 +30,11 @@ export interface Backend {
   release(allocation: Allocation): void;
   /** Copies host bytes into an allocation, from `offset` on. */
   write(allocation: Allocation, bytes: Uint8Array, offset: number): void;
+  /**
+   * Packs stored rows into an allocation that holds a packed matrix, to the bits of `core/pack.ts`.
+   * Absent where the host has to pack and write.
+   */
+  readonly pack?: (allocation: Allocation, type: PackedType, rows: StoredRows) => PackOutcome;
   /**
    * Copies bytes out of an allocation, after all runs queued before: into `room` where that is given,
    * of the right length, and of use to the backend; into fresh memory otherwise.

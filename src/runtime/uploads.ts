@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { isPacked } from "../core/dtype.ts";
 import type { TensorSink } from "../core/tensor_sink.ts";
 import type { Device } from "./device.ts";
 import { type DeviceArray, deviceArray } from "./device_array.ts";
 
 /**
- * A sink that writes tensors straight into a device's memory.
+ * A sink that writes tensors straight into a device's memory; a device that packs gets matrices as
+ * they are stored.
  *
  * @example
  * ```ts
@@ -27,8 +29,10 @@ import { type DeviceArray, deviceArray } from "./device_array.ts";
 export function uploadsTo(device: Device): TensorSink<DeviceArray> {
   return {
     begin: (type, shape, byteLength) => {
+      const { pack } = device.backend;
       const allocation = device.reserve(byteLength);
       return {
+        pack: pack && isPacked(type) ? (rows) => pack(allocation, type, rows) : undefined,
         write: (bytes, offset) => device.backend.write(allocation, bytes, offset),
         end: () => deviceArray(device, allocation, shape, type),
         abandon: () => device.free(allocation),

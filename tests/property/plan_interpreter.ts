@@ -193,6 +193,12 @@ function runKernel(spec: KernelSpec, args: readonly Bytes[], target: Bytes): voi
     case "dequantize":
       elements(target, "f32").set(unpackMatrix(spec.weights, spec.n, spec.k, args[0]));
       return;
+    case "pack":
+      throw new OutriderError(
+        "a command that a graph can lead to",
+        spec.family,
+        "report this plan",
+      );
     case "gather": {
       const { table, tableRows, rows, width } = spec;
       const packed = isPacked(table);

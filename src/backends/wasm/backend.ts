@@ -10,6 +10,7 @@ import { createArena } from "./arena.ts";
 import { prepareExecutable } from "./executable.ts";
 import { createKernelCache } from "./kernel_cache.ts";
 import { availableMemory, createMemory, type MemoryKind } from "./memory.ts";
+import { createPacker } from "./packer.ts";
 import { createTeam } from "./thread_team.ts";
 
 /** What can be chosen about the backend; everything has a default that fits the engine. */
@@ -74,6 +75,8 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
   const team = createTeam(linear, checkedThreads(options.threads ?? 1));
   const arena = createArena(allocator);
   const kernels = createKernelCache(linear, features, team.size);
+  const context = { linear, kernels, arena, team };
+  const pack = createPacker(context);
   let isOpen = true;
   const open = (): void => {
     if (!isOpen) throw new OutriderError("an open backend", "a closed one", "open a new one");
@@ -97,6 +100,10 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
     write(allocation, bytes, offset) {
       range(allocation, offset, bytes.length).set(bytes);
     },
+    pack(allocation, type, rows) {
+      open();
+      return pack(allocation, type, rows);
+    },
     read(allocation, offset, length, room) {
       const part = range(allocation, offset, length);
       if (room?.length !== length) return Promise.resolve(part.slice());
@@ -105,7 +112,7 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
     },
     prepare(plan) {
       open();
-      return prepareExecutable(plan, { linear, kernels, arena, team });
+      return prepareExecutable(plan, context);
     },
     close() {
       if (isOpen) team.close();
