@@ -133,6 +133,11 @@ const SPECS: readonly KernelSpec[] = [
       { family: "gather", table: weights, tableRows: 37, rows: 3, width: 64 },
     ],
   ),
+  ...(["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"] as const).flatMap((stored) =>
+    (["packed_f32", "packed_f16", "packed_q4_1", "integer_q8_0", "integer_q4_0"] as const).map(
+      (weights): KernelSpec => ({ family: "pack", stored, weights }),
+    )
+  ),
   { family: "gather", table: "f32", tableRows: 37, rows: 3, width: 65 },
   { family: "scatter", mode: "add", type: "f32", tableRows: 37, rows: 3, width: 65 },
   { family: "attention", ...SIZES },
@@ -179,5 +184,5 @@ Deno.test("every family's module is valid for an independent validator", async (
 
 /** Whether a family multiplies and adds, and so depends on the fused instruction. */
 function usesProducts({ family }: KernelSpec): boolean {
-  return !["reduce", "dequantize", "gather", "scatter"].includes(family);
+  return !["reduce", "dequantize", "pack", "gather", "scatter"].includes(family);
 }
