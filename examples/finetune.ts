@@ -16,6 +16,7 @@ import { checkTokenizers, findModel, loadModel, targetFlags } from "./common/mod
 import {
   codecOf,
   fingerprint,
+  layersOf,
   makeFolder,
   stageFlags,
   stepReporter,
@@ -98,6 +99,7 @@ await runCommand({
     steps: options.steps,
     rowsPerBatch: options.rows,
     rate: options.rate,
+    layers: layersOf(options),
     seed: options.seed,
     data: await dataOf(options, file.path),
     checkpoint: `${options.out}/checkpoint.safetensors`,

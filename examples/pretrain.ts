@@ -15,6 +15,7 @@ import { deviceFlags, openDevice } from "./common/device.ts";
 import { findModel, targetFlags } from "./common/models.ts";
 import {
   codecOf,
+  layersOf,
   makeFolder,
   stageFlags,
   stepReporter,
@@ -76,6 +77,7 @@ await runCommand({
     steps: options.steps,
     rowsPerBatch: options.rows,
     rate: options.rate,
+    layers: layersOf(options),
     seed: options.seed,
     data: `${options.data} for ${options.target}`,
     checkpoint: `${options.out}/checkpoint.safetensors`,

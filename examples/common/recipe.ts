@@ -11,6 +11,7 @@ import {
   requiredText,
   toggle,
 } from "@outrider/outrider/cli";
+import { checkpoint } from "@outrider/outrider/core";
 import type { DocumentCodec } from "@outrider/outrider/data";
 import {
   type ModelFile,
@@ -19,7 +20,7 @@ import {
   writeGgufModel,
   writeModelFolder,
 } from "@outrider/outrider/io";
-import type { LlamaConfig } from "@outrider/outrider/nn";
+import type { LayerTransform, LlamaConfig } from "@outrider/outrider/nn";
 import { type StageResult, type StepNotice, weightReader } from "@outrider/outrider/train";
 import { OutriderError } from "@outrider/outrider";
 
@@ -36,7 +37,18 @@ export const trainingFlags = {
   rows: integer({ default: 2048, minimum: 1, maximum: 65_536, help: "tokens per step" }),
   rate: number({ default: 0.003, minimum: 0, help: "peak learning rate" }),
   saveEvery: integer({ default: 100, minimum: 1, help: "steps between checkpoints" }),
+  saveMemory: toggle({
+    help:
+      "compute layers again in the backward pass instead of keeping them: the same draft, slower",
+  }),
 };
+
+/** How the layers of a draft are run in training. */
+export function layersOf(
+  { saveMemory }: { readonly saveMemory: boolean },
+): LayerTransform | undefined {
+  return saveMemory ? checkpoint : undefined;
+}
 
 /**
  * Makes the folder of a command's results.

@@ -21,6 +21,15 @@ import type { Tensor } from "../core/tensor.ts";
 import { checkRows, countedLogits, meanOverRows } from "./rows.ts";
 
 /**
+ * The mask f32 `[rows]` without the rows whose target, i32 `[rows]`, is no token: the rows that
+ * {@link crossEntropy} is a mean over.
+ */
+export function rowsWithTarget(targets: Tensor, mask: Tensor, vocabulary: number): Tensor {
+  const isToken = and(less(-1, targets), less(targets, vocabulary));
+  return mul(mask, cast(isToken, "f32"));
+}
+
+/**
  * The mean of `-log p(y)` over the rows that count: the loss of pretraining.
  *
  * @param logits f32 `[rows, vocab]`
@@ -45,8 +54,7 @@ import { checkRows, countedLogits, meanOverRows } from "./rows.ts";
 export function crossEntropy(logits: Tensor, targets: Tensor, mask: Tensor): Tensor {
   checkRows("crossEntropy", [logits], mask);
   const [rows, vocabulary] = logits.shape;
-  const isToken = and(less(-1, targets), less(targets, vocabulary));
-  const counted = mul(mask, cast(isToken, "f32"));
+  const counted = rowsWithTarget(targets, mask, vocabulary);
   const cleaned = countedLogits(logits, counted);
   const largest = stopGradient(maxKeeping(cleaned, [-1]));
   // Compared, not gathered: the comparison fuses into the sum, and its gradient needs no scatter.

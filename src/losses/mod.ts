@@ -5,15 +5,17 @@
  * @module
  */
 export { acceptance } from "./acceptance.ts";
-export { crossEntropy } from "./cross_entropy.ts";
+export { crossEntropy, rowsWithTarget } from "./cross_entropy.ts";
+export { logitsInChunks, logitsWithin, wholeLogits } from "./in_chunks.ts";
+export type { HiddenRows, LogitRows, RowScore, Scoring } from "./in_chunks.ts";
 export { jsd } from "./jsd.ts";
 export { kld } from "./kld.ts";
 export { lkHybrid } from "./lk_hybrid.ts";
 export { negativeLogAcceptance } from "./negative_log_acceptance.ts";
-export { isLossName, losses, lossNamed } from "./registry.ts";
-export type { LossName } from "./registry.ts";
+export { isLossName, isRowwise, losses, lossNamed } from "./registry.ts";
+export type { LossName, RowwiseLossName } from "./registry.ts";
 export { reverseKld } from "./reverse_kld.ts";
-export type { DistillationLoss } from "./rows.ts";
+export type { DistillationLoss, RowwiseLoss } from "./rows.ts";
 export { tvd } from "./tvd.ts";
 export { SIGMA_FLOOR, tvdPlusPlus } from "./tvd_plus_plus.ts";
 export { tvdPlusPlusBatch } from "./tvd_plus_plus_batch.ts";

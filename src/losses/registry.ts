@@ -37,6 +37,17 @@ export const losses: Readonly<Record<LossName, DistillationLoss>> = {
   "lk": lkHybrid,
 };
 
+/** Losses in which the weight of a row follows from all rows of the batch. */
+const ACROSS_ROWS = ["tvd++-batch", "lk"] as const;
+
+/** The name of a loss that judges each row by this row alone, so that rows come in chunks. */
+export type RowwiseLossName = Exclude<LossName, typeof ACROSS_ROWS[number]>;
+
+/** True for the name of a loss that judges each row by this row alone. */
+export function isRowwise(name: string): name is RowwiseLossName {
+  return isLossName(name) && !ACROSS_ROWS.some((other) => other === name);
+}
+
 /** True for the name of a loss. */
 export function isLossName(name: string): name is LossName {
   return Object.hasOwn(losses, name);

@@ -26,6 +26,16 @@ export type DistillationLoss = (
 ) => Tensor;
 
 /**
+ * A loss that judges each row by this row alone and gives the mean over rows, so that rows can be
+ * scored in chunks. Not so where a row's weight follows from the others, as in TVD++ with one sigma
+ * for the batch or in the LK hybrid.
+ */
+export interface RowwiseLoss {
+  /** The loss. */
+  readonly rowwise: DistillationLoss;
+}
+
+/**
  * Logits below this are raised to it, so that a token which truncation has removed (-Infinity) has
  * probability 0 and a finite logarithm.
  */
@@ -85,7 +95,7 @@ export function logProbabilities(logits: Tensor): Tensor {
 }
 
 /** The number of rows that count, at least 1, so that it can divide. */
-function countOf(mask: Tensor): Tensor {
+export function countOf(mask: Tensor): Tensor {
   const total = sum(mask);
   return where(less(0, total), total, full([], 1));
 }

@@ -166,7 +166,12 @@ export function llama(
   return { hidden, hiddenStates, cache: nextCache };
 }
 
+/** The weights `[vocabulary, width]` that give logits: a head, or the embedding it is tied to. */
+export function llamaHead(parameters: LlamaParameters<Tensor>): Tensor {
+  return parameters.head ?? parameters.embedding;
+}
+
 /** The logits of hidden states, f32 `[rows, vocabulary]`. */
 export function llamaLogits(parameters: LlamaParameters<Tensor>, hidden: Tensor): Tensor {
-  return linear(hidden, parameters.head ?? parameters.embedding);
+  return linear(hidden, llamaHead(parameters));
 }

@@ -6,7 +6,8 @@
 import type { HostTensor } from "../core/host_tensor.ts";
 import { foldIn, keyOf } from "../core/random.ts";
 import { type Batches, batches, type Corpus } from "../data/packing.ts";
-import { type LossName, lossNamed } from "../losses/registry.ts";
+import { isRowwise, type LossName, lossNamed } from "../losses/registry.ts";
+import type { DistillationLoss, RowwiseLoss } from "../losses/rows.ts";
 import { atTemperature } from "../losses/warped.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
@@ -47,6 +48,12 @@ function packing(corpus: Corpus, options: FinetuneOptions, rows: number, name: s
   });
 }
 
+/** The loss of a name at a temperature, in chunks of rows where its rows do not see one another. */
+function lossAt(name: LossName, temperature: number): DistillationLoss | RowwiseLoss {
+  const loss = temperature === 1 ? lossNamed(name) : atTemperature(lossNamed(name), temperature);
+  return isRowwise(name) ? { rowwise: loss } : loss;
+}
+
 /** Distils the target into a draft (Goel et al. 2024, section 3), mixing in pretraining text. */
 export async function finetuneDraft(options: FinetuneOptions): Promise<StageResult> {
   const { device, config, target, loss, temperature, mix, rowsPerBatch } = options;
@@ -59,7 +66,8 @@ export async function finetuneDraft(options: FinetuneOptions): Promise<StageResu
     device,
     config,
     optimizer: draftOptimizer(options),
-    loss: temperature === 1 ? lossNamed(loss) : atTemperature(lossNamed(loss), temperature),
+    layers: options.layers,
+    loss: lossAt(loss, temperature),
     textWeight: mix?.share ?? 0,
     target,
   });

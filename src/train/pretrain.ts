@@ -24,8 +24,8 @@ export interface PretrainOptions extends StageOptions {
 
 /** Trains a draft from scratch to predict the next token (Goel et al. 2024, section 3). */
 export async function pretrainDraft(options: PretrainOptions): Promise<StageResult> {
-  const { device, config, corpus, seed } = options;
-  const trainer = pretrainer({ device, config, optimizer: draftOptimizer(options) });
+  const { device, config, corpus, seed, layers } = options;
+  const trainer = pretrainer({ device, config, layers, optimizer: draftOptimizer(options) });
   const packed = batches(corpus, {
     key: keyOf(seed),
     rowsPerBatch: options.rowsPerBatch,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { DenseHostTensor, HostTensor } from "../core/host_tensor.ts";
+import type { LayerTransform } from "../nn/llama.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { adamW, type AdamWState } from "../optim/adam.ts";
 import { warmupCosine } from "../optim/schedules.ts";
@@ -29,6 +30,8 @@ export interface StageOptions {
   readonly data?: string;
   /** File that the state is saved to and taken up from; none if left out. */
   readonly checkpoint?: string;
+  /** How each layer of the draft is run: by `checkpoint` (of `core`) to save memory. */
+  readonly layers?: LayerTransform;
   /** Steps between checkpoints; 100 if left out. */
   readonly saveEvery?: number;
   /** Told of every step. */

@@ -4,13 +4,21 @@
  * @module
  */
 import { add, mul } from "../core/elementwise_ops.ts";
+import { OutriderError } from "../core/errors.ts";
 import { type Scored, valueAndGradWith } from "../core/grad.ts";
 import type { HostTensor } from "../core/host_tensor.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { acceptance } from "../losses/acceptance.ts";
-import { crossEntropy } from "../losses/cross_entropy.ts";
-import type { DistillationLoss } from "../losses/rows.ts";
-import { llama, llamaLogits } from "../nn/llama.ts";
+import { crossEntropy, rowsWithTarget } from "../losses/cross_entropy.ts";
+import {
+  type LogitRows,
+  logitsWithin,
+  type RowScore,
+  type Scoring,
+  wholeLogits,
+} from "../losses/in_chunks.ts";
+import type { DistillationLoss, RowwiseLoss } from "../losses/rows.ts";
+import { type LayerTransform, llama, llamaHead, llamaLogits } from "../nn/llama.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { globalNorm } from "../optim/clip.ts";
@@ -20,6 +28,12 @@ import { compile, type OnDevice } from "../runtime/compile.ts";
 import { type Device, releaseTree, uploadTree } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { type RowBatch, trainingRows } from "./row_batch.ts";
+
+/**
+ * Logits of more bytes are scored by chunks of rows: a step keeps several arrays of their size, and
+ * 64 of them would fill the address space of a WebAssembly memory.
+ */
+export const MOST_LOGIT_BYTES = 2 ** 32 / 64;
 
 /** What training changes: parameters and the optimiser's state. Both are donated to every step. */
 export interface TrainingState<Optimizer> {
@@ -103,14 +117,25 @@ export interface PretrainerOptions<Optimizer> {
   readonly config: LlamaConfig;
   /** How gradients become updates. */
   readonly optimizer: GradientTransformation<Optimizer>;
+  /** How each layer is run: by `checkpoint` to save memory; as it is where left out. */
+  readonly layers?: LayerTransform;
+  /** How logits are scored; where left out, in chunks of at most {@link MOST_LOGIT_BYTES}. */
+  readonly scoring?: Scoring;
 }
 
-function logitsOfRows(
+function hiddenOf(
   config: LlamaConfig,
   parameters: LlamaParameters<Tensor>,
   batch: RowBatch<Tensor>,
+  layers?: LayerTransform,
 ): Tensor {
-  return llamaLogits(parameters, llama(config, parameters, trainingRows(batch)).hidden);
+  return llama(config, parameters, trainingRows(batch), undefined, layers).hidden;
+}
+
+/** The mean loss of the tokens that follow in text. */
+function textLoss({ logits, rowsOf, mean }: LogitRows, batch: RowBatch<Tensor>): Tensor {
+  const counted = rowsWithTarget(batch.targets, batch.textMask, logits.shape[1]);
+  return mean(counted, (part) => crossEntropy(logits, rowsOf(batch.targets), part));
 }
 
 /**
@@ -143,18 +168,24 @@ function logitsOfRows(
  * ```
  */
 export function pretrainer<Optimizer>(options: PretrainerOptions<Optimizer>): Trainer<Optimizer> {
-  const { device, config, optimizer } = options;
+  const { device, config, optimizer, layers, scoring = logitsWithin(MOST_LOGIT_BYTES) } = options;
   const loss: BatchLoss = (parameters, _target, batch) => {
-    const logits = logitsOfRows(config, parameters, batch);
-    return { value: crossEntropy(logits, batch.targets, batch.textMask), auxiliary: {} };
+    const hidden = hiddenOf(config, parameters, batch, layers);
+    return scoring({ hidden, head: llamaHead(parameters) }, (rows) => ({
+      value: textLoss(rows, batch),
+      auxiliary: {},
+    }));
   };
   return trainerOf(device, optimizer, loss, null);
 }
 
 /** What a {@link finetuner} is made of. */
 export interface FinetunerOptions<Optimizer> extends PretrainerOptions<Optimizer> {
-  /** What draws the draft's distributions to the target's. */
-  readonly loss: DistillationLoss;
+  /**
+   * What draws the draft's distributions to the target's. Only a {@link RowwiseLoss} is scored in
+   * chunks; any other sees the logits of all rows at once.
+   */
+  readonly loss: DistillationLoss | RowwiseLoss;
   /** Weight of the next-token loss on pretraining rows, which keeps the draft a language model. */
   readonly textWeight: number;
   /** The frozen target. */
@@ -162,6 +193,24 @@ export interface FinetunerOptions<Optimizer> extends PretrainerOptions<Optimizer
     readonly config: LlamaConfig;
     readonly parameters: LlamaParameters<DeviceArray>;
   };
+}
+
+/** The loss itself, and how logits are scored by it. */
+function scoringOf<Optimizer>({ loss, scoring }: FinetunerOptions<Optimizer>): {
+  readonly loss: DistillationLoss;
+  readonly scoring: Scoring;
+} {
+  if (typeof loss !== "function") {
+    return { loss: loss.rowwise, scoring: scoring ?? logitsWithin(MOST_LOGIT_BYTES) };
+  }
+  if (scoring !== undefined && scoring !== wholeLogits) {
+    throw new OutriderError(
+      "a loss that judges each row alone, to score logits in chunks",
+      "a loss that may look at all rows",
+      "pass it as { rowwise: loss } where it is a mean over rows, or leave out scoring",
+    );
+  }
+  return { loss, scoring: wholeLogits };
 }
 
 /**
@@ -197,14 +246,22 @@ export interface FinetunerOptions<Optimizer> extends PretrainerOptions<Optimizer
  * ```
  */
 export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trainer<Optimizer> {
-  const { device, config, optimizer, target, loss, textWeight } = options;
+  const { device, config, optimizer, target, textWeight, layers } = options;
+  const { loss, scoring } = scoringOf(options);
   const score: BatchLoss = (parameters, teacher, batch) => {
-    const draft = logitsOfRows(config, parameters, batch);
-    const wanted = teacher === null ? draft : logitsOfRows(target.config, teacher, batch);
-    const text = crossEntropy(draft, batch.targets, batch.textMask);
-    const distilled = loss(draft, wanted, batch.distillationMask);
-    const alpha = acceptance(draft, wanted, batch.distillationMask);
-    return { value: add(distilled, mul(text, textWeight)), auxiliary: { alpha, distilled } };
+    const hidden = hiddenOf(config, parameters, batch, layers);
+    const wanted = teacher === null ? undefined : hiddenOf(target.config, teacher, batch);
+    const { distillationMask } = batch;
+    return scoring({ hidden, head: llamaHead(parameters) }, (rows): RowScore => {
+      const { logits, rowsOf, mean } = rows;
+      const targetLogits = teacher === null || wanted === undefined
+        ? logits
+        : llamaLogits(teacher, rowsOf(wanted));
+      const distilled = mean(distillationMask, (part) => loss(logits, targetLogits, part));
+      const alpha = mean(distillationMask, (part) => acceptance(logits, targetLogits, part));
+      const value = add(distilled, mul(textLoss(rows, batch), textWeight));
+      return { value, auxiliary: { alpha, distilled } };
+    });
   };
   return trainerOf(device, optimizer, score, target.parameters);
 }

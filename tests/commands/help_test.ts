@@ -14,7 +14,7 @@ const DECODING = [
   "min-p",
 ]
   .concat("repetition-penalty", "stop", "seed");
-const TRAINING = ["data", "steps", "rows", "rate", "save-every", "out", "seed"];
+const TRAINING = ["data", "steps", "rows", "rate", "save-every", "save-memory", "out", "seed"];
 
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   generate: ["target", "dtype", "prompt", "prompt-file", "system", "raw", ...DECODING, ...DEVICE],
