@@ -17,27 +17,16 @@ function behindViews(t: Tensor): Tensor {
   return VIEWS.has(t.op.name) ? behindViews(t.inputs[0]) : t;
 }
 
-/** What the nodes that depend on some leaves read besides: closed-over weights, say. */
+/** What the nodes between some leaves and the result read besides: closed-over weights, say. */
 function captured(result: Tensor, leaves: readonly Tensor[]): Tensor[] {
   const inside = new Set(leaves);
   const found = new Set<Tensor>();
-  for (const { inputs } of insideNodes(result, leaves, inside)) {
-    for (const operand of inputs) if (!inside.has(operand)) found.add(behindViews(operand));
+  for (const t of topologicalOrder([result], new Set(leaves))) {
+    if (!t.inputs.some((operand) => inside.has(operand))) continue;
+    inside.add(t);
+    for (const operand of t.inputs) if (!inside.has(operand)) found.add(behindViews(operand));
   }
   return [...found].filter(({ op }) => !CONSTANTS.has(op.name));
-}
-
-/** The nodes between some leaves and the result; they are added to `inside`. */
-function insideNodes(
-  result: Tensor,
-  leaves: readonly Tensor[],
-  inside: Set<Tensor>,
-): Tensor[] {
-  return topologicalOrder([result], new Set(leaves)).filter((t) => {
-    if (inside.has(t) || !t.inputs.some((operand) => inside.has(operand))) return false;
-    inside.add(t);
-    return true;
-  });
 }
 
 /**
