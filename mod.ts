@@ -50,10 +50,11 @@ export { openModel } from "./src/io/open_model.ts";
 export { resolveModel } from "./src/io/resolve_model.ts";
 export type { Tokenizer } from "./src/io/tokenizer.ts";
 
+export { automaticLength } from "./src/decode/automatic_length.ts";
 export { autoregressive } from "./src/decode/autoregressive.ts";
 export type { Decoder } from "./src/decode/decoder.ts";
 export type { Draft } from "./src/decode/draft.ts";
-export { automaticLength, fixedLength } from "./src/decode/draft_length.ts";
+export { fixedLength } from "./src/decode/draft_length.ts";
 export { draftModel } from "./src/decode/draft_model.ts";
 export { draftPromptLookup } from "./src/decode/draft_prompt_lookup.ts";
 export { functionModel } from "./src/decode/function_model.ts";

@@ -31,6 +31,7 @@ import {
   topK,
   topP,
   untilToken,
+  type Verify,
   verifyBlock,
   verifyToken,
   type Warp,
@@ -144,8 +145,15 @@ export async function decoderOf<Cache>(
     return ended(autoregressive({ target: target.model, warp: options.warp }), target, options);
   }
   if (gamma !== "auto") return withRule(target, draft, fixedLength(gamma), options);
-  const costs = await measureCosts(target.model, draft.model?.model);
+  const costs = await measureCosts(target.model, draft.model?.model, {
+    warp: options.warp,
+    verify: verifyOf(options),
+  });
   return withRule(target, draft, automaticLength(costs), options);
+}
+
+function verifyOf({ verify }: Pick<DecoderOptions, "verify">): Verify {
+  return verify === "block" ? verifyBlock : verifyToken;
 }
 
 function withRule<Cache, Length>(
@@ -154,7 +162,7 @@ function withRule<Cache, Length>(
   gamma: DraftLength<Length>,
   options: DecoderOptions,
 ): AnyDecoder {
-  const verify = options.verify === "block" ? verifyBlock : verifyToken;
+  const verify = verifyOf(options);
   const speculate = <State>(draft: Draft<State>): AnyDecoder => {
     const decoder = speculative({ target: target.model, draft, verify, warp: options.warp, gamma });
     return ended(decoder, target, options);

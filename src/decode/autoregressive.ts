@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Decoder } from "./decoder.ts";
+import type { Decoder, Step } from "./decoder.ts";
 import type { LanguageModel } from "./language_model.ts";
 import { nextToken } from "./next_token.ts";
 import {
@@ -55,32 +55,9 @@ export function autoregressive<Cache>(
     init: (prompt, key) => readPrompt(target, prompt, key, now),
     step: async (state) => {
       takeState(target, state);
-      const started = now();
       let cache = state.cache;
       try {
-        const pass = await target.forward(cache, state.text.slice(-1), 1);
-        cache = pass.cache;
-        const passed = now();
-        checkLogits(pass.logits, 1, target.vocabulary);
-        const { text, coins } = state;
-        const coin = () => coins.sample(text.length);
-        const tokens = [nextToken(warp, pass.logits[0], text, coin)];
-        const sampled = now();
-        const next = extendText(state, tokens, cache);
-        const seconds = {
-          prefill: state.prefillSeconds,
-          draft: 0,
-          target: passed - started,
-          verify: sampled - passed,
-          host: now() - sampled,
-        };
-        const report = { drafted: 0, accepted: 0, emitted: 1, seconds };
-        return {
-          state: next,
-          tokens,
-          report,
-          finish: isFull(target, next) ? "context" : undefined,
-        };
+        return await plainStep({ target, warp, now }, state, (held) => cache = held);
       } catch (error) {
         target.close(cache);
         throw error;
@@ -92,5 +69,35 @@ export function autoregressive<Cache>(
         target.close(state.cache);
       }
     },
+  };
+}
+
+/** A step without a draft from a taken state; `hold` is told which cache is alive. */
+export async function plainStep<Cache>(
+  { target, warp, now = machineClock }: AutoregressiveOptions<Cache>,
+  state: TextState<Cache>,
+  hold: (cache: Cache) => void,
+): Promise<Step<TextState<Cache>>> {
+  const started = now();
+  const { text, coins } = state;
+  const pass = await target.forward(state.cache, text.slice(-1), 1);
+  hold(pass.cache);
+  const passed = now();
+  checkLogits(pass.logits, 1, target.vocabulary);
+  const tokens = [nextToken(warp, pass.logits[0], text, () => coins.sample(text.length))];
+  const sampled = now();
+  const next = extendText(state, tokens, pass.cache);
+  const seconds = {
+    prefill: state.prefillSeconds,
+    draft: 0,
+    target: passed - started,
+    verify: sampled - passed,
+    host: now() - sampled,
+  };
+  return {
+    state: next,
+    tokens,
+    report: { drafted: 0, accepted: 0, emitted: 1, seconds },
+    finish: isFull(target, next) ? "context" : undefined,
   };
 }

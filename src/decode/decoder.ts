@@ -40,6 +40,11 @@ export interface StepReport {
   readonly accepted: number;
   /** Tokens given out; combinators that cut the text lower it. */
   readonly emitted: number;
+  /**
+   * Whether the token that came is the one that the drafter, which was not asked to draft, would have
+   * drafted; left out where it had none or does not guess.
+   */
+  readonly guessed?: boolean;
   /** Where the time went. */
   readonly seconds: Seconds;
 }

@@ -60,6 +60,12 @@ export interface Draft<State> {
   init(prompt: readonly TokenId[]): Promise<State>;
   /** Drafts up to `gamma` tokens after the context. */
   propose(state: State, request: DraftRequest): Promise<Proposal<State>>;
+  /**
+   * The first token that it would draft after the context, if that is known at no cost worth naming:
+   * so a decoder that drafts nothing sees whether it should. Such a draft must put probability 1 on
+   * its tokens.
+   */
+  guess?(state: State, context: readonly TokenId[]): TokenId | undefined;
   /** Drops what was drafted beyond the first `length` tokens of the text, which stand. */
   commit(state: State, length: number): State;
   /** Releases what a live state holds; a taken one is let through silently. */

@@ -50,6 +50,7 @@ export function draftPromptLookup(options: PromptLookupOptions = {}): Draft<null
       const probs = tokens.map((token) => oneHot(vocabulary, token));
       return Promise.resolve({ state: null, tokens, probs });
     },
+    guess: (_state, context) => lookUp(context, 1, longest, shortest)[0],
     commit: () => null,
     close: () => {},
   };
@@ -76,7 +77,10 @@ export function lookUp(
 ): TokenId[] {
   let bestLength = shortest - 1;
   let bestEnd = -1;
+  const last = context[context.length - 1];
   for (let end = context.length - 1; end > 0 && bestLength < longest; end--) {
+    // Most places differ in their last token already; a step without a draft must cost nothing.
+    if (context[end - 1] !== last) continue;
     const length = sharedSuffix(context, end, longest);
     if (length > bestLength) {
       bestLength = length;

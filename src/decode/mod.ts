@@ -6,10 +6,12 @@
  */
 
 export type { Key } from "../core/random.ts";
+export * from "./automatic_length.ts";
 export * from "./autoregressive.ts";
 export * from "./coins.ts";
 export * from "./decoder.ts";
 export type { Draft, DraftRequest, Proposal } from "./draft.ts";
+export type { AutomaticLengthOptions } from "./draft_choices.ts";
 export * from "./draft_length.ts";
 export * from "./draft_model.ts";
 export * from "./draft_none.ts";
@@ -38,10 +40,11 @@ export {
   type LlamaModelOptions,
   type LlamaSequence,
 } from "./llama_model.ts";
-export { type Costs, measureCosts } from "./measure_costs.ts";
+export { type Costs, measureCosts, type MeasureOptions } from "./measure_costs.ts";
 export { type PrefixCache, type RememberingModel, rememberPrefix } from "./remember_prefix.ts";
 export * from "./sample.ts";
 export * from "./speculative.ts";
+export type { StepTimes } from "./step_times.ts";
 export * from "./stream.ts";
 export * from "./text_pieces.ts";
 export type { Clock, TextState } from "./text_state.ts";

@@ -5,6 +5,7 @@
  */
 
 import type { Key } from "../core/random.ts";
+import { plainStep } from "./autoregressive.ts";
 import type { Decoder, Step } from "./decoder.ts";
 import { checkProposal, type Draft, type Proposal } from "./draft.ts";
 import { type DraftLength, fixedLength } from "./draft_length.ts";
@@ -97,7 +98,11 @@ function decoderOf<Cache, DraftState, LengthState>(
       takeState(target, state);
       const held = { cache: state.cache, draft: state.draft };
       try {
-        return await speculate(options, rule, state, held);
+        const room = target.contextLength - state.text.length;
+        const gamma = Math.min(rule.gamma(state.length), room);
+        return gamma > 0
+          ? await speculate(options, rule, state, held, gamma)
+          : await waitOneToken(options, rule, state, held);
       } catch (error) {
         target.close(held.cache);
         draft.close(held.draft);
@@ -123,7 +128,8 @@ async function initialState<Cache, DraftState, LengthState>(
   const text = await readPrompt(target, prompt, key, now);
   const start = now();
   try {
-    const drafter = await draft.init(prompt);
+    // A drafter that will never be asked reads no prompt: its cache may lag behind.
+    const drafter = await draft.init(rule.isPlain === true ? prompt.slice(0, 1) : prompt);
     const prefillSeconds = text.prefillSeconds + now() - start;
     return { ...text, prefillSeconds, draft: drafter, length: rule.init() };
   } catch (error) {
@@ -138,15 +144,32 @@ interface Held<Cache, DraftState> {
   draft: DraftState;
 }
 
-async function speculate<Cache, DraftState, LengthState>(
+/** A step of plain decoding, at its price: the drafter is asked for a guess at most. */
+async function waitOneToken<Cache, DraftState, LengthState>(
   options: SpeculativeOptions<Cache, DraftState>,
   rule: DraftLength<LengthState>,
   state: SpeculativeState<Cache, DraftState, LengthState>,
   held: Held<Cache, DraftState>,
 ): Promise<Step<SpeculativeState<Cache, DraftState, LengthState>>> {
+  const { draft } = options;
+  const guess = rule.isPlain === true ? undefined : draft.guess?.(held.draft, state.text);
+  const step = await plainStep(options, state, (cache) => held.cache = cache);
+  const [next] = step.tokens;
+  const report = guess === undefined ? step.report : { ...step.report, guessed: guess === next };
+  const length = rule.step(state.length, report);
+  return { ...step, report, state: { ...step.state, draft: held.draft, length } };
+}
+
+async function speculate<Cache, DraftState, LengthState>(
+  options: SpeculativeOptions<Cache, DraftState>,
+  rule: DraftLength<LengthState>,
+  state: SpeculativeState<Cache, DraftState, LengthState>,
+  held: Held<Cache, DraftState>,
+  gamma: number,
+): Promise<Step<SpeculativeState<Cache, DraftState, LengthState>>> {
   const { target, draft, now = machineClock } = options;
   const started = now();
-  const proposal = await propose(options, state, rule.gamma(state.length));
+  const proposal = await propose(options, state, gamma);
   held.draft = proposal.state;
   checkProposal(proposal, target.vocabulary);
   const drafted = now();
@@ -179,21 +202,19 @@ async function speculate<Cache, DraftState, LengthState>(
   };
 }
 
-/** Drafts `gamma` tokens or as many as the target's context has rows for. */
-async function propose<Cache, DraftState, LengthState>(
+/** Drafts up to `gamma` tokens. */
+async function propose<Cache, DraftState>(
   { target, draft, warp }: SpeculativeOptions<Cache, DraftState>,
-  state: SpeculativeState<Cache, DraftState, LengthState>,
-  wanted: number,
+  { text, coins, draft: drafter }: TextState<Cache> & { readonly draft: DraftState },
+  gamma: number,
 ): Promise<Proposal<DraftState>> {
-  const start = state.text.length;
-  const gamma = Math.min(wanted, target.contextLength - start);
-  if (gamma <= 0) return { state: state.draft, tokens: [], probs: [] };
-  return await draft.propose(state.draft, {
-    context: state.text,
+  const start = text.length;
+  return await draft.propose(drafter, {
+    context: text,
     gamma,
     vocabulary: target.vocabulary,
     warp,
-    coin: (position) => state.coins.draft(start, position),
+    coin: (position) => coins.draft(start, position),
   });
 }
 

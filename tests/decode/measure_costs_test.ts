@@ -1,6 +1,12 @@
 /** The cost curve from a clock that a test turns by hand. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { functionModel, type LanguageModel, measureCosts } from "../../src/decode/mod.ts";
+import {
+  functionModel,
+  type LanguageModel,
+  measureCosts,
+  type Verify,
+  type Warp,
+} from "../../src/decode/mod.ts";
 import { counted } from "./mock_models.ts";
 import { openTiny } from "./tiny_llama.ts";
 
@@ -28,7 +34,7 @@ Deno.test("costs are times of passes over that of one row, linear between and be
   const { now, timed } = workshop();
   const target = timed((rows) => rows <= 4 ? 2 + 0.5 * (rows - 1) : 3.5 + (rows - 4));
   const draft = timed((rows) => 0.25 + 0.02 * (rows - 1));
-  const costs = await measureCosts(target, draft, now);
+  const costs = await measureCosts(target, draft, { now });
   assertEquals(costs.passSeconds, 2);
   assertAlmostEquals(costs.draftCost, 0.125, 1e-12);
   assertAlmostEquals(costs.catchUpCost, 0.01, 1e-12);
@@ -42,22 +48,57 @@ Deno.test("costs are times of passes over that of one row, linear between and be
 
 Deno.test("the first pass of a row count, which compiles, and slow moments do not count", async () => {
   const { now, timed } = workshop();
-  const target = timed((_rows, pass) =>
-    pass % 8 === 1 || pass % 8 === 2 ? 50 : pass % 8 === 4 ? 9 : 1
-  );
-  const costs = await measureCosts(target, undefined, now);
-  assertEquals(costs.points, [[1, 1], [2, 1], [4, 1], [8, 1]]);
+  // Of each length: the prompt, and four pairs of steps without and with a draft.
+  const seconds = [1, 50, 50, 1, 1, 9, 1, 1, 9];
+  const target = timed((_rows, pass) => seconds[pass % seconds.length]);
+  const costs = await measureCosts(target, undefined, { now });
+  assertEquals(costs.points, [[1, 1], [2, 1], [4, 1], [8, 1], [16, 1]]);
   assertEquals([costs.draftCost, costs.catchUpCost], [0, 0], "no draft model costs nothing");
 });
 
 Deno.test("a model with a short context is measured as far as it goes", async () => {
   const { now, timed } = workshop();
-  for (const contextLength of [2, 3, 5, 9]) {
+  for (const contextLength of [1, 2, 3, 5, 9, 20]) {
     const target = timed((rows) => rows, contextLength);
-    const { points } = await measureCosts(target, undefined, now);
-    assert(points.every(([rows, cost]) => rows < contextLength && cost === rows));
-    assertEquals(target.alive(), 0);
+    const draft = timed(() => 0, 9);
+    for (const ahead of [undefined, draft]) {
+      const { points, lengths, passSeconds } = await measureCosts(target, ahead, { now });
+      const most = Math.min(contextLength, ahead?.contextLength ?? Infinity);
+      const rows = [1, 2, 4, 8, 16].filter((rows) => rows <= most);
+      assertEquals(points, rows.map((count) => [count, count]));
+      assertEquals([lengths, passSeconds], [rows.slice(1).map((count) => count - 1), 1]);
+    }
+    assertEquals([target.alive(), draft.alive()], [0, 0]);
   }
+});
+
+Deno.test("lengths beyond one that cannot pay are not measured", async () => {
+  const { now, timed } = workshop();
+  const target = timed((rows) => rows <= 2 ? 1 : rows);
+  const { lengths, rowsCost } = await measureCosts(target, undefined, { now });
+  assertEquals(lengths, [1, 3]);
+  assertEquals(rowsCost(16), 22, "on along the last two points");
+});
+
+Deno.test("what warps and verification take is the host's cost", async () => {
+  let time = 0;
+  const model = functionModel({ vocabulary: 3, contextLength: 64, logits: () => [0, 1, 2] });
+  const forward: typeof model.forward = (...rows) => {
+    time += 8;
+    return model.forward(...rows);
+  };
+  const warp: Warp = (logits) => {
+    time += 1;
+    return logits;
+  };
+  const verify: Verify = ({ tokens, target }) => {
+    time += 2 * tokens.length;
+    return { accepted: 0, next: target[0].indexOf(Math.max(...target[0])) };
+  };
+  const options = { now: () => time, warp, verify };
+  const costs = await measureCosts({ ...model, forward }, undefined, options);
+  assertEquals(costs.points.map(([, cost]) => cost), [1, 1, 1, 1, 1]);
+  assertEquals([0, 1, 3, 15].map(costs.hostCost), [1 / 8, 3 / 8, 7 / 8, 31 / 8]);
 });
 
 Deno.test("a model that fails while it is measured is closed", async () => {
@@ -67,7 +108,7 @@ Deno.test("a model that fails while it is measured is closed", async () => {
       if (pass === last) throw new Error("no more");
       return 1;
     });
-    await assertRejects(() => measureCosts(target, undefined, now), Error, "no more");
+    await assertRejects(() => measureCosts(target, undefined, { now }), Error, "no more");
     assertEquals(target.alive(), 0);
   }
 });
