@@ -1,14 +1,16 @@
 /**
- * Speculative decoding against plain decoding of the same model, greedy, in turns: SmolLM2 with
- * prompt lookup, and the embedded model with prompt lookup and, where one is named, a draft.
+ * Speculative decoding against plain decoding of the same model, greedy, in turns at every prompt:
+ * SmolLM2 with prompt lookup, and the embedded model with prompt lookup and, where one is named, a
+ * draft. Plain decoding against itself shows how far equal sides lie apart on this machine.
  *
  *     deno bench -A bench/speculation_bench.ts
+ *     deno run -A bench/speculation_bench.ts --targets smollm2 --dtype q8 --only copying
  *     deno run -A bench/speculation_bench.ts --draft out/finetune/draft.gguf --json
  *
  * @module
  */
 import { OutriderError } from "@outrider/outrider";
-import { optionalText, text } from "@outrider/outrider/cli";
+import { choice, optionalText, text } from "@outrider/outrider/cli";
 import { heldOutPrompts } from "@outrider/outrider/data";
 import {
   automaticLength,
@@ -26,14 +28,14 @@ import {
   untilToken,
   verifyBlock,
 } from "@outrider/outrider/decode";
-import { encodeChat, resolveModel, type WeightType } from "@outrider/outrider/io";
+import { encodeChat, resolveModel, WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
 import { timedDecode } from "./harness/decoding.ts";
 import { type OpenModel, openOn } from "./harness/models.ts";
 import { type Bench, benchFlags, runBench } from "./harness/program.ts";
 import { type Task, TASKS } from "./harness/prompts.ts";
 import { type Findings, joinFindings } from "./harness/report.ts";
-import { runRounds, type Side } from "./harness/rounds.ts";
 import { ratioOf } from "./harness/statistics.ts";
+import { type Amount, type PartedSide, runTurns } from "./harness/turns.ts";
 
 interface Settings {
   readonly threads: readonly number[];
@@ -48,7 +50,7 @@ interface Settings {
 
 /** A way to decode, and the tokens that it wrote last, by prompt. */
 interface Way {
-  readonly side: Side;
+  readonly side: PartedSide;
   readonly written: () => readonly (readonly number[])[];
 }
 
@@ -67,17 +69,11 @@ function wayOf<State>(
   const { tokenizer } = file;
   const ended = limit(untilToken(decoder, tokenizer.endOfTurn), maxTokens);
   const encoded = prompts.map((content) => encodeChat(tokenizer, [{ role: "user", content }]));
-  let written: (readonly number[])[] = [];
-  const measure = async (): Promise<number> => {
-    const texts: (readonly number[])[] = [];
-    let seconds = 0;
-    for (const prompt of encoded) {
-      const timed = await timedDecode(ended, prompt, maxTokens);
-      texts.push(timed.tokens);
-      seconds += timed.seconds;
-    }
-    written = texts;
-    return texts.flat().length / seconds;
+  const written: (readonly number[])[] = [];
+  const measure = async (part: number): Promise<Amount> => {
+    const { tokens, seconds } = await timedDecode(ended, encoded[part], maxTokens);
+    written[part] = tokens;
+    return { amount: tokens.length, seconds };
   };
   return { side: { name, unit: "tokens/s", measure }, written: () => written };
 }
@@ -112,6 +108,7 @@ async function waysOf(comparison: Comparison, draft: OpenModel | undefined): Pro
   const name = (kind: string) => `${kind}, ${settings.gamma} tokens`;
   const ways = [
     wayOf(opened, plain, prompts, settings.maxTokens, `plain, ${label}`),
+    wayOf(opened, plain, prompts, settings.maxTokens, `plain again, ${label}`),
     speculativeWay(comparison, lookup, fixed, name("lookup")),
     speculativeWay(comparison, lookup, automaticLength(await measureCosts(target)), "lookup, auto"),
   ];
@@ -132,7 +129,9 @@ async function compare(
 ): Promise<Findings> {
   const { settings, label } = comparison;
   const ways = await waysOf(comparison, draft);
-  const series = await runRounds(ways.map(({ side }) => side), bench.roundOptions(label, settings));
+  const sides = ways.map(({ side }) => side);
+  const options = bench.roundOptions(label, settings);
+  const series = await runTurns(sides, comparison.task.prompts.length, options);
   const [plain, ...others] = series;
   const ratios = others.map((one) =>
     ratioOf(`${one.name} / plain`, one, plain, one.name.includes("auto") ? AUTOMATIC : {})
@@ -166,6 +165,7 @@ async function contest(
   { target, dtype, tasks, draft }: Contest,
   settings: Settings,
 ): Promise<Findings> {
+  if (!tasks.some(({ name }) => bench.wants(name))) return joinFindings([]);
   const path = await bench.attempt(target, () => resolveModel(target));
   const found: Findings[] = [];
   for (const threads of path === undefined ? [] : settings.threads) {
@@ -196,6 +196,7 @@ await runBench(import.meta, {
   flags: {
     ...benchFlags,
     targets: text({ default: "embedded,smollm2", help: "names or paths, separated by commas" }),
+    dtype: choice({ of: WEIGHT_TYPES, default: "keep", help: "weights of a target from a file" }),
     draft: optionalText({ placeholder: "FILE", help: "a draft of one of them" }),
   },
   settings: {
@@ -204,18 +205,18 @@ await runBench(import.meta, {
     ownPrompts: 128,
     maxTokens: 96,
     gamma: 4,
-    rounds: 3,
+    rounds: 9,
     warmUp: 1,
   },
   quick: { threads: [1], prompts: 1, ownPrompts: 4, maxTokens: 12, gamma: 3, rounds: 2, warmUp: 1 },
-}, async (bench, settings: Settings, { targets, draft }) => {
+}, async (bench, settings: Settings, { targets, dtype, draft }) => {
   const found: Findings[] = [];
   for (const target of targets.split(",")) {
     const { prompts, ownPrompts } = settings;
     const asked = TASKS.map((task) => ({ ...task, prompts: task.prompts.slice(0, prompts) }));
     const kind = target === "embedded"
       ? { dtype: "f32", tasks: ownTasks(ownPrompts) } as const
-      : { dtype: "keep", tasks: asked } as const;
+      : { dtype, tasks: asked };
     found.push(await contest(bench, { target, draft, ...kind }, settings));
   }
   return joinFindings(found);
