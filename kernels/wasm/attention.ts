@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { ATTENTION_PART, type AttentionSpec } from "../../src/plan/kernel_spec.ts";
+import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
+import type { AttentionSpec } from "../../src/plan/kernel_spec.ts";
 import { i32 } from "./assembler_ops.ts";
 import { headSums, MOST_HEADS, partBytes } from "./attention_heads.ts";
 import {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ATTENTION_PART } from "../../src/plan/kernel_spec.ts";
+import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
 import type { Local } from "./assembler.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
 import {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { ATTENTION_PART } from "../../src/plan/kernel_spec.ts";
+import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
 import type { FunctionBuilder, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32 } from "./assembler_ops.ts";

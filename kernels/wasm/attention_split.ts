@@ -6,11 +6,10 @@
  */
 import {
   ATTENTION_PART,
-  type AttentionJoinSpec,
   attentionParts,
-  type AttentionPartsSpec,
   attentionRecord,
-} from "../../src/plan/kernel_spec.ts";
+} from "../../src/core/attention_layout.ts";
+import type { AttentionJoinSpec, AttentionPartsSpec } from "../../src/plan/kernel_spec.ts";
 import { at, i32, v128 } from "./assembler_ops.ts";
 import { headSums, MOST_HEADS, partBytes } from "./attention_heads.ts";
 import {

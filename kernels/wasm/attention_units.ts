@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ATTENTION_PART, attentionParts } from "../../src/plan/kernel_spec.ts";
+import { ATTENTION_PART, attentionParts } from "../../src/core/attention_layout.ts";
 import type { Local } from "./assembler.ts";
 import { i32 } from "./assembler_ops.ts";
 import { type AttentionRow, type AttentionSizes, loadRow } from "./attention_rows.ts";

@@ -185,12 +185,6 @@ export interface ScatterSpec {
 }
 
 /**
- * Entries that attention takes together: row r's entries cut every so many from the first on. Sums
- * run within a part, and parts are joined in order, wherever each of them was computed.
- */
-export const ATTENTION_PART = 256;
-
-/**
  * Attention of rows over cache slots, all f32 and contiguous.
  *
  * Row r sees n_r = (end[r] - start[r], at least 0) + (number of entries >= 0 in extra[r, :])
@@ -199,7 +193,7 @@ export const ATTENTION_PART = 256;
  *   s_i = scale * sum_d query[r, h, d] * key[slot_i, g, d]
  *   out[r, h, :] = sum_i softmax(s)_i * value[slot_i, g, :], and zeros where n_r = 0.
  * Slots lie within 0..slots-1. The order of every accumulation depends on i and n_r only: by parts of
- * {@link ATTENTION_PART} entries with an online softmax (Milakov and Gimelshein, arXiv 1805.02867).
+ * `ATTENTION_PART` entries with an online softmax (Milakov and Gimelshein, arXiv 1805.02867).
  * Arguments: query [rows, heads, headWidth], key and value [slots, keyValueHeads, headWidth],
  * start [rows], end [rows], (extra [rows, extras] where extras > 0), output.
  */
@@ -225,7 +219,7 @@ export interface AttentionSpec {
 /**
  * Attention over each part of every row's entries, for {@link AttentionJoinSpec} to join: what few
  * rows over many slots share out among threads (Flash-Decoding, Dao et al. 2023).
- * Part p of row r has the entries {@link ATTENTION_PART} * p on. With m = max_i s_i over the part, the
+ * Part p of row r has the entries `ATTENTION_PART` * p on. With m = max_i s_i over the part, the
  * output [parts, rows, heads, record] has e^(s_i - m) weighted sums of the values, m four times and
  * sum_i e^(s_i - m) four times; a record is headWidth rounded up to 4, and 8. Parts behind n_r +
  * extras are left as they are.
@@ -243,16 +237,6 @@ export interface AttentionPartsSpec extends Omit<AttentionSpec, "family"> {
 export interface AttentionJoinSpec extends Omit<AttentionSpec, "family"> {
   /** Names the kind of kernel. */
   readonly family: "attentionJoin";
-}
-
-/** The most parts that a row of an attention can have. */
-export function attentionParts({ slots, extras }: { slots: number; extras: number }): number {
-  return Math.ceil((slots + extras) / ATTENTION_PART);
-}
-
-/** f32 elements of one record of attention in parts. */
-export function attentionRecord({ headWidth }: { headWidth: number }): number {
-  return 4 * Math.ceil(headWidth / 4) + 8;
 }
 
 /** Which operand of attention a gradient is taken for. */

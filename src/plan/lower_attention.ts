@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { attentionParts, attentionRecord } from "../core/attention_layout.ts";
 import { ELEMENT_BYTES } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { addBuffer, type Builder, emit, materialize, resultBuffer } from "./builder.ts";
-import { type AttentionOperand, attentionParts, attentionRecord } from "./kernel_spec.ts";
+import type { AttentionOperand } from "./kernel_spec.ts";
 import { bufferValue, type Value } from "./value.ts";
 
 /** Fewest key/value heads for the joint kernel, whose units they are. */

@@ -1,9 +1,8 @@
-import {
-  type AttentionGradSpec,
-  type AttentionOperand,
-  attentionParts,
-  attentionRecord,
-  type AttentionSpec,
+import { attentionParts, attentionRecord } from "../../src/core/attention_layout.ts";
+import type {
+  AttentionGradSpec,
+  AttentionOperand,
+  AttentionSpec,
 } from "../../src/plan/kernel_spec.ts";
 import {
   assertClose,

@@ -2,9 +2,9 @@
 import {
   ATTENTION_PART,
   attentionParts,
-  type AttentionPartsSpec,
   attentionRecord,
-} from "../../src/plan/kernel_spec.ts";
+} from "../../src/core/attention_layout.ts";
+import type { AttentionPartsSpec } from "../../src/plan/kernel_spec.ts";
 
 type Sizes = Omit<AttentionPartsSpec, "family">;
 
