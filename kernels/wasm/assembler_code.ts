@@ -9,7 +9,7 @@
 export type ValueType = "i32" | "f32" | "v128";
 
 /** Nested code bytes; flattened once, when the module is written. */
-export type Code = number | readonly Code[];
+export type Code = number | Uint8Array | readonly Code[];
 
 /** Code that leaves one value of type `T` on the stack. */
 export interface Expression<T extends ValueType> {
@@ -37,15 +37,35 @@ export function statement(code: Code): Statement {
   return { type: "statement", code };
 }
 
+/** How many bytes nested code has. */
+function countBytes(code: Code): number {
+  if (typeof code === "number") return 1;
+  if (code instanceof Uint8Array) return code.length;
+  let count = 0;
+  for (const part of code) count += countBytes(part);
+  return count;
+}
+
+/** Writes nested code from a place on; gives the place after it. */
+function writeBytes(code: Code, bytes: Uint8Array, at: number): number {
+  if (typeof code === "number") {
+    bytes[at] = code;
+    return at + 1;
+  }
+  if (code instanceof Uint8Array) {
+    bytes.set(code, at);
+    return at + code.length;
+  }
+  let end = at;
+  for (const part of code) end = writeBytes(part, bytes, end);
+  return end;
+}
+
 /** The bytes of nested code, in order. */
 export function flatten(code: Code): Uint8Array<ArrayBuffer> {
-  const bytes: number[] = [];
-  const visit = (part: Code): void => {
-    if (typeof part === "number") bytes.push(part);
-    else for (const inner of part) visit(inner);
-  };
-  visit(code);
-  return Uint8Array.from(bytes);
+  const bytes = new Uint8Array(countBytes(code));
+  writeBytes(code, bytes, 0);
+  return bytes;
 }
 
 /** Unsigned LEB128 of an integer in 0 .. 2^32 - 1. */

@@ -57,7 +57,7 @@ const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as cons
 /** A length in front of the bytes that it counts. */
 function sized(code: Code): Code {
   const bytes = flatten(code);
-  return [unsignedLeb(bytes.length), [...bytes]];
+  return [unsignedLeb(bytes.length), bytes];
 }
 
 /** A count in front of the items that it counts. */

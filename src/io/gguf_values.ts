@@ -8,17 +8,33 @@ import { OutriderError } from "../core/errors.ts";
 import { GGUF_TYPES, type GgufArray, type GgufScalarType, type GgufValue } from "./gguf_types.ts";
 import type { SequentialReader } from "./sequential_reader.ts";
 
-const LONGEST_ASCII_FAST_PATH = 24;
+const LONGEST_SHORT_TEXT = 24;
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Decodes UTF-8. Most strings are short ASCII, for which a TextDecoder call costs more. */
-function decodeUtf8(bytes: Uint8Array, what: string): string {
-  if (bytes.length <= LONGEST_ASCII_FAST_PATH && bytes.every((byte) => byte < 128)) {
-    return String.fromCharCode(...bytes);
+/** Text of one and two bytes per character; undefined where there is anything else. */
+function shortText(bytes: Uint8Array, from: number, to: number): string | undefined {
+  let text = "";
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at];
+    if (byte < 0x80) {
+      text += String.fromCharCode(byte);
+      continue;
+    }
+    at++;
+    const rest = at < to ? bytes[at] ^ 0x80 : 0xff;
+    if (byte < 0xc2 || byte > 0xdf || rest > 0x3f) return undefined;
+    text += String.fromCharCode(((byte & 0x1f) << 6) | rest);
   }
+  return text;
+}
+
+/** Decodes UTF-8. Most strings are short and plain, for which a TextDecoder call costs more. */
+function decodeUtf8(bytes: Uint8Array, from: number, to: number, what: string): string {
+  const short = to - from <= LONGEST_SHORT_TEXT ? shortText(bytes, from, to) : undefined;
+  if (short !== undefined) return short;
   try {
-    return strictUtf8.decode(bytes);
+    return strictUtf8.decode(bytes.subarray(from, to));
   } catch {
     throw new OutriderError(`valid UTF-8 in ${what}`, "broken bytes", "the file is damaged");
   }
@@ -45,7 +61,17 @@ export async function readString(reader: SequentialReader, what: string): Promis
   await reader.need(8, what);
   const length = checkedCount(reader, reader.uint64(), 1, `the length of ${what}`);
   await reader.need(length, what);
-  return decodeUtf8(reader.take(length), what);
+  return decodeUtf8(reader.take(length), 0, length, what);
+}
+
+/** Bytes of a string's length. */
+const LENGTH_BYTES = 8;
+
+/** An unsigned 64-bit length; one that is no exact number is larger than every file. */
+function lengthAt(bytes: Uint8Array, at: number): number {
+  let length = 0;
+  for (let i = LENGTH_BYTES - 1; i >= 0; i--) length = 256 * length + bytes[at + i];
+  return length;
 }
 
 /** Reads strings without waiting for as long as the window holds whole ones. */
@@ -55,11 +81,16 @@ function takeBufferedStrings(
   strings: string[],
   what: string,
 ): void {
-  while (strings.length < count && reader.buffered() >= 8) {
-    if (reader.peekUint64() > BigInt(reader.buffered() - 8)) return;
-    const length = Number(reader.uint64());
-    strings.push(decodeUtf8(reader.take(length), what));
+  const bytes = reader.peek();
+  let at = 0;
+  while (strings.length < count && bytes.length - at >= LENGTH_BYTES) {
+    const from = at + LENGTH_BYTES;
+    const to = from + lengthAt(bytes, at);
+    if (to > bytes.length) break;
+    strings.push(decodeUtf8(bytes, from, to, what));
+    at = to;
   }
+  reader.take(at);
 }
 
 async function readStrings(

@@ -27,8 +27,8 @@ export interface SequentialReader {
   uint32(): number;
   /** The next unsigned 64-bit integer. */
   uint64(): bigint;
-  /** The next unsigned 64-bit integer, left unread. */
-  peekUint64(): bigint;
+  /** The bytes that can be read without waiting, left unread; a view as `take` gives. */
+  peek(): Uint8Array;
 }
 
 const WINDOW_BYTES = 1 << 20;
@@ -70,6 +70,6 @@ export function sequentialReader(source: ByteSource): SequentialReader {
     },
     uint32: () => view.getUint32(advance(4), true),
     uint64: () => view.getBigUint64(advance(8), true),
-    peekUint64: () => view.getBigUint64(at, true),
+    peek: () => window.subarray(at),
   };
 }

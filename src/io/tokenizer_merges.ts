@@ -48,6 +48,7 @@ export function mergesFromPairs(
   checkRanks(merges.length);
   const pairs = new Map<number, number>();
   const product = new Int32Array(merges.length);
+  const rank = new Int32Array(merges.length);
   for (let i = 0; i < merges.length; i++) {
     const [left, right] = merges[i];
     const leftId = ids.get(left);
@@ -61,10 +62,11 @@ export function mergesFromPairs(
       );
     }
     product[i] = whole;
+    rank[i] = i;
     const key = leftId * vocabulary + rightId;
     if (!pairs.has(key)) pairs.set(key, i);
   }
-  return { pairs, vocabulary, rank: Int32Array.from(merges, (_, i) => i), product };
+  return { pairs, vocabulary, rank, product };
 }
 
 /** Ranks from scores: the highest score has rank 0, equal scores have equal ranks. */

@@ -100,6 +100,45 @@ Deno.test("a version 2 file by hand: metadata, a matrix with reversed dimensions
   ]);
 });
 
+/** Every byte, and every first byte of two with the second ones that decide. */
+const SHORT_BYTES: readonly Uint8Array[] = Array.from({ length: 256 }, (_, first) => [
+  Uint8Array.of(first),
+  ...[0x00, 0x7f, 0x80, 0x81, 0xbf, 0xc0, 0xff].map((second) => Uint8Array.of(first, second)),
+]).flat();
+
+Deno.test("lists of strings are the platform's UTF-8, for all short texts and some long ones", async () => {
+  const platform = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const decoded = (bytes: Uint8Array): string[] => {
+    try {
+      return [platform.decode(bytes)];
+    } catch {
+      return [];
+    }
+  };
+  const list = (texts: readonly Uint8Array[]): Uint8Array => {
+    const parts = texts.flatMap((bytes) => [u64(bytes.length), bytes]);
+    return header(3, 0, 1, text("k"), u32(9), u32(8), u64(texts.length), ...parts);
+  };
+  const longer = [
+    "",
+    "\u{feff}a",
+    "\u{10348}",
+    "\u20ac",
+    "é".repeat(12),
+    "é".repeat(13),
+    "x".repeat(99),
+  ];
+  const all = [...SHORT_BYTES, ...longer.map((one) => new TextEncoder().encode(one))];
+  const valid = all.filter((bytes) => decoded(bytes).length > 0);
+  const file = await read(list(valid));
+  const value = valid.flatMap(decoded);
+  assertEquals(file.metadata.get("k"), { type: "array", elementType: "string", value });
+  for (const bytes of all) {
+    if (decoded(bytes).length > 0) continue;
+    await assertRejects(() => read(list([bytes])), OutriderError, "valid UTF-8");
+  }
+});
+
 const HUGE = 2n ** 63n;
 
 const DAMAGED: Readonly<Record<string, Uint8Array>> = {
