@@ -78,7 +78,8 @@ export type PlaceTensor<Leaf> = ((tensor: HostTensor) => Leaf) | TensorSink<Leaf
 /**
  * Reads all weights of a model, one after another, and hands each to `place`: to a function (such as
  * an upload to a device) as a whole, so that host memory never holds more than one of them, or to a
- * sink (such as `uploadsTo(device)`) in parts of about a megabyte, which is faster.
+ * sink (such as `uploadsTo(device)`) in parts of about a megabyte, which is faster: a device packs
+ * them with all its threads, to the bits of packing on the host.
  *
  * @throws OutriderError where weights are damaged or the file is truncated
  */

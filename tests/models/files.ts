@@ -3,7 +3,7 @@ import { cachedModel, KNOWN_MODELS } from "../../src/io/known_model.ts";
 import { defaultCacheDirectory } from "../../src/io/model_cache.ts";
 import { loadLlama, type ModelFile, openModel, type WeightType } from "../../src/io/mod.ts";
 import type { LlamaParameters } from "../../src/nn/mod.ts";
-import { type Device, type DeviceArray, releaseTree, upload } from "../../src/runtime/mod.ts";
+import { type Device, type DeviceArray, releaseTree, uploadsTo } from "../../src/runtime/mod.ts";
 
 /** The path of a file, or undefined where there is none. */
 function present(url: URL): string | undefined {
@@ -46,7 +46,7 @@ export async function withWeights<Result>(
 ): Promise<Result> {
   const file = await openModel(path ?? "");
   try {
-    const parameters = await loadLlama(file, type, (tensor) => upload(device, tensor));
+    const parameters = await loadLlama(file, type, uploadsTo(device));
     try {
       return await use({ file, parameters });
     } finally {
