@@ -245,6 +245,9 @@ export function automaticLength(
   const advance = options.draftCost > 0 ? ADVANCE : 0;
   const start = { ...UNSEEN, wait: settings.retry, advance, credit: allowance(0, advance) };
   const first = settled(start, settings.choices);
+  // Where no draft can pay there is nothing to learn, and steps cost what plain ones do.
+  const isPlain = settings.trial(1) === 0;
+  if (isPlain) return { init: () => first, gamma: () => 0, step: (state) => state, isPlain };
   return {
     init: () => first,
     gamma: (state) => gammaOf(settings, state),
@@ -252,6 +255,5 @@ export function automaticLength(
       report.drafted === 0
         ? afterPlain(settings, state, report)
         : afterDraft(settings, state, report),
-    isPlain: settings.trial(1) === 0,
   };
 }

