@@ -15,6 +15,7 @@ import { LOWER, worthStoring } from "./lower.ts";
 import { type Alias, clobbers, copiesOntoItself, orderCommands, withoutCopies } from "./order.ts";
 import type { BufferHome, Command, Plan, PortSpec } from "./plan.ts";
 import { assignSlots } from "./slots.ts";
+import { productsTogether } from "./together.ts";
 
 function portOf(t: Tensor): PortSpec {
   const { shape, type } = t;
@@ -198,7 +199,7 @@ export function makePlan(graph: Graph, donated: readonly number[] = []): Plan {
 export function planSimplified(graph: SimplifiedGraph): Plan {
   const { outputs, donated, hash } = graph;
   const donations = matchDonations(graph.inputs, outputs, donated);
-  const order = topologicalOrder(outputs);
+  const order = productsTogether(topologicalOrder(outputs));
   const buffers: DraftBuffer[] = [];
   const inputPorts = graph.inputs.map(portOf);
   const outputPorts = outputs.map(portOf);

@@ -173,9 +173,10 @@ Deno.test("every family's module is valid for an independent validator", async (
       }
     }
   }
-  const segments = [[{ kernel: 0, args: [0, 1], units: 9, grain: 2 }]];
+  const call = { kernel: 0, args: [0, 1], units: 9, grain: 2 };
+  const stages = [{ shared: [call], tail: [] }, { shared: [call], tail: [call, call] }];
   for (const threads of [1, 2]) {
-    const parts = { parameters: [5], segments, threads, team: 64, scratchBytes: 64 };
+    const parts = { parameters: [5], stages, threads, team: 64, scratchBytes: 64 };
     const module = tools.readWasm(planModule({ memory: "shared", ...parts }), enabled);
     validate(module, enabled);
     module.destroy();

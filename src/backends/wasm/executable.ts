@@ -56,11 +56,11 @@ function storeRecord(
 /** Compiles and links the main module. */
 function linkMain(context: ExecutionContext, planned: PlanCalls, scratchBytes: number): Main {
   const { linear, team } = context;
-  const { kernels, segments } = planned;
+  const { kernels, stages } = planned;
   const bytes = planModule({
     memory: linear.kind,
     parameters: kernels.map((kernel) => kernel.parameters),
-    segments,
+    stages,
     threads: team.size,
     team: team.address,
     scratchBytes,
@@ -130,7 +130,7 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
   arena.reserve(bytes + scratchBytes * team.size);
   const constants = uploadConstants(plan, context);
   const table = linear.allocator.allocate(plan.buffers.length * WORD_BYTES);
-  const runWords = team.size > 1 ? counterWords(planned.segments) : 0;
+  const runWords = team.size > 1 ? counterWords(planned.stages) : 0;
   const counters = linear.allocator.allocate(runWords * team.size * WORD_BYTES);
   let isReleased = false;
 
@@ -164,7 +164,7 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
     }
     checkPorts("inputs", plan.inputPorts.length, inputs.length);
     checkPorts("outputs", plan.outputPorts.length, outputs.length);
-    if (planned.segments.length === 0) return;
+    if (planned.stages.length === 0) return;
     bind(inputs, outputs);
     const scratch = arena.address + bytes;
     const started = { plan: main.record, table, scratch, counters, counterWords: runWords };

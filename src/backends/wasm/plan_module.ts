@@ -4,9 +4,9 @@
  *
  * It exports "run" (table, scratch, thread, counters). The table holds the address of every buffer
  * of the plan; scratch is room for all threads. Every thread of a team runs the same list: it takes
- * pieces of a command by the command's counter until there are none, and before the next segment it
- * waits until the pieces of this one are finished. The counters, one per call and then one gate per
- * segment, start at 0.
+ * pieces of a command by the command's counter until there are none, and before the next stage it
+ * waits until the pieces of this one are finished, and its tail, which the thread that finished the
+ * last piece runs. The counters, one per shared call and then one gate per stage, start at 0.
  *
  * @module
  */
@@ -20,16 +20,16 @@ import { type Expression, statement, unsignedLeb } from "../../../kernels/wasm/a
 import { moduleBytes } from "../../../kernels/wasm/assembler_module.ts";
 import { type Address, at, atomicI32, i32 } from "../../../kernels/wasm/assembler_ops.ts";
 import type { MemoryKind } from "./memory.ts";
-import type { KernelCall } from "./plan_calls.ts";
-import { finishFunction, GATE_PARAMETERS, waitFunction } from "./segment_gate.ts";
+import type { KernelCall, PlanStage } from "./plan_calls.ts";
+import { finishFunction, GATE_PARAMETERS, waitFunction } from "./stage_gate.ts";
 
 /** What a main module is generated from. */
 export interface PlanModuleParts {
   readonly memory: MemoryKind;
   /** i32 parameters of each kernel, which is imported as "kernels" by its number. */
   readonly parameters: readonly number[];
-  /** Calls that need nothing of each other, segment after segment. */
-  readonly segments: readonly (readonly KernelCall[])[];
+  /** The calls, stage after stage. */
+  readonly stages: readonly PlanStage[];
   /** Most threads that run the plan. */
   readonly threads: number;
   /** Address of the words that the team shares. */
@@ -60,12 +60,23 @@ function callKernel(
   callFunction(builder, kernel, [...buffers, ...rest]);
 }
 
+/** One call after the other, all units of each. */
+function callAll(
+  builder: FunctionBuilder,
+  calls: readonly KernelCall[],
+  { table, scratch }: { table: I32; scratch: I32 },
+): void {
+  for (const call of calls) {
+    callKernel(builder, call, table, [scratch, i32.constant(0), i32.constant(call.units)]);
+  }
+}
+
 /** The list for one thread alone. */
-function serialMain({ segments }: PlanModuleParts): BuiltFunction {
+function serialMain({ stages }: PlanModuleParts): BuiltFunction {
   return buildFunction(PARAMETERS, (builder, [table, scratch]) => {
-    for (const call of segments.flat()) {
-      callKernel(builder, call, table, [scratch, i32.constant(0), i32.constant(call.units)]);
-    }
+    stages.forEach(({ shared, tail }) =>
+      callAll(builder, [...shared, ...tail], { table, scratch })
+    );
   });
 }
 
@@ -94,33 +105,74 @@ function takePieces(
   });
 }
 
-/** The list for a team; `finish` and `wait` are numbers of functions. */
-function teamMain(parts: PlanModuleParts, finish: number, wait: number): BuiltFunction {
+/** The functions of a gate, by their numbers. */
+interface GateFunctions {
+  readonly finish: number;
+  readonly wait: number;
+}
+
+/** Where a thread finds what it works with in one stage. */
+interface StagePlaces {
+  readonly table: I32;
+  readonly scratch: I32;
+  readonly done: Local<"i32">;
+  readonly gate: Local<"i32">;
+  /** The counter of a shared call. */
+  counter(call: number): Address;
+}
+
+/** One stage of a team: its pieces, its tail where this thread ends the last piece, its gate. */
+function runStage(
+  builder: FunctionBuilder,
+  { shared, tail }: PlanStage,
+  threads: number,
+  places: StagePlaces,
+  { finish, wait }: GateFunctions,
+): void {
+  const { done, gate } = places;
+  const units = shared.reduce((sum, call) => sum + call.units, 0);
+  const [total, withTail] = [i32.constant(units), i32.constant(units + 1)];
+  builder.assign(done, i32.constant(0));
+  shared.forEach((call, i) => {
+    takePieces(builder, call, pieceOf(call, threads), places.counter(i), places);
+  });
+  builder.when(done, () => {
+    if (tail.length === 0) return callFunction(builder, finish, [gate, done, total]);
+    const before = builder.local(atomicI32.add(at(gate), done));
+    builder.when(i32.eq(i32.add(before, done), total), () => {
+      callAll(builder, tail, places);
+      callFunction(builder, finish, [gate, i32.constant(1), withTail]);
+    });
+  });
+  callFunction(builder, wait, [gate, tail.length === 0 ? total : withTail]);
+}
+
+/** The list for a team. */
+function teamMain(parts: PlanModuleParts, functions: GateFunctions): BuiltFunction {
   return buildFunction(PARAMETERS, (builder, [table, allScratch, thread, counters]) => {
     const own = i32.add(allScratch, i32.mul(thread, i32.constant(parts.scratchBytes)));
     const scratch = builder.local(own);
     const done = builder.declare("i32");
-    const calls = parts.segments.flat().length;
+    const gate = builder.local(i32.add(counters, i32.constant(sharedCalls(parts) * WORD_BYTES)));
     let first = 0;
-    parts.segments.forEach((segment, number) => {
-      const total = i32.constant(segment.reduce((sum, { units }) => sum + units, 0));
-      const gate = i32.add(counters, i32.constant((calls + number) * WORD_BYTES));
-      builder.assign(done, i32.constant(0));
-      segment.forEach((call, i) => {
-        const counter = at(counters, (first + i) * WORD_BYTES);
-        const piece = pieceOf(call, parts.threads);
-        takePieces(builder, call, piece, counter, { table, scratch, done });
-      });
-      builder.when(done, () => callFunction(builder, finish, [gate, done, total]));
-      callFunction(builder, wait, [gate, total]);
-      first += segment.length;
-    });
+    for (const stage of parts.stages) {
+      const from = first;
+      const counter = (call: number) => at(counters, (from + call) * WORD_BYTES);
+      const places = { table, scratch, done, gate, counter };
+      runStage(builder, stage, parts.threads, places, functions);
+      builder.advance(gate, WORD_BYTES);
+      first += stage.shared.length;
+    }
   });
 }
 
+function sharedCalls({ stages }: Pick<PlanModuleParts, "stages">): number {
+  return stages.reduce((sum, { shared }) => sum + shared.length, 0);
+}
+
 /** Words of counters that one run of a plan needs. */
-export function counterWords(segments: PlanModuleParts["segments"]): number {
-  return segments.flat().length + segments.length;
+export function counterWords(stages: PlanModuleParts["stages"]): number {
+  return sharedCalls({ stages }) + stages.length;
 }
 
 /** The bytes of a main module. */
@@ -134,7 +186,7 @@ export function planModule(parts: PlanModuleParts): Uint8Array<ArrayBuffer> {
   const functions = parts.threads === 1
     ? [{ name: "run", parameters: PARAMETERS, ...serialMain(parts) }]
     : [
-      { name: "run", parameters: PARAMETERS, ...teamMain(parts, finish, finish + 1) },
+      { name: "run", parameters: PARAMETERS, ...teamMain(parts, { finish, wait: finish + 1 }) },
       { name: "finish", parameters: GATE_PARAMETERS.finish, ...finishFunction(parts.team) },
       { name: "wait", parameters: GATE_PARAMETERS.wait, ...waitFunction(parts.team) },
     ];

@@ -1,8 +1,8 @@
 /**
  * How threads wait for each other within a run, as two Wasm functions.
  *
- * A segment is a list of commands that need nothing of each other. Its gate is a word that counts
- * finished units; whoever needs the segment waits until all are. Nobody waits for a thread that has
+ * A stage is a list of commands that need nothing of each other. Its gate is a word that counts
+ * finished units; whoever needs the stage waits until all are. Nobody waits for a thread that has
  * taken no work, so a thread that another program keeps off its core delays nothing.
  *
  * @module
