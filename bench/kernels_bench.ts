@@ -95,7 +95,10 @@ function reduce(name: string, rows: number, columns: number, strides: [number, n
 function attention(operand: "forward" | "query" | "key" | "value", length: number): Case {
   const [sequences, heads, keyValueHeads, headWidth] = [8, 8, 4, 16];
   const rows = sequences * length;
-  const sizes = { rows, slots: rows, heads, keyValueHeads, headWidth, extras: 0, scale: 0.25 };
+  const sizes = {
+    ...{ rows, slots: rows, heads, keyValueHeads, headWidth, extras: 0, scale: 0.25 },
+    storage: "f32" as const,
+  };
   const query = 4 * rows * heads * headWidth;
   const key = 4 * rows * keyValueHeads * headWidth;
   const inputs = [query, key, key, 4 * rows, 4 * rows];

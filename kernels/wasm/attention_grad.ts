@@ -19,12 +19,12 @@ import {
   eachSlot,
   entryBytes,
   exponentials,
-  headVectors,
   loadRow,
   reciprocal,
   slotBytes,
   weightedSum,
 } from "./attention_rows.ts";
+import { headVectors } from "./attention_storage.ts";
 import { eachUnit, unitCost } from "./attention_units.ts";
 import {
   assembleKernel,

@@ -10,13 +10,14 @@
 import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
 import type { Local } from "./assembler.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
+import { type AttentionRow, eachSlot, slotBytes } from "./attention_rows.ts";
 import {
-  type AttentionRow,
   type AttentionSizes,
-  eachSlot,
-  headVectors,
-  slotBytes,
-} from "./attention_rows.ts";
+  headParts,
+  type HeadVector,
+  loadPart,
+  vectorsPerPart,
+} from "./attention_storage.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
 import {
   combineLanes,
@@ -59,20 +60,20 @@ export function headScores(
   const zero = builder.constant(f32x4.constant(0));
   const scale = builder.constant(f32x4.constant(spec.scale));
   // Loaded once: what the registers do not hold, the stack gives back without a bounds check.
-  const parts = headVectors(spec).map((part) => ({
-    ...part,
-    left: numbers(heads).map((head) => {
-      const place = head * spec.headWidth * LANE_BYTES + part.bytes;
-      return builder.local(loadLanes(at(query, place), part.count));
-    }),
-  }));
+  const lefts = ({ bytes, count }: HeadVector): Local<"v128">[] =>
+    numbers(heads).map((head) => {
+      const place = head * spec.headWidth * LANE_BYTES + bytes;
+      return builder.local(loadLanes(at(query, place), count));
+    });
+  const parts = headParts(spec).map((part) => ({ part, left: part.vectors.map(lefts) }));
   return eachSlot(frame, spec, row, key, 4, (slot, entry, count) => {
     const sums = numbers(heads).map(() => numbers(count).map(() => builder.local(zero)));
-    for (const part of parts) {
+    for (const { part, left } of parts) {
       for (const i of numbers(count)) {
-        const right = builder.local(loadLanes(at(slot, i * bytes + part.bytes), part.count));
-        sums.forEach((ofHead, head) =>
-          builder.assign(ofHead[i], multiplyAdd(features, part.left[head], right, ofHead[i]))
+        loadPart(builder, spec, at(slot, i * bytes + part.bytes), part).forEach((right, vector) =>
+          sums.forEach((ofHead, head) =>
+            builder.assign(ofHead[i], multiplyAdd(features, left[vector][head], right, ofHead[i]))
+          )
         );
       }
     }
@@ -95,7 +96,7 @@ export function entriesOfHead(frame: KernelFrame, spec: AttentionSizes, head: nu
 /** Takes the sum over a part for one vector of a head, `bytes` after the head's first element. */
 type SumVisitor = (
   head: number,
-  place: { readonly bytes: number; readonly count: number },
+  place: HeadVector,
   sum: Local<"v128">,
 ) => void;
 
@@ -111,11 +112,12 @@ export function headSums(
   const { value } = operands;
   const heads = numbers(operands.heads);
   const bytes = slotBytes(spec);
-  const all = headVectors(spec);
-  const together = Math.max(1, Math.floor(SUMS / heads.length));
+  const all = headParts(spec);
+  const together = Math.max(1, Math.floor(SUMS / heads.length / vectorsPerPart(spec)));
   for (let first = 0; first < all.length; first += together) {
     const parts = all.slice(first, first + together);
-    const sums = heads.map(() => parts.map(() => builder.local(f32x4.constant(0))));
+    const vectors = parts.flatMap((part) => part.vectors);
+    const sums = heads.map(() => vectors.map(() => builder.local(f32x4.constant(0))));
     eachSlot(frame, spec, row, value, 4, (slot, entry, count) => {
       const entries = heads.map((head) => {
         const address = at(entry, head * partBytes(spec));
@@ -123,20 +125,21 @@ export function headSums(
       });
       for (const i of numbers(count)) {
         const weights = entries.map((four) => builder.local(splatLane(four, i)));
-        parts.forEach((part, index) => {
-          const address = at(slot, i * bytes + part.bytes);
-          const right = builder.local(loadLanes(address, part.count));
+        const rights = parts.flatMap((part) =>
+          loadPart(builder, spec, at(slot, i * bytes + part.bytes), part)
+        );
+        rights.forEach((right, index) =>
           sums.forEach((ofHead, head) =>
             builder.assign(
               ofHead[index],
               multiplyAdd(features, weights[head], right, ofHead[index]),
             )
-          );
-        });
+          )
+        );
       }
     });
     sums.forEach((ofHead, head) =>
-      parts.forEach((part, index) => visit(head, part, ofHead[index]))
+      vectors.forEach((place, index) => visit(head, place, ofHead[index]))
     );
   }
 }

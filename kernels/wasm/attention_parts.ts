@@ -13,14 +13,8 @@ import type { FunctionBuilder, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32 } from "./assembler_ops.ts";
 import { entriesOfHead, headScores, MOST_HEADS, partBytes } from "./attention_heads.ts";
-import {
-  type AttentionRow,
-  type AttentionSizes,
-  exponentials,
-  headVectors,
-  reciprocal,
-  type Softmax,
-} from "./attention_rows.ts";
+import { type AttentionRow, exponentials, reciprocal, type Softmax } from "./attention_rows.ts";
+import { type AttentionSizes, headVectors } from "./attention_storage.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
 import { LANE_BYTES, loadLanes, scatterLanes } from "./lanes.ts";
 import { expOfNegative } from "./math.ts";

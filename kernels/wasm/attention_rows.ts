@@ -8,10 +8,10 @@
  *
  * @module
  */
-import type { AttentionSpec } from "../../src/plan/kernel_spec.ts";
 import type { Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
+import { type AttentionSizes, headVectors, storedHeadBytes } from "./attention_storage.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
 import {
   combineLanes,
@@ -23,9 +23,6 @@ import {
   VECTOR_BYTES,
 } from "./lanes.ts";
 import { expOfNegative } from "./math.ts";
-
-/** The sizes that these passes need of a spec. */
-export type AttentionSizes = Omit<AttentionSpec, "family">;
 
 /** One row: what it sees. */
 export interface AttentionRow {
@@ -41,20 +38,12 @@ export interface AttentionRow {
 
 /** Bytes from one slot to the next in key, value and their gradients. */
 export function slotBytes(spec: AttentionSizes): number {
-  return spec.keyValueHeads * spec.headWidth * LANE_BYTES;
+  return spec.keyValueHeads * storedHeadBytes(spec);
 }
 
 /** Bytes of one array of entries, with room for a vector of padding. */
 export function entryBytes(spec: AttentionSizes): number {
   return (spec.slots + spec.extras + LANES) * LANE_BYTES;
-}
-
-/** The vectors of one head: byte offset, and how many lanes exist. */
-export function headVectors(spec: AttentionSizes): { bytes: number; count: number }[] {
-  return Array.from({ length: Math.ceil(spec.headWidth / LANES) }, (_, vector) => ({
-    bytes: vector * VECTOR_BYTES,
-    count: Math.min(LANES, spec.headWidth - vector * LANES),
-  }));
 }
 
 /** Reads what a row sees; the pointers start, end and extra are at the row's entries. */

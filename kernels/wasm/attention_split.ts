@@ -23,7 +23,7 @@ import {
   partOfRow,
   partSoftmax,
 } from "./attention_parts.ts";
-import { type AttentionSizes, headVectors } from "./attention_rows.ts";
+import { type AttentionSizes, headVectors } from "./attention_storage.ts";
 import { eachUnit, unitCost } from "./attention_units.ts";
 import { assembleKernel, type Features, type Kernel } from "./kernel.ts";
 import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";

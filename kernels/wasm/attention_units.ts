@@ -7,7 +7,8 @@
 import { ATTENTION_PART, attentionParts } from "../../src/core/attention_layout.ts";
 import type { Local } from "./assembler.ts";
 import { i32 } from "./assembler_ops.ts";
-import { type AttentionRow, type AttentionSizes, loadRow } from "./attention_rows.ts";
+import { type AttentionRow, loadRow } from "./attention_rows.ts";
+import { type AttentionSizes, storedHeadBytes } from "./attention_storage.ts";
 import type { KernelFrame } from "./kernel.ts";
 import { LANE_BYTES, LANES } from "./lanes.ts";
 import { startWalk } from "./walk.ts";
@@ -18,7 +19,7 @@ export interface UnitArrays {
   readonly byHead: readonly { readonly pointer: Local<"i32">; readonly bytes: number }[];
   /** Arrays [parts, rows, heads, ...], and bytes per head; the parts are units of their own. */
   readonly byPart?: readonly { readonly pointer: Local<"i32">; readonly bytes: number }[];
-  /** Arrays [slots, keyValueHeads, headWidth]. */
+  /** Arrays [slots, keyValueHeads, headWidth], as the spec stores them. */
   readonly bySlot: readonly Local<"i32">[];
   /** start [rows], end [rows], (extra [rows, extras]). */
   readonly seen: readonly Local<"i32">[];
@@ -69,9 +70,7 @@ export function eachUnit(
   const byPart = (arrays.byPart ?? []).map(({ pointer, bytes }) =>
     cursor(pointer, [spec.rows * spec.heads * bytes, spec.heads * bytes, group * bytes])
   );
-  const bySlot = arrays.bySlot.map((pointer) =>
-    cursor(pointer, [0, 0, spec.headWidth * LANE_BYTES])
-  );
+  const bySlot = arrays.bySlot.map((pointer) => cursor(pointer, [0, 0, storedHeadBytes(spec)]));
   const first = { pointer: builder.local(i32.constant(0)), steps: [ATTENTION_PART, 0, 0] };
   const cursors = [...seen, ...byHead, ...byPart, ...bySlot, first];
   const parts = arrays.byPart === undefined ? 1 : attentionParts(spec);

@@ -11,6 +11,7 @@ import { OutriderError } from "../../src/core/errors.ts";
 import type { Instruction } from "../../src/plan/kernel_spec.ts";
 import type { Expression } from "./assembler_code.ts";
 import { f32x4, i32x4, v128 } from "./assembler_ops.ts";
+import { highHalves, lowHalves, packedHalves } from "./half_float.ts";
 import { cos, exp, log, type MathContext, sin, tanh } from "./math.ts";
 
 type V128 = Expression<"v128">;
@@ -24,7 +25,7 @@ export interface BodySource {
 }
 
 type UnaryEmitter = (context: MathContext, a: V128, type: DType) => V128;
-type BinaryEmitter = (a: V128, b: V128, type: DType) => V128;
+type BinaryEmitter = (a: V128, b: V128, type: DType, context: MathContext) => V128;
 
 const UNARY_CODE: { readonly [name in UnaryName]: UnaryEmitter } = {
   neg: (_, a, type) => type === "f32" ? f32x4.neg(a) : i32x4.neg(a),
@@ -36,12 +37,14 @@ const UNARY_CODE: { readonly [name in UnaryName]: UnaryEmitter } = {
   cos,
   tanh,
   floor: (_, a) => f32x4.floor(a),
+  lowHalf: ({ builder }, a) => lowHalves(builder, builder.local(a)),
+  highHalf: ({ builder }, a) => highHalves(builder, builder.local(a)),
   not: (_, a) => v128.not(a),
 };
 
 /** Integer and float forms of one operation, chosen by the operands' type. */
 function byType(float: BinaryEmitter, integer: BinaryEmitter): BinaryEmitter {
-  return (a, b, type) => type === "f32" ? float(a, b, type) : integer(a, b, type);
+  return (a, b, type, context) => (type === "f32" ? float : integer)(a, b, type, context);
 }
 
 const BINARY_CODE: { readonly [name in BinaryName]: BinaryEmitter } = {
@@ -53,6 +56,7 @@ const BINARY_CODE: { readonly [name in BinaryName]: BinaryEmitter } = {
   min: byType(f32x4.min, i32x4.minS),
   less: byType(f32x4.lt, i32x4.ltS),
   equal: byType(f32x4.eq, i32x4.eq),
+  packHalves: (a, b, _, { builder }) => packedHalves(builder, builder.local(a), builder.local(b)),
   and: v128.and,
   or: v128.or,
 };
@@ -148,7 +152,7 @@ export function emitBody(
     if (bounded !== undefined) return f32x4.pmax(values[bounded[0]], values[bounded[1]]);
     const [first, second] = step.args;
     if (isBinary(step.op) && second !== undefined) {
-      return BINARY_CODE[step.op](values[first], values[second], type);
+      return BINARY_CODE[step.op](values[first], values[second], type, context);
     }
     throw new OutriderError("an elementwise operation", String(step.op), "report this plan");
   };

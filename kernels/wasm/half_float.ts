@@ -1,5 +1,5 @@
 /**
- * f32 numbers to binary16, rounded to the nearest, ties to even.
+ * f32 numbers to binary16, rounded to the nearest, ties to even; and back.
  *
  * @module
  */
@@ -18,6 +18,11 @@ const SUBNORMAL_ROUNDING = 0.75;
 const SIGN = -0x80000000;
 /** Bits of the significand that f32 has and binary16 has not. */
 const DROPPED_BITS = 13;
+/** The pattern that every NaN is stored as. */
+const HALF_NAN = 0x7e00;
+/** Where sign and magnitude of binary16 lie in an f32, and the exponent of what is not finite. */
+const PLACES = 0x8fffe000 | 0;
+const LARGEST_EXPONENT = 0x0f800000;
 
 function every(builder: FunctionBuilder, value: number): V128 {
   return builder.constant(i32x4.constant(value, value, value, value));
@@ -55,4 +60,55 @@ export function halfBits(builder: FunctionBuilder, value: Local<"v128">): V128 {
   const scaled = f32x4.mul(capped, everyFloat(builder, 2 ** -112));
   const sign = v128.and(i32x4.shrU(value, 16), every(builder, 0x8000));
   return v128.or(i32x4.shrU(scaled, DROPPED_BITS), sign);
+}
+
+/** As {@link halfBits}, of any number: every NaN is the same. */
+function bitsOf(builder: FunctionBuilder, value: Local<"v128">): V128 {
+  const isNumber = f32x4.eq(value, value);
+  return v128.bitselect(halfBits(builder, value), every(builder, HALF_NAN), isNumber);
+}
+
+/** Two binary16 numbers in each lane, `low` in its low half. */
+export function packedHalves(
+  builder: FunctionBuilder,
+  low: Local<"v128">,
+  high: Local<"v128">,
+): V128 {
+  return v128.or(bitsOf(builder, low), i32x4.shl(bitsOf(builder, high), 16));
+}
+
+/**
+ * Sign and magnitude of the numbers in the high halves in the places of an f32, the exponent too
+ * small by 112.
+ */
+function placed(builder: FunctionBuilder, high: V128): Local<"v128"> {
+  return builder.local(v128.and(i32x4.shrS(high, 3), every(builder, PLACES)));
+}
+
+function exact(builder: FunctionBuilder, bits: Local<"v128">): V128 {
+  const largest = every(builder, LARGEST_EXPONENT);
+  const isSpecial = i32x4.eq(v128.and(bits, largest), largest);
+  const special = v128.and(isSpecial, everyFloat(builder, Infinity));
+  return v128.or(f32x4.mul(bits, everyFloat(builder, 2 ** 112)), special);
+}
+
+/** The f32 values of the low halves of each lane. */
+export function lowHalves(builder: FunctionBuilder, words: Local<"v128">): V128 {
+  return exact(builder, placed(builder, i32x4.shl(words, 16)));
+}
+
+/** The f32 values of the high halves of each lane. */
+export function highHalves(builder: FunctionBuilder, words: Local<"v128">): V128 {
+  return exact(builder, placed(builder, words));
+}
+
+/**
+ * The f32 values of both halves of each lane, low ones first, by the rule of `storedHalf`: what is
+ * not finite counts as a number from 65536 on, which saves a third of the arithmetic.
+ */
+export function storedHalves(builder: FunctionBuilder, words: Local<"v128">): Local<"v128">[] {
+  const up = everyFloat(builder, 2 ** 112);
+  return [i32x4.shl(words, 16), words].map((high) =>
+    builder.local(f32x4.mul(placed(builder, high), up))
+  );
 }

@@ -5,7 +5,9 @@
  */
 import type { DType } from "./dtype.ts";
 
-/** Operations on one value. All but `neg`, `abs` and `not` take and give f32. */
+/**
+ * Operations on one value. All but `neg`, `abs`, `not`, `lowHalf` and `highHalf` take and give f32.
+ */
 export type UnaryName =
   | "neg"
   | "abs"
@@ -16,9 +18,14 @@ export type UnaryName =
   | "cos"
   | "tanh"
   | "floor"
+  | "lowHalf"
+  | "highHalf"
   | "not";
 
-/** Operations on two values of one type; `less` and `equal` give bool, `and` and `or` take it. */
+/**
+ * Operations on two values of one type; `less` and `equal` give bool, `and` and `or` take it, and
+ * `packHalves` gives i32.
+ */
 export type BinaryName =
   | "add"
   | "sub"
@@ -28,6 +35,7 @@ export type BinaryName =
   | "min"
   | "less"
   | "equal"
+  | "packHalves"
   | "and"
   | "or";
 
@@ -41,6 +49,7 @@ export interface ElementwiseRule {
 
 const FLOAT: ElementwiseRule = { takes: ["f32"], gives: "same" };
 const NUMBER: ElementwiseRule = { takes: ["f32", "i32"], gives: "same" };
+const HALF: ElementwiseRule = { takes: ["i32"], gives: "f32" };
 const LOGICAL: ElementwiseRule = { takes: ["bool"], gives: "same" };
 
 /** Type rules of the unary operations. */
@@ -54,6 +63,8 @@ export const UNARY: { readonly [name in UnaryName]: ElementwiseRule } = {
   cos: FLOAT,
   tanh: FLOAT,
   floor: FLOAT,
+  lowHalf: HALF,
+  highHalf: HALF,
   not: LOGICAL,
 };
 
@@ -67,6 +78,7 @@ export const BINARY: { readonly [name in BinaryName]: ElementwiseRule } = {
   min: NUMBER,
   less: { takes: ["f32", "i32"], gives: "bool" },
   equal: { takes: ["f32", "i32", "bool"], gives: "bool" },
+  packHalves: { takes: ["f32"], gives: "i32" },
   and: LOGICAL,
   or: LOGICAL,
 };

@@ -110,6 +110,35 @@ export function and(a: Tensor, b: Tensor): Tensor {
 export function or(a: Tensor, b: Tensor): Tensor {
   return binary("or", a, b);
 }
+/**
+ * Two f32 numbers as IEEE binary16 in one i32, a in the low half: rounded to the nearest, ties to
+ * even; beyond 65504 they become infinite, and a NaN stays one. Its gradient is zero. WGSL's
+ * `pack2x16float`.
+ *
+ * @example
+ * ```ts
+ * import { constant, highHalf, lowHalf, packHalves } from "@outrider/outrider/core";
+ * import { evaluateGraph } from "@outrider/outrider/backends/reference";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const words = packHalves(constant(Float32Array.of(1, 70000)), -2.5);
+ * const values = evaluateGraph([words, lowHalf(words), highHalf(words)], new Map());
+ * assertEquals(values[0][0], 0xc1003c00 | 0);
+ * assertEquals(values[1], Float32Array.of(1, Infinity));
+ * assertEquals(values[2], Float32Array.of(-2.5, -2.5));
+ * ```
+ */
+export function packHalves(a: Operand, b: Operand): Tensor {
+  return binary("packHalves", a, b);
+}
+/** The binary16 number in the low half of an i32, as f32; exact. Its gradient is zero. */
+export function lowHalf(x: Tensor): Tensor {
+  return node({ name: "lowHalf", attributes: {} }, [x]);
+}
+/** The binary16 number in the high half of an i32, as f32; exact. Its gradient is zero. */
+export function highHalf(x: Tensor): Tensor {
+  return node({ name: "highHalf", attributes: {} }, [x]);
+}
 /** -x. */
 export function neg(x: Tensor): Tensor {
   return node({ name: "neg", attributes: {} }, [x]);

@@ -65,6 +65,8 @@ const INFER: OpTable<[inputs: readonly Tensor[], declared: Inferred | undefined]
   cos: unary("cos"),
   tanh: unary("tanh"),
   floor: unary("floor"),
+  lowHalf: unary("lowHalf"),
+  highHalf: unary("highHalf"),
   not: unary("not"),
   add: binary("add"),
   sub: binary("sub"),
@@ -74,6 +76,7 @@ const INFER: OpTable<[inputs: readonly Tensor[], declared: Inferred | undefined]
   min: binary("min"),
   less: binary("less"),
   equal: binary("equal"),
+  packHalves: binary("packHalves"),
   and: binary("and"),
   or: binary("or"),
   input: (_, __, declared) => declare("input", declared),
@@ -216,6 +219,9 @@ const INFER: OpTable<[inputs: readonly Tensor[], declared: Inferred | undefined]
   attention: (_, inputs) => attentionShape(inputs),
   attentionGrad: ({ operand }, inputs) => {
     const made = attentionShape(inputs.slice(0, -1));
+    if (inputs[1].type !== "f32") {
+      fail("attentionGrad", "f32 keys and values (gradients do not pass through halves)", inputs);
+    }
     const cotangent = inputs[inputs.length - 1];
     if (cotangent.type !== "f32" || !sameShape(cotangent.shape, made.shape)) {
       fail("attentionGrad", "attention's operands and a cotangent like its result", inputs);

@@ -5,6 +5,7 @@
  */
 import { type DType, type ElementType, isPacked } from "./dtype.ts";
 import { OutriderError } from "./errors.ts";
+import { HALF_BLOCK } from "./half_layout.ts";
 import { sameShape, type Shape, shapeText } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -30,21 +31,29 @@ export function computed(operation: string, tensor: Tensor): DType {
   return tensor.type;
 }
 
+/** True for keys or values [slots, groups, d] in f32, or in halves [slots, groups, d / 2]. */
+function isStoredAs(table: Tensor, type: ElementType, width: number): boolean {
+  const stored = table.shape[2];
+  if (type === "f32") return table.type === "f32" && stored === width;
+  return table.type === "i32" && 2 * stored === width && width % HALF_BLOCK === 0;
+}
+
 /** The rule of attention. */
 export function attentionShape(inputs: readonly Tensor[]): Inferred {
   const [query, key, value, start, end, extra] = inputs;
   const [rows, heads, width] = query.shape;
   const [, groups] = key.shape;
   const fits = query.shape.length === 3 && key.shape.length === 3 &&
-    sameShape(key.shape, value.shape) && key.shape[2] === width && heads % groups === 0 &&
-    [query, key, value].every((t) => t.type === "f32") &&
+    sameShape(key.shape, value.shape) && heads % groups === 0 && query.type === "f32" &&
+    [key, value].every((t) => isStoredAs(t, key.type, width)) &&
     [start, end].every((t) => t.type === "i32" && sameShape(t.shape, [rows])) &&
     (extra === undefined ||
       (extra.type === "i32" && extra.shape.length === 2 && extra.shape[0] === rows));
   if (!fits) {
     fail(
       "attention",
-      "query [rows, heads, d], key and value [slots, groups, d], start and end [rows], extra [rows, n]",
+      "query [rows, heads, d], key and value [slots, groups, d] (or both as i32 halves " +
+        `[slots, groups, d / 2] with d a multiple of ${HALF_BLOCK}), start and end [rows], extra [rows, n]`,
       inputs,
     );
   }

@@ -232,9 +232,9 @@ export function scatterSet(table: Tensor, indices: Tensor, updates: Tensor): Ten
 export interface AttentionOperands {
   /** [rows, heads, headWidth] */
   readonly query: Tensor;
-  /** [slots, keyValueHeads, headWidth] */
+  /** [slots, keyValueHeads, headWidth], or its `toHalves`, i32 [slots, keyValueHeads, headWidth / 2] */
   readonly key: Tensor;
-  /** [slots, keyValueHeads, headWidth] */
+  /** Like `key`. */
   readonly value: Tensor;
   /** i32 [rows]: the first visible slot of each row. */
   readonly start: Tensor;
@@ -245,7 +245,8 @@ export interface AttentionOperands {
 }
 
 /**
- * Softmax attention of rows over the slots that each row sees.
+ * Softmax attention of rows over the slots that each row sees. Keys and values in halves, whose
+ * heads are a multiple of 8 wide, have no gradients; what is infinite in them counts as 65536.
  *
  * @param attributes the factor on the scores; headWidth^-0.5 by default
  * @returns [rows, heads, headWidth], zeros for a row that sees nothing

@@ -12,6 +12,7 @@ export * from "./elementwise_ops.ts";
 export * from "./errors.ts";
 export { grad, isTensor, valueAndGrad, valueAndGradWith } from "./grad.ts";
 export type { Gradients, Scored, ValueAndGrad } from "./grad.ts";
+export * from "./half_rows.ts";
 export * from "./host_tensor.ts";
 export * from "./infer.ts";
 export * from "./linear_ops.ts";

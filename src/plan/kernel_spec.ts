@@ -184,8 +184,11 @@ export interface ScatterSpec {
   readonly width: number;
 }
 
+/** How keys and values are stored. */
+export type AttentionStorage = "f32" | "f16";
+
 /**
- * Attention of rows over cache slots, all f32 and contiguous.
+ * Attention of rows over cache slots, all contiguous, and f32 but for stored keys and values.
  *
  * Row r sees n_r = (end[r] - start[r], at least 0) + (number of entries >= 0 in extra[r, :])
  * slots, in this order: start[r], ..., end[r]-1, then the entries of extra[r, :] that are >= 0.
@@ -194,6 +197,7 @@ export interface ScatterSpec {
  *   out[r, h, :] = sum_i softmax(s)_i * value[slot_i, g, :], and zeros where n_r = 0.
  * Slots lie within 0..slots-1. The order of every accumulation depends on i and n_r only: by parts of
  * `ATTENTION_PART` entries with an online softmax (Milakov and Gimelshein, arXiv 1805.02867).
+ * With f16 storage headWidth is a multiple of 8, and halves are read by the rule of `storedHalf`.
  * Arguments: query [rows, heads, headWidth], key and value [slots, keyValueHeads, headWidth],
  * start [rows], end [rows], (extra [rows, extras] where extras > 0), output.
  */
@@ -214,6 +218,8 @@ export interface AttentionSpec {
   readonly extras: number;
   /** Factor on the scores. */
   readonly scale: number;
+  /** How keys and values are stored: f32, or two in a word as `core/half_layout.ts` has them. */
+  readonly storage: AttentionStorage;
 }
 
 /**

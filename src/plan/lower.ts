@@ -100,6 +100,8 @@ export const LOWER: OpTable<Lower, Value | undefined> = {
   cos: unary("cos"),
   tanh: unary("tanh"),
   floor: unary("floor"),
+  lowHalf: unary("lowHalf"),
+  highHalf: unary("highHalf"),
   not: unary("not"),
   add: binary("add"),
   sub: binary("sub"),
@@ -109,6 +111,7 @@ export const LOWER: OpTable<Lower, Value | undefined> = {
   min: binary("min"),
   less: binary("less"),
   equal: binary("equal"),
+  packHalves: binary("packHalves"),
   and: binary("and"),
   or: binary("or"),
   where: (_, t, builder) =>

@@ -8,7 +8,7 @@ import { ELEMENT_BYTES } from "../core/dtype.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { addBuffer, type Builder, emit, materialize, resultBuffer } from "./builder.ts";
-import type { AttentionOperand } from "./kernel_spec.ts";
+import type { AttentionOperand, AttentionStorage } from "./kernel_spec.ts";
 import { bufferValue, type Value } from "./value.ts";
 
 /** Fewest key/value heads for the joint kernel, whose units they are. */
@@ -22,7 +22,8 @@ function attentionSizes(inputs: readonly Tensor[], scale: number) {
   const [rows, heads, headWidth] = query.shape;
   const [slots, keyValueHeads] = key.shape;
   const extras = extra === undefined ? 0 : extra.shape[1];
-  return { rows, slots, heads, keyValueHeads, headWidth, extras, scale };
+  const storage: AttentionStorage = key.type === "i32" ? "f16" : "f32";
+  return { rows, slots, heads, keyValueHeads, headWidth, extras, scale, storage };
 }
 
 /** Extra slots of width 0 are no operand. */

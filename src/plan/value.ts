@@ -178,8 +178,8 @@ export function combineValues(
   return { shape: values[0].shape, type, leaves, steps: [...steps, make(results)] };
 }
 
-const HEAVY: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh"]);
-const MEDIUM: ReadonlySet<string> = new Set(["div", "sqrt"]);
+const HEAVY: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh", "packHalves"]);
+const MEDIUM: ReadonlySet<string> = new Set(["div", "sqrt", "lowHalf", "highHalf"]);
 
 /** How much computing one element takes, roughly in simple instructions. */
 export function costOf(value: Value): number {

@@ -106,7 +106,14 @@ function attentions(): Case[] {
       return core.attention({ query, key: slots, value: slots, start, end: core.iota([7], 0) });
     },
   };
-  return [...straight, steep, cache];
+  const halves = SHAPES.filter(({ width }) => width % 8 === 0).map((each): Case => ({
+    label: `keys and values in halves, ${named(each)}`,
+    inputs: operands(each),
+    f: (query, key, value, ...rest) =>
+      attend(usualScale(each))(query, core.toHalves(key), core.toHalves(value), ...rest),
+    noGradient: "none passes through halves",
+  }));
+  return [...straight, steep, cache, ...halves];
 }
 
 function attentionGrads(): Case[] {

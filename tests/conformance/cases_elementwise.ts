@@ -28,7 +28,7 @@ const MATRICES: readonly Shape[] = [[5, 17], [3, 130], [65, 4]];
 /** Numbers at the edges of f32. */
 const EDGES = Float32Array.of(
   ...[0, -0, 1, -1, 0.5, 1e-30, -1e-30, 3e38, -3e38, Infinity, -Infinity, NaN, 87, -87, 2 ** 24],
-  ...[1.5, 2.5, -1.5, -0.5, 2 ** 31, -(2 ** 31), 1e10, 0.99999994, -3.7],
+  ...[1.5, 2.5, -1.5, -0.5, 2 ** 31, -(2 ** 31), 1e10, 0.99999994, -3.7, 65519, 65520, 6e-8],
 );
 /** Whole numbers at the edges of i32. */
 const WHOLE_EDGES = Int32Array.of(0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 65536, -65537, 46341);
@@ -261,6 +261,8 @@ export const ELEMENTWISE_CASES: {
   cos: withAngles(unary("cos", WAVES), core.cos),
   tanh: unary("tanh", CLOSE),
   floor: unary("floor", EXACT),
+  lowHalf: unary("lowHalf", EXACT),
+  highHalf: unary("highHalf", EXACT),
   not: unary("not", EXACT),
   add: {
     tolerance: ROUNDED,
@@ -273,6 +275,7 @@ export const ELEMENTWISE_CASES: {
   min: binary("min", EXACT),
   less: binary("less", EXACT),
   equal: binary("equal", EXACT),
+  packHalves: binary("packHalves", EXACT),
   and: binary("and", EXACT),
   or: binary("or", EXACT),
   where: { tolerance: EXACT, cases: whereCases() },

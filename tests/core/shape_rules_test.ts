@@ -24,9 +24,9 @@ function attention(shapes: {
   return () => core.attention({ query, key, value, start: i32(3), end: i32(3), ...shapes });
 }
 
-function attentionGrad(cotangent: Tensor): () => Tensor {
+function attentionGrad(cotangent: Tensor, table: Tensor = f32(5, 2, 8)): () => Tensor {
   const op = { name: "attentionGrad", attributes: { scale: 1, operand: "key" } } as const;
-  const operands = [f32(3, 4, 8), f32(5, 2, 8), f32(5, 2, 8), i32(3), i32(3), cotangent];
+  const operands = [f32(3, 4, 8), table, table, i32(3), i32(3), cotangent];
   return () => core.node(op, operands);
 }
 
@@ -70,6 +70,8 @@ const REFUSED: { readonly [name in OpName]: readonly (() => Tensor)[] } = {
   cos: badFloatUnary("cos"),
   tanh: badFloatUnary("tanh"),
   floor: badFloatUnary("floor"),
+  lowHalf: [...badUnary("lowHalf"), raw("lowHalf", f32(2))],
+  highHalf: [...badUnary("highHalf"), raw("highHalf", f32(2))],
   not: [raw("not", f32(2)), raw("not", i32(2))],
   add: [...badBinary("add"), raw("add", bool(2), bool(2))],
   sub: badBinary("sub"),
@@ -79,6 +81,7 @@ const REFUSED: { readonly [name in OpName]: readonly (() => Tensor)[] } = {
   min: badBinary("min"),
   less: [...badBinary("less"), raw("less", bool(2), bool(2))],
   equal: badBinary("equal"),
+  packHalves: [...badBinary("packHalves"), raw("packHalves", i32(2), i32(2))],
   and: [...badBinary("and"), raw("and", i32(2), i32(2))],
   or: [...badBinary("or"), raw("or", f32(2), f32(2))],
   where: [
@@ -158,12 +161,19 @@ const REFUSED: { readonly [name in OpName]: readonly (() => Tensor)[] } = {
     attention({ key: f32(5, 4, 8) }),
     attention({ key: f32(5, 0, 8), value: f32(5, 0, 8) }),
     attention({ value: f32(6, 2, 8) }),
+    attention({ key: i32(5, 2, 4) }),
+    attention({ key: i32(5, 2, 8), value: i32(5, 2, 8) }),
+    attention({ query: f32(3, 4, 4), key: i32(5, 2, 2), value: i32(5, 2, 2) }),
     attention({ start: f32(3) }),
     attention({ end: i32(4) }),
     attention({ extra: i32(3) }),
     attention({ extra: i32(2, 2) }),
   ],
-  attentionGrad: [attentionGrad(f32(3, 4, 4)), attentionGrad(i32(3, 4, 8))],
+  attentionGrad: [
+    attentionGrad(f32(3, 4, 4)),
+    attentionGrad(i32(3, 4, 8)),
+    attentionGrad(f32(3, 4, 8), i32(5, 2, 4)),
+  ],
 };
 
 for (const [name, uses] of Object.entries(REFUSED)) {
@@ -207,7 +217,12 @@ const GIVEN: readonly (readonly [Tensor, string])[] = [
   [core.gather(bool(4, 2), i32(3)), "bool[3, 2]"],
   [core.scatterAdd(i32(4, 2), i32(3), i32(3, 2)), "i32[4, 2]"],
   [attention({})(), "f32[3, 4, 8]"],
+  [attention({ key: i32(5, 2, 4), value: i32(5, 2, 4) })(), "f32[3, 4, 8]"],
   [attentionGrad(f32(3, 4, 8))(), "f32[5, 2, 8]"],
+  [core.packHalves(f32(2, 1), 1), "i32[2, 1]"],
+  [core.lowHalf(i32(2)), "f32[2]"],
+  [core.toHalves(f32(3, 2, 24)), "i32[3, 2, 12]"],
+  [core.fromHalves(i32(3, 0, 4)), "f32[3, 0, 8]"],
 ];
 
 Deno.test("shapes and types of results follow the rules", () => {
@@ -218,6 +233,13 @@ Deno.test("shapes and types of results follow the rules", () => {
 Deno.test("operands whose sizes differ and are not 1 do not broadcast", () => {
   assertThrows(() => core.add(f32(2, 3), f32(2)), OutriderError, "broadcast");
   assertThrows(() => core.where(bool(4), f32(3), 0), OutriderError, "broadcast");
+});
+
+Deno.test("rows that are no whole blocks of halves are refused", () => {
+  for (const make of [() => core.toHalves(f32(2, 12)), () => core.fromHalves(i32(2, 2))]) {
+    assertThrows(make, OutriderError, "multiple");
+  }
+  assertThrows(() => core.toHalves(f32()), OutriderError, "multiple");
 });
 
 Deno.test("a tensor cannot be changed after it was made", () => {

@@ -140,11 +140,13 @@ const SPECS: readonly KernelSpec[] = [
   ),
   { family: "gather", table: "f32", tableRows: 37, rows: 3, width: 65 },
   { family: "scatter", mode: "add", type: "f32", tableRows: 37, rows: 3, width: 65 },
-  { family: "attention", ...SIZES },
+  { family: "attention", ...SIZES, storage: "f32" },
+  { family: "attention", ...SIZES, headWidth: 16, storage: "f16" },
   ...(["query", "key", "value"] as const).map((operand): KernelSpec => ({
     family: "attentionGrad",
     operand,
     ...SIZES,
+    storage: "f32",
   })),
 ];
 

@@ -1,8 +1,12 @@
+import { assertEquals } from "@std/assert";
 import { attentionParts, attentionRecord } from "../../src/core/attention_layout.ts";
+import { numbersToHalves } from "../../src/core/half_float.ts";
+import { storedRows } from "../../src/core/half_layout.ts";
 import type {
   AttentionGradSpec,
   AttentionOperand,
   AttentionSpec,
+  AttentionStorage,
 } from "../../src/plan/kernel_spec.ts";
 import {
   assertClose,
@@ -14,7 +18,7 @@ import {
   SPLITS,
 } from "./run_kernel.ts";
 
-type Sizes = Omit<AttentionSpec, "family">;
+type Sizes = Omit<AttentionSpec, "family" | "storage">;
 
 interface Inputs {
   readonly query: Float32Array;
@@ -46,9 +50,23 @@ function inputsOf(spec: Sizes, seed: number): Inputs {
   };
 }
 
-function argumentsOf(spec: Sizes, inputs: Inputs): (Float32Array | Int32Array)[] {
+/** Rows as words of two halves, block by block. */
+function wordsOf(values: Float32Array): Int32Array {
+  const halves = numbersToHalves(values);
+  return Int32Array.from({ length: values.length / 2 }, (_, word) => {
+    const element = 8 * Math.floor(word / 4) + word % 4;
+    return halves[element + 4] << 16 | halves[element];
+  });
+}
+
+function argumentsOf(
+  spec: Sizes,
+  inputs: Inputs,
+  storage: AttentionStorage = "f32",
+): (Float32Array | Int32Array)[] {
   const { query, key, value, start, end, extra } = inputs;
-  return [query, key, value, start, end, ...(spec.extras > 0 ? [extra] : [])];
+  const stored = [key, value].map((table) => storage === "f16" ? wordsOf(table) : table);
+  return [query, ...stored, start, end, ...(spec.extras > 0 ? [extra] : [])];
 }
 
 function slotsOf(spec: Sizes, { start, end, extra }: Inputs, row: number): number[] {
@@ -114,6 +132,19 @@ const SIZES: Sizes[] = [
   { rows: 4, slots: 270, heads: 4, keyValueHeads: 2, headWidth: 8, extras: 9, scale: 0.5 },
 ];
 
+const STORAGES: readonly AttentionStorage[] = ["f32", "f16"];
+
+/** Sizes that keys and values can be stored in halves for. */
+const HALF_SIZES = SIZES.filter(({ headWidth }) => headWidth % 8 === 0);
+
+Deno.test("words of halves are read back in order, what is not finite as 65536 and more", () => {
+  const values = Float32Array.from({ length: 24 }, (_, i) => i - 7.5);
+  assertEquals(storedRows(wordsOf(values)), values);
+  const odd = Float32Array.of(Infinity, -Infinity, 1e6, -65504, 2 ** -24, 0, NaN, 1);
+  const read = [65536, -65536, 65536, -65504, 2 ** -24, 0, 98304, 1];
+  assertEquals([...storedRows(wordsOf(odd))], read);
+});
+
 for (const features of FEATURE_SETS) {
   const label = `fused multiply-add ${features.relaxedMadd}`;
 
@@ -124,15 +155,28 @@ for (const features of FEATURE_SETS) {
       const args = argumentsOf(spec, inputs);
       for (const split of SPLITS) {
         const out = new Float32Array(inputs.query.length).fill(NaN);
-        kernelRunner({ family: "attention", ...spec }, features)([...args, out], split);
+        kernelRunner({ family: "attention", ...spec, storage: "f32" }, features)(
+          [...args, out],
+          split,
+        );
         assertClose(out, expected.out, 2e-5, `attention ${JSON.stringify(spec)}`);
         for (const operand of ["query", "key", "value"] as const) {
-          const grad: AttentionGradSpec = { family: "attentionGrad", operand, ...spec };
+          const grad: AttentionGradSpec = {
+            family: "attentionGrad",
+            operand,
+            ...spec,
+            storage: "f32",
+          };
           const result = new Float32Array(inputs[operand].length).fill(NaN);
           kernelRunner(grad, features)([...args, inputs.dOut, result], split);
           assertClose(result, expected[operand], 5e-5, `${operand} ${JSON.stringify(spec)}`);
         }
-        const joint: AttentionGradSpec = { family: "attentionGrad", operand: "all", ...spec };
+        const joint: AttentionGradSpec = {
+          family: "attentionGrad",
+          operand: "all",
+          ...spec,
+          storage: "f32",
+        };
         const wanted = [...expected.query, ...expected.key, ...expected.value];
         const all = new Float32Array(wanted.length).fill(NaN);
         kernelRunner(joint, features)([...args, inputs.dOut, all], split);
@@ -141,68 +185,99 @@ for (const features of FEATURE_SETS) {
     }
   });
 
-  Deno.test(`a row's attention has the same bits alone and among others, ${label}`, () => {
-    const spec: Sizes = { ...SIZES[3], rows: 16 };
-    const inputs = inputsOf(spec, 7);
-    const width = spec.heads * spec.headWidth;
-    const together = new Float32Array(16 * width);
-    kernelRunner({ family: "attention", ...spec }, features)([
-      ...argumentsOf(spec, inputs),
-      together,
-    ]);
-    for (let row = 0; row < 16; row++) {
-      const one = {
-        ...inputs,
-        query: inputs.query.slice(row * width, (row + 1) * width),
-        start: inputs.start.slice(row, row + 1),
-        end: inputs.end.slice(row, row + 1),
-        extra: inputs.extra.slice(row * spec.extras, (row + 1) * spec.extras),
-      };
-      const out = new Float32Array(width);
-      const alone: AttentionSpec = { family: "attention", ...spec, rows: 1 };
-      kernelRunner(alone, features)([...argumentsOf(alone, one), out]);
-      assertSameBits(together.subarray(row * width, (row + 1) * width), out, `row ${row}`);
-    }
-  });
-
-  Deno.test(`attention by parts has the bits of attention, in any split, ${label}`, () => {
-    for (const [seed, spec] of SIZES.entries()) {
-      const inputs = inputsOf(spec, 100 * seed);
-      const args = argumentsOf(spec, inputs);
-      const expected = new Float32Array(inputs.query.length).fill(NaN);
-      kernelRunner({ family: "attention", ...spec }, features)([...args, expected]);
-      const records = attentionParts(spec) * spec.rows * spec.heads * attentionRecord(spec);
+  Deno.test(`halves give the bits of the f32 numbers that they are, in any split, ${label}`, () => {
+    for (const [seed, spec] of HALF_SIZES.entries()) {
+      const drawn = inputsOf(spec, 100 * seed);
+      drawn.key.set([1e6, -1e6, 1e-7], 2);
+      const halves = argumentsOf(spec, drawn, "f16");
+      const [key, value] = [drawn.key, drawn.value].map((table) => storedRows(wordsOf(table)));
+      const floats = argumentsOf(spec, { ...drawn, key, value });
+      const [out, expected] = [0, 1].map(() => new Float32Array(drawn.query.length).fill(NaN));
+      kernelRunner({ family: "attention", ...spec, storage: "f32" }, features)(
+        [...floats, expected],
+      );
       for (const split of SPLITS) {
-        const parts = new Float32Array(records).fill(NaN);
-        kernelRunner({ family: "attentionParts", ...spec }, features)([...args, parts], split);
-        const out = new Float32Array(inputs.query.length).fill(NaN);
-        const join = kernelRunner({ family: "attentionJoin", ...spec }, features);
-        join([parts, ...args.slice(3), out], split);
+        const run = kernelRunner({ family: "attention", ...spec, storage: "f16" }, features);
+        run([...halves, out.fill(NaN)], split);
         assertSameBits(out, expected, JSON.stringify(spec));
       }
     }
   });
 
-  Deno.test(`slots seen as a range or one by one give the same bits, ${label}`, () => {
-    const slots = 300;
-    const base: Sizes = { ...SIZES[3], rows: 1, slots, extras: 0 };
-    const inputs = inputsOf(base, 3);
-    const width = base.heads * base.headWidth;
-    const run = (length: number, extras: number[]): Float32Array => {
-      const spec: AttentionSpec = { family: "attention", ...base, extras: extras.length };
-      const out = new Float32Array(width);
-      const rows = { start: Int32Array.of(2), end: Int32Array.of(2 + length) };
-      const here = { ...inputs, ...rows, extra: Int32Array.from(extras) };
-      kernelRunner(spec, features)([...argumentsOf(spec, here), out]);
-      return out;
-    };
-    const few = Array.from({ length: 33 }, (_, i) => i + 1);
-    for (const count of [...few, 127, 128, 129, 130, 131, 256, 257, 260]) {
-      const expected = run(count, []);
-      for (let tail = 1; tail <= Math.min(count, 6); tail++) {
-        const ends = Array.from({ length: tail }, (_, i) => 2 + count - tail + i);
-        assertSameBits(run(count - tail, [...ends, -1]), expected, `${tail} of ${count} apart`);
+  for (const storage of STORAGES) {
+    const sizes = storage === "f16" ? HALF_SIZES : SIZES;
+
+    Deno.test(`a row's attention has the same bits alone and among others, ${storage}, ${label}`, () => {
+      const spec: Sizes = { ...SIZES[3], rows: 16 };
+      const inputs = inputsOf(spec, 7);
+      const width = spec.heads * spec.headWidth;
+      const together = new Float32Array(16 * width);
+      kernelRunner({ family: "attention", ...spec, storage }, features)([
+        ...argumentsOf(spec, inputs, storage),
+        together,
+      ]);
+      for (let row = 0; row < 16; row++) {
+        const one = {
+          ...inputs,
+          query: inputs.query.slice(row * width, (row + 1) * width),
+          start: inputs.start.slice(row, row + 1),
+          end: inputs.end.slice(row, row + 1),
+          extra: inputs.extra.slice(row * spec.extras, (row + 1) * spec.extras),
+        };
+        const out = new Float32Array(width);
+        const alone: AttentionSpec = { family: "attention", ...spec, rows: 1, storage };
+        kernelRunner(alone, features)([...argumentsOf(alone, one, storage), out]);
+        assertSameBits(together.subarray(row * width, (row + 1) * width), out, `row ${row}`);
       }
-    }
-  });
+    });
+
+    Deno.test(`attention by parts has the bits of attention, in any split, ${storage}, ${label}`, () => {
+      for (const [seed, spec] of sizes.entries()) {
+        const inputs = inputsOf(spec, 100 * seed);
+        const args = argumentsOf(spec, inputs, storage);
+        const expected = new Float32Array(inputs.query.length).fill(NaN);
+        kernelRunner({ family: "attention", ...spec, storage }, features)([...args, expected]);
+        const records = attentionParts(spec) * spec.rows * spec.heads * attentionRecord(spec);
+        for (const split of SPLITS) {
+          const parts = new Float32Array(records).fill(NaN);
+          kernelRunner({ family: "attentionParts", ...spec, storage }, features)(
+            [...args, parts],
+            split,
+          );
+          const out = new Float32Array(inputs.query.length).fill(NaN);
+          const join = kernelRunner({ family: "attentionJoin", ...spec, storage }, features);
+          join([parts, ...args.slice(3), out], split);
+          assertSameBits(out, expected, JSON.stringify(spec));
+        }
+      }
+    });
+
+    Deno.test(`slots seen as a range or one by one give the same bits, ${storage}, ${label}`, () => {
+      const slots = 300;
+      const base: Sizes = { ...SIZES[3], rows: 1, slots, extras: 0 };
+      const inputs = inputsOf(base, 3);
+      const width = base.heads * base.headWidth;
+      const run = (length: number, extras: number[]): Float32Array => {
+        const spec: AttentionSpec = {
+          family: "attention",
+          ...base,
+          extras: extras.length,
+          storage,
+        };
+        const out = new Float32Array(width);
+        const rows = { start: Int32Array.of(2), end: Int32Array.of(2 + length) };
+        const here = { ...inputs, ...rows, extra: Int32Array.from(extras) };
+        kernelRunner(spec, features)([...argumentsOf(spec, here, storage), out]);
+        return out;
+      };
+      const few = Array.from({ length: 33 }, (_, i) => i + 1);
+      for (const count of [...few, 127, 128, 129, 130, 131, 256, 257, 260]) {
+        const expected = run(count, []);
+        for (let tail = 1; tail <= Math.min(count, 6); tail++) {
+          const ends = Array.from({ length: tail }, (_, i) => 2 + count - tail + i);
+          assertSameBits(run(count - tail, [...ends, -1]), expected, `${tail} of ${count} apart`);
+        }
+      }
+    });
+  }
 }

@@ -55,7 +55,10 @@ Deno.test("a plan of several families runs in order through slots and constants"
         spec: { family: "packedMatmul", weights: "packed_f32", m: rows, n: width, k: width },
         args: [5, 2, 6],
       },
-      { spec: { family: "attention", rows, slots: rows, ...heads }, args: [6, 5, 5, 7, 8, 3] },
+      {
+        spec: { family: "attention", rows, slots: rows, ...heads, storage: "f32" },
+        args: [6, 5, 5, 7, 8, 3],
+      },
     ],
   });
   const executable = backend.prepare(plan);

@@ -7,6 +7,27 @@ type Evaluate = (args: number[], type: string) => number;
 const saturate = (value: number): number =>
   Number.isNaN(value) ? 0 : Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(value)));
 
+/** The binary16 number of 16 bits, by its fields. */
+function halfOf(bits: number): number {
+  const [exponent, fraction] = [bits >> 10 & 31, bits & 1023];
+  const sign = (bits & 0x8000) === 0 ? 1 : -1;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (exponent === 0 ? fraction : 1024 + fraction) * 2 ** (Math.max(1, exponent) - 25);
+}
+
+/** The bits of the nearest binary16 number, ties to even. */
+function bitsOfHalf(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = Object.is(Math.sign(value), -0) || value < 0 ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (magnitude >= 65520) return sign | 0x7c00;
+  const unit = 2 ** (Math.max(-14, Math.floor(Math.log2(magnitude))) - 10);
+  const units = Math.floor(magnitude / unit);
+  const rest = magnitude / unit - units;
+  const rounded = units + (rest > 0.5 || rest === 0.5 && units % 2 === 1 ? 1 : 0);
+  return sign | Math.round(Math.log2(unit) + 24) * 1024 + rounded;
+}
+
 const OPERATIONS: { readonly [op: string]: Evaluate } = {
   neg: ([a]) => -a,
   abs: ([a]) => Math.abs(a),
@@ -17,6 +38,8 @@ const OPERATIONS: { readonly [op: string]: Evaluate } = {
   cos: ([a]) => Math.cos(a),
   tanh: ([a]) => Math.tanh(a),
   floor: ([a]) => Math.floor(a),
+  lowHalf: ([word]) => halfOf(word),
+  highHalf: ([word]) => halfOf(word >>> 16),
   not: ([a]) => a === 0 ? 1 : 0,
   add: ([a, b]) => a + b,
   sub: ([a, b]) => a - b,
@@ -26,6 +49,7 @@ const OPERATIONS: { readonly [op: string]: Evaluate } = {
   min: ([a, b]) => Math.min(a, b),
   less: ([a, b]) => a < b ? 1 : 0,
   equal: ([a, b]) => a === b ? 1 : 0,
+  packHalves: ([low, high]) => bitsOfHalf(high) << 16 | bitsOfHalf(low),
   and: ([a, b]) => a !== 0 && b !== 0 ? 1 : 0,
   or: ([a, b]) => a !== 0 || b !== 0 ? 1 : 0,
   where: ([condition, a, b]) => condition !== 0 ? a : b,

@@ -1,5 +1,7 @@
+import { assertEquals } from "@std/assert";
 import type { Access, Instruction, MapSpec } from "../../src/plan/kernel_spec.ts";
 import type { BinaryName, UnaryName } from "../../src/core/elementwise.ts";
+import { halfToNumber } from "../../src/core/half_float.ts";
 import { referenceMap } from "./elementwise_reference.ts";
 import {
   assertClose,
@@ -143,6 +145,41 @@ for (const features of FEATURE_SETS) {
     }
   });
 }
+
+/** Numbers around every binary16 number, and halfway to the next. */
+function aroundHalves(): Float32Array {
+  return Float32Array.from({ length: 4 * 65536 }, (_, i) => {
+    const half = halfToNumber(i >> 2);
+    const next = halfToNumber((i >> 2) + 1);
+    return [half, (half + next) / 2, half * (1 + 2 ** -20), half + (next - half) * 0.499][i & 3];
+  });
+}
+
+Deno.test("halves are unpacked exactly, and packed to the nearest with ties to even", () => {
+  const [features] = FEATURE_SETS;
+  const words = Int32Array.from({ length: 65536 }, (_, i) => i << 16 | i * 40503 & 0xffff);
+  for (const op of ["lowHalf", "highHalf"] as const) {
+    const spec = lineMap(words.length, ["i32"], [
+      { op: "load", access: 0, type: "i32" },
+      { op, args: [0], type: "f32" },
+    ]);
+    const [out, expected] = [0, 1].map(() => new Float32Array(words.length));
+    referenceMap(spec, [words], expected);
+    kernelRunner(spec, features)([words, out]);
+    assertEquals(out, expected, op);
+  }
+  const low = Float32Array.from([...SPECIAL, ...aroundHalves()]);
+  const high = low.toReversed();
+  const spec = lineMap(low.length, ["f32", "f32"], [
+    { op: "load", access: 0, type: "f32" },
+    { op: "load", access: 1, type: "f32" },
+    { op: "packHalves", args: [0, 1], type: "i32" },
+  ]);
+  const [out, expected] = [0, 1].map(() => new Int32Array(low.length));
+  referenceMap(spec, [low, high], expected);
+  kernelRunner(spec, features)([low, high, out]);
+  assertEquals(out, expected);
+});
 
 Deno.test("integer, logical, where and cast operations agree with JavaScript", () => {
   const [features] = FEATURE_SETS;

@@ -13,6 +13,7 @@ import { unpackMatrix } from "../../src/core/unpack.ts";
 import type {
   Access,
   AttentionGradSpec,
+  AttentionPartsSpec,
   AttentionSpec,
   Instruction,
   KernelSpec,
@@ -42,6 +43,7 @@ import {
 } from "../../src/backends/reference/evaluate_reduction.ts";
 import { evaluateGather, evaluateScatter } from "../../src/backends/reference/evaluate_table.ts";
 import { type DType, isInteger, isPacked } from "../../src/core/dtype.ts";
+import { storedRows } from "../../src/core/half_layout.ts";
 import { BINARY, type BinaryName, UNARY, type UnaryName } from "../../src/core/elementwise.ts";
 import { runAttention, runAttentionJoin, runAttentionParts } from "./attention_in_parts.ts";
 
@@ -141,6 +143,12 @@ function attentionOperands(spec: Omit<AttentionSpec, "family">) {
   ];
 }
 
+/** Query, keys and values, as numbers however they are stored. */
+function attentionNumbers({ storage }: AttentionSpec | AttentionPartsSpec, args: readonly Bytes[]) {
+  const read = (bytes: Bytes) => storage === "f16" ? storedRows(integers(bytes)) : floats(bytes);
+  return [floats(args[0]), read(args[1]), read(args[2])];
+}
+
 function runAttentionGrad(
   spec: AttentionGradSpec,
   args: readonly Bytes[],
@@ -221,14 +229,14 @@ function runKernel(spec: KernelSpec, args: readonly Bytes[], target: Bytes): voi
     case "attention":
       return runAttention(
         spec,
-        args.slice(0, 3).map(floats),
+        attentionNumbers(spec, args),
         args.slice(3).map(integers),
         floats(target),
       );
     case "attentionParts":
       return runAttentionParts(
         spec,
-        args.slice(0, 3).map(floats),
+        attentionNumbers(spec, args),
         args.slice(3).map(integers),
         floats(target),
       );

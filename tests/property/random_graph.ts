@@ -117,7 +117,9 @@ function elementwise(pool: Pool, roll: Dice): Tensor {
   // Only inputs have exact values, so only they may meet a function that jumps.
   const exact = core.permute(pool[0], roll.pick([[0, 1], [1, 0]]));
   const smooth = [core.tanh, core.sin, core.cos, core.neg, core.abs, core.sigmoid, core.identity];
-  switch (roll.below(10)) {
+  switch (roll.below(11)) {
+    case 10:
+      return core.add(core.lowHalf(core.packHalves(exact, 0.5)), fitting(exact, b));
     case 0:
       return core.mul(core.floor(exact), 0.5);
     case 1:

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AttentionAttributes, Attributes, Tensor } from "../../core/tensor.ts";
+import { storedRows } from "../../core/half_layout.ts";
 import type { NumberArray, Value } from "./value.ts";
 
 interface Sizes {
@@ -91,6 +92,11 @@ function addScaled(
   for (let i = 0; i < width; i++) sum[at + i] += factor * x[from + i];
 }
 
+/** The numbers of a query, or of keys or values however they are stored. */
+function numbersOf(value: Value): Value {
+  return value instanceof Int32Array ? storedRows(value) : value;
+}
+
 /** attention(query, key, value, start, end, extra?); rows that see nothing are zero. */
 export function evaluateAttention(
   { scale }: AttentionAttributes,
@@ -99,9 +105,10 @@ export function evaluateAttention(
   out: NumberArray,
 ): NumberArray {
   const sizes = sizesOf(operands);
+  const read = values.map((value, i) => operands[i].shape.length === 3 ? numbersOf(value) : value);
   const sums = new Float64Array(out.length);
-  for (const { at, slotsAt, chances } of sitesOf(sizes, values, scale)) {
-    slotsAt.forEach((from, i) => addScaled(sums, at, chances[i], values[2], from, sizes.width));
+  for (const { at, slotsAt, chances } of sitesOf(sizes, read, scale)) {
+    slotsAt.forEach((from, i) => addScaled(sums, at, chances[i], read[2], from, sizes.width));
   }
   out.set(sums);
   return out;

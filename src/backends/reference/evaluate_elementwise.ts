@@ -7,6 +7,7 @@
  */
 import type { BinaryName, UnaryName } from "../../core/elementwise.ts";
 import type { DType } from "../../core/dtype.ts";
+import { halfToNumber, halvesToWord } from "../../core/half_float.ts";
 import type { NumberArray, Value } from "./value.ts";
 
 const UNARY_VALUE: { readonly [name in UnaryName]: (x: number) => number } = {
@@ -19,6 +20,8 @@ const UNARY_VALUE: { readonly [name in UnaryName]: (x: number) => number } = {
   cos: Math.cos,
   tanh: Math.tanh,
   floor: Math.floor,
+  lowHalf: halfToNumber,
+  highHalf: (word) => halfToNumber(word >>> 16),
   not: (x) => x === 0 ? 1 : 0,
 };
 
@@ -31,6 +34,7 @@ const BINARY_VALUE: { readonly [name in BinaryName]: (a: number, b: number) => n
   min: Math.min,
   less: (a, b) => a < b ? 1 : 0,
   equal: (a, b) => a === b ? 1 : 0,
+  packHalves: halvesToWord,
   and: (a, b) => a & b,
   or: (a, b) => a | b,
 };
