@@ -5,11 +5,13 @@
  *
  *     deno bench -A bench/scaling_bench.ts
  *     deno run -A bench/scaling_bench.ts --sizes "25 M,135 M,360 M,1.1 B" --json
+ *     deno run -A bench/scaling_bench.ts --only context --cache f16
  *
  * @module
  */
 import { OutriderError } from "@outrider/outrider";
-import { text } from "@outrider/outrider/cli";
+import { choice, text } from "@outrider/outrider/cli";
+import { CACHE_TYPES, type CacheType } from "@outrider/outrider/decode";
 import { type LlamaConfig, parameterCount } from "@outrider/outrider/nn";
 import { batchSide } from "./harness/batches.ts";
 import { someTokens } from "./harness/decoding.ts";
@@ -32,7 +34,15 @@ interface Settings {
   readonly warmUp: number;
 }
 
-type Model = Pick<OpenModel, "device" | "config" | "parameters" | "model">;
+type Model = Pick<OpenModel, "device" | "config" | "parameters" | "model"> & {
+  readonly cacheType: CacheType;
+};
+
+/** What the flags choose. */
+interface Choice {
+  readonly sizes: readonly string[];
+  readonly cache: CacheType;
+}
 
 function sizeOf(name: string): LlamaConfig {
   const config = SIZES[name];
@@ -67,10 +77,11 @@ function multiplyAdds({ config, model }: Model, context: number): number {
   return parameterCount(config) - lookup + 2 * layers * heads * headWidth * context;
 }
 
-/** Bytes that such a pass reads: weights, and the keys and values of the context in f32. */
-function bytesRead({ config, parameters }: Model, context: number): number {
+/** Bytes that such a pass reads: weights, and the keys and values of the context. */
+function bytesRead({ config, parameters, cacheType }: Model, context: number): number {
   const { layers, keyValueHeads, headWidth } = config;
-  return bytesPerPass(parameters) + 2 * 4 * layers * keyValueHeads * headWidth * context;
+  const each = cacheType === "f16" ? 2 : 4;
+  return bytesPerPass(parameters) + 2 * each * layers * keyValueHeads * headWidth * context;
 }
 
 async function byContext(
@@ -146,7 +157,7 @@ function mostThreads({ threads }: Settings): number {
 async function curves(
   bench: Bench,
   threads: number,
-  sizes: readonly string[],
+  { sizes, cache }: Choice,
   settings: Settings,
 ): Promise<Findings> {
   const wantsContext = bench.wants("context") && threads === mostThreads(settings);
@@ -155,14 +166,14 @@ async function curves(
   const models = new Map<string, Model>();
   for (const size of bench.wants("size") ? sizes : sizes.slice(0, 2).slice(-1)) {
     bench.log(`making ${size} parameters\n`);
-    const make = () => Promise.resolve(randomModel(device, sizeOf(size)));
+    const make = () => Promise.resolve(randomModel(device, sizeOf(size), cache));
     const made = await bench.attempt(`${size} parameters`, make);
     if (made !== undefined) models.set(size, made);
   }
   const found: Findings[] = [];
   const [usual, opened] = [...models][Math.min(1, models.size - 1)] ?? [];
   if (opened !== undefined) {
-    const label = `${threads} threads`;
+    const label = `${threads} threads${cache === "f16" ? ", f16 cache" : ""}`;
     if (wantsContext) {
       found.push(await byContext(bench, opened, settings, `${usual}, ${label}`));
     }
@@ -181,6 +192,7 @@ await runBench(import.meta, {
   flags: {
     ...benchFlags,
     sizes: text({ default: "", help: "model sizes, separated by commas; 1.1 B needs 2 GiB" }),
+    cache: choice({ of: CACHE_TYPES, default: "f32", help: "how keys and values are kept" }),
   },
   settings: {
     threads: [1, 2],
@@ -201,12 +213,12 @@ await runBench(import.meta, {
     rounds: 2,
     warmUp: 1,
   },
-}, async (bench, settings: Settings, { sizes: given }) => {
+}, async (bench, settings: Settings, { sizes: given, cache }) => {
   const sizes = given === "" ? settings.usualSizes : given.split(",").map((size) => size.trim());
   sizes.forEach(sizeOf);
   const found: Findings[] = [];
   for (const threads of settings.threads) {
-    const run = () => curves(bench, threads, sizes, settings);
+    const run = () => curves(bench, threads, { sizes, cache }, settings);
     const made = await bench.attempt(`${threads} threads`, run);
     if (made !== undefined) found.push(made);
   }

@@ -11,13 +11,14 @@ import { metricsOf } from "@outrider/outrider/evaluate";
 import { type ChatMessage, encodeChat } from "@outrider/outrider/io";
 import { type AnyDecoder, decoderOf, decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
+import { cacheFlags, type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
 import { openingMessages, promptFlags } from "./common/prompts.ts";
 import { showText, writeText, type WrittenText } from "./common/write_text.ts";
 
 const { system, prompt } = promptFlags;
 const flags = {
   ...targetFlags,
+  ...cacheFlags,
   system,
   prompt,
   ...decodingFlags,
@@ -76,7 +77,7 @@ await runCommand({
   ],
 }, async (options, context) => {
   const { device } = await openDevice(options);
-  const loaded = await loadModel(device, options.target, options.dtype, context);
+  const loaded = await loadModel(device, options.target, options, context);
   const target = { ...loaded, model: rememberPrefix(loaded.model) };
   const draft = await loadDraft(device, options.draft, options.dtype, target, context);
   const decoder = await decoderOf(target, draft, { ...options, warp: warpOf(options) });

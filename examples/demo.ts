@@ -187,7 +187,7 @@ await runCommand({
 }, async (options, context) => {
   const started = performance.now();
   const { device } = await openDevice(options);
-  const target = await loadModel(device, options.target, "f32", context);
+  const target = await loadModel(device, options.target, { dtype: "f32" }, context);
   const config = draftConfig(target.file.config, { share: 0.02 });
   const size = parameterCount(config);
   context.log(

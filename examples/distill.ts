@@ -16,11 +16,12 @@ import {
 import { encodeChat } from "@outrider/outrider/io";
 import { distillationEntries } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { loadModel, targetFlags } from "./common/models.ts";
+import { cacheFlags, loadModel, targetFlags } from "./common/models.ts";
 import { makeFolder, stageFlags } from "./common/recipe.ts";
 
 const flags = {
   ...targetFlags,
+  ...cacheFlags,
   prompts: text({
     placeholder: "NAME|FILES",
     default: "language",
@@ -77,7 +78,7 @@ await runCommand({
 }, async (options, context) => {
   const { device } = await openDevice(options);
   await makeFolder(options.out);
-  const { file, parameters } = await loadModel(device, options.target, options.dtype, context);
+  const { file, parameters } = await loadModel(device, options.target, options, context);
   const { count, seed, maxPrompt, maxTokens } = options;
   const messages = await openPrompts(options.prompts, { seed, count });
   const all = messages.map((turns) => encodeChat(file.tokenizer, turns));
@@ -109,7 +110,7 @@ await runCommand({
   let tokens = 0;
   const entries = distillationEntries({
     device,
-    target: { config: file.config, parameters },
+    target: { config: file.config, parameters, cacheType: options.cache },
     prompts,
     done,
     temperatures: options.temperatures,

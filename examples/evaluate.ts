@@ -15,12 +15,13 @@ import { encodeChat, writeTextAtomically } from "@outrider/outrider/io";
 import { contestTable } from "./common/contest_table.ts";
 import { decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
+import { cacheFlags, type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
 import { makeFolder } from "./common/recipe.ts";
 
 const { verify, temperature, topK, topP, minP, repetitionPenalty, seed } = decodingFlags;
 const flags = {
   ...targetFlags,
+  ...cacheFlags,
   draft: texts({ placeholder: "MODEL|lookup", help: "a draft to compare; at least one" }),
   prompts: text({
     placeholder: "NAME|FILES",
@@ -78,7 +79,7 @@ await runCommand({
   }
   const { device } = await openDevice(options);
   if (options.out !== undefined) await makeFolder(options.out);
-  const target = await loadModel(device, options.target, options.dtype, context);
+  const target = await loadModel(device, options.target, options, context);
   const { model } = target;
   const contestants: Contestant[] = [];
   for (const name of options.draft) {

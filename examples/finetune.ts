@@ -77,7 +77,7 @@ await runCommand({
   await makeFolder(options.out);
   const file = await openModel(await findModel(options.draft, context.progress));
   const entries = await readDistillationSet(options.set, file.config.vocabulary);
-  const target = await loadModel(device, options.target, options.dtype, context);
+  const target = await loadModel(device, options.target, options, context);
   checkTokenizers(target.file, file);
   const mixed = options.mix === 0 ? undefined : {
     corpus: await openCorpus(options.data, codecOf(target.file), {

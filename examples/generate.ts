@@ -9,12 +9,13 @@ import { runCommand, toggle } from "@outrider/outrider/cli";
 import { metricsOf } from "@outrider/outrider/evaluate";
 import { decoderOf, decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { loadModel, targetFlags } from "./common/models.ts";
+import { cacheFlags, loadModel, targetFlags } from "./common/models.ts";
 import { encodePrompt, promptFlags, promptOf } from "./common/prompts.ts";
 import { showText, writeText } from "./common/write_text.ts";
 
 const flags = {
   ...targetFlags,
+  ...cacheFlags,
   ...promptFlags,
   ...decodingFlags,
   ...deviceFlags,
@@ -33,7 +34,7 @@ await runCommand({
   const started = performance.now();
   const prompt = await promptOf(options);
   const { device, threads } = await openDevice(options);
-  const target = await loadModel(device, options.target, options.dtype, context);
+  const target = await loadModel(device, options.target, options, context);
   const draft = await loadDraft(device, options.draft, options.dtype, target, context);
   const promptIds = encodePrompt(target, prompt, options);
   const decoder = await decoderOf(target, draft, { ...options, warp: warpOf(options) });

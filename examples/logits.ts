@@ -15,11 +15,12 @@ import {
   type TokenId,
 } from "@outrider/outrider/decode";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { loadModel, targetFlags } from "./common/models.ts";
+import { cacheFlags, loadModel, targetFlags } from "./common/models.ts";
 import { encodePrompt, promptFlags, promptOf } from "./common/prompts.ts";
 
 const flags = {
   ...targetFlags,
+  ...cacheFlags,
   ...promptFlags,
   top: integer({ default: 20, minimum: 1, help: "how many tokens to show" }),
   ...deviceFlags,
@@ -72,7 +73,7 @@ await runCommand({
 }, async (options, context) => {
   const prompt = await promptOf(options);
   const { device } = await openDevice(options);
-  const target = await loadModel(device, options.target, options.dtype, context);
+  const target = await loadModel(device, options.target, options, context);
   const { tokenizer } = target.file;
   const ids = encodePrompt(target, prompt, options);
   if (ids.length === 0) {

@@ -4,11 +4,16 @@
  * @module
  */
 import { keyOf } from "@outrider/outrider";
-import { generateBatch, temperature } from "@outrider/outrider/decode";
+import { type CacheType, generateBatch, temperature } from "@outrider/outrider/decode";
 import { someTokens } from "./decoding.ts";
 import type { OpenModel } from "./models.ts";
 import type { Side } from "./rounds.ts";
 import { secondsOf } from "./rounds.ts";
+
+/** The model of a batch, and how its keys and values are kept. */
+export type BatchModel = Pick<OpenModel, "device" | "config" | "parameters"> & {
+  readonly cacheType?: CacheType;
+};
 
 /** Sizes of a batch's texts. */
 export interface BatchTexts {
@@ -21,7 +26,7 @@ export interface BatchTexts {
 const SHORT = 2;
 
 async function batchSeconds(
-  { device, config, parameters }: Pick<OpenModel, "device" | "config" | "parameters">,
+  { device, config, parameters, cacheType }: BatchModel,
   sequences: number,
   { promptTokens, newTokens }: BatchTexts,
   maximumTokens: number,
@@ -34,13 +39,13 @@ async function batchSeconds(
     key: keyOf(i),
     maximumTokens,
   }));
-  const batch = { device, config, parameters, sequences, length, stopTokens };
+  const batch = { device, config, parameters, cacheType, sequences, length, stopTokens };
   return await secondsOf(() => Array.fromAsync(generateBatch(batch, requests)));
 }
 
 /** Tokens per second of `sequences` greedy texts that are written together. */
 export function batchSide(
-  opened: Pick<OpenModel, "device" | "config" | "parameters">,
+  opened: BatchModel,
   sequences: number,
   texts: BatchTexts,
   name: string,

@@ -11,7 +11,7 @@ import {
   packedHostTensor,
   packMatrix,
 } from "@outrider/outrider/core";
-import { llamaModel } from "@outrider/outrider/decode";
+import { type CacheType, llamaModel } from "@outrider/outrider/decode";
 import { buildLlama, type LlamaConfig, type NamedShape, tinyLlama } from "@outrider/outrider/nn";
 import { type Device, upload } from "@outrider/outrider/runtime";
 import type { OpenModel } from "./models.ts";
@@ -57,8 +57,12 @@ function randomWeight({ shape }: NamedShape, table: Float32Array): HostTensor {
 export function randomModel(
   device: Device,
   config: LlamaConfig,
-): Pick<OpenModel, "device" | "config" | "parameters" | "model"> {
+  cacheType: CacheType = "f32",
+): Pick<OpenModel, "device" | "config" | "parameters" | "model"> & {
+  readonly cacheType: CacheType;
+} {
   const table = normals(keyOf(1), TABLE);
   const parameters = buildLlama(config, (named) => upload(device, randomWeight(named, table)));
-  return { device, config, parameters, model: llamaModel({ device, config, parameters }) };
+  const model = llamaModel({ device, config, parameters, cacheType });
+  return { device, config, parameters, model, cacheType };
 }

@@ -107,7 +107,7 @@ export interface LoadedDraft {
   readonly model: LoadedModel | undefined;
 }
 
-/** Loads what `--draft` names. */
+/** Loads what `--draft` names; a draft model is small, so that its cache stays f32. */
 export async function loadDraft(
   device: Device,
   name: string,
@@ -116,7 +116,7 @@ export async function loadDraft(
   context: Pick<CommandContext, "progress">,
 ): Promise<LoadedDraft> {
   if (name === "none" || name === "lookup") return { name, model: undefined };
-  const model = await loadModel(device, name, dtype, context);
+  const model = await loadModel(device, name, { dtype }, context);
   checkTokenizers(target.file, model.file);
   return { name, model };
 }

@@ -6,7 +6,13 @@
 import { OutriderError } from "@outrider/outrider";
 import type { CommandContext } from "@outrider/outrider/cli";
 import { choice, requiredText } from "@outrider/outrider/cli";
-import { type LanguageModel, type LlamaCache, llamaModel } from "@outrider/outrider/decode";
+import {
+  CACHE_TYPES,
+  type CacheType,
+  type LanguageModel,
+  type LlamaCache,
+  llamaModel,
+} from "@outrider/outrider/decode";
 import { loadLlama, type ModelFile, openModel, resolveModel } from "@outrider/outrider/io";
 import { WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
 import { type LlamaParameters, parameterCount } from "@outrider/outrider/nn";
@@ -25,6 +31,22 @@ export const targetFlags = {
   }),
 };
 
+/** The flag of commands that keep keys and values of the target. */
+export const cacheFlags = {
+  cache: choice({
+    of: CACHE_TYPES,
+    default: "f32",
+    help: "how the target's keys and values are kept; f16 takes half the memory",
+  }),
+};
+
+/** How a model's numbers are kept. */
+export interface StorageOptions {
+  readonly dtype: WeightType;
+  /** Keys and values; f32 where left out. */
+  readonly cache?: CacheType;
+}
+
 /** A model on a device. */
 export interface LoadedModel<Cache = LlamaCache> {
   readonly file: ModelFile;
@@ -40,7 +62,7 @@ export interface LoadedModel<Cache = LlamaCache> {
 export async function loadModel(
   device: Device,
   name: string,
-  dtype: WeightType,
+  { dtype, cache }: StorageOptions,
   { progress }: Pick<CommandContext, "progress">,
 ): Promise<LoadedModel> {
   const file = await openModel(await findModel(name, progress));
@@ -49,7 +71,7 @@ export async function loadModel(
   return {
     file,
     parameters,
-    model: llamaModel({ device, config, parameters }),
+    model: llamaModel({ device, config, parameters, cacheType: cache }),
     size: parameterCount(config),
     release: () => {
       releaseTree(parameters);

@@ -106,7 +106,7 @@ export async function* generateBatch<Request extends BatchRequest>(
   requests: Iterable<Request>,
 ): AsyncGenerator<BatchText<Request>> {
   const { device, config, parameters, sequences, length, stopTokens, signal } = options;
-  const passes = compilePasses(device, config);
+  const passes = compilePasses(device, config, options.cacheType);
   const waiting = requests[Symbol.iterator]();
   const lanes: (Work<Request> | undefined)[] = new Array(sequences).fill(undefined);
   let cache: KvLayers<DeviceArray> = passes.empty(sequences * length);

@@ -12,7 +12,14 @@ import { type Device, releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { own, type Owned } from "../runtime/owned.ts";
 import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
-import { compilePasses, packRows, readLogits, type Row, splitRows } from "./llama_passes.ts";
+import {
+  type CacheType,
+  compilePasses,
+  packRows,
+  readLogits,
+  type Row,
+  splitRows,
+} from "./llama_passes.ts";
 
 /** What {@link llamaModel} is made of. */
 export interface LlamaModelOptions {
@@ -24,6 +31,8 @@ export interface LlamaModelOptions {
   readonly parameters: LlamaParameters<DeviceArray>;
   /** Slots of a new cache; it doubles when it is full. 256 if left out. */
   readonly firstSlots?: number;
+  /** How keys and values are kept; f32 if left out. */
+  readonly cacheType?: CacheType;
 }
 
 /** Keys and values of one sequence. Rollback lowers `length`; the slots above it are free. */
@@ -75,7 +84,8 @@ function checkTokens(config: LlamaConfig, tokens: readonly TokenId[], length: nu
 /**
  * The language model of a transformer whose weights are on a device.
  *
- * A row's logits are the same to the bit however many rows run together. The second pass of a row
+ * A row's logits are the same to the bit however many rows run together, with a cache of either
+ * type. The second pass of a row
  * count compiles nothing; a cache that outgrows its slots doubles them, which compiles once.
  *
  * @example
@@ -98,7 +108,7 @@ function checkTokens(config: LlamaConfig, tokens: readonly TokenId[], length: nu
  */
 export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache> {
   const { device, config, parameters } = options;
-  const compiled = compilePasses(device, config);
+  const compiled = compilePasses(device, config, options.cacheType);
   const firstSlots = Math.min(options.firstSlots ?? 256, config.contextLength);
 
   const doubled = (sequence: LlamaSequence): LlamaSequence => {

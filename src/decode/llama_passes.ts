@@ -5,6 +5,7 @@
  */
 import { full } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
+import { HALF_BLOCK } from "../core/half_layout.ts";
 import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
 import { argmax, gather, sum } from "../core/linear_ops.ts";
 import { concat, reshape, sliceAxis } from "../core/movement_ops.ts";
@@ -93,17 +94,46 @@ export interface LlamaPasses {
   readonly empty: (slots: number) => KvLayers<DeviceArray>;
 }
 
-function twice(table: Tensor): Tensor {
-  return concat([table, full(table.shape, 0)], 0);
+/**
+ * How keys and values are kept: f32, or binary16 in half the memory, which rounds them to 11 bits.
+ */
+export type CacheType = "f32" | "f16";
+
+/** Every cache type, for flags and messages. */
+export const CACHE_TYPES: readonly CacheType[] = ["f32", "f16"];
+
+function checkCacheType({ headWidth }: LlamaConfig, cacheType: CacheType): void {
+  if (cacheType === "f32" || headWidth % HALF_BLOCK === 0) return;
+  throw new OutriderError(
+    `heads of a multiple of ${HALF_BLOCK} wide for an f16 cache`,
+    `${headWidth}`,
+    "use an f32 cache",
+  );
 }
 
-function emptyLayers(config: LlamaConfig, slots: number): KvLayers<Tensor> {
-  const table = () => full([slots, config.keyValueHeads * config.headWidth], 0);
+function twice(table: Tensor): Tensor {
+  const type = table.type === "i32" ? "i32" : "f32";
+  return concat([table, full(table.shape, 0, type)], 0);
+}
+
+function emptyLayers(config: LlamaConfig, slots: number, cacheType: CacheType): KvLayers<Tensor> {
+  const width = config.keyValueHeads * config.headWidth;
+  const table = () =>
+    cacheType === "f16" ? full([slots, width / 2], 0, "i32") : full([slots, width], 0);
   return Array.from({ length: config.layers }, () => ({ key: table(), value: table() }));
 }
 
-/** Compiles the passes of a model; each shape is traced when it first occurs. */
-export function compilePasses(device: Device, config: LlamaConfig): LlamaPasses {
+/**
+ * Compiles the passes of a model; each shape is traced when it first occurs.
+ *
+ * @throws OutriderError where the model's heads do not suit the cache type
+ */
+export function compilePasses(
+  device: Device,
+  config: LlamaConfig,
+  cacheType: CacheType = "f32",
+): LlamaPasses {
+  checkCacheType(config, cacheType);
   const step = (
     parameters: LlamaParameters<Tensor>,
     cache: KvLayers<Tensor>,
@@ -119,7 +149,7 @@ export function compilePasses(device: Device, config: LlamaConfig): LlamaPasses 
     llama(config, parameters, unpacked(rows), cache).cache;
   const grow = (cache: KvLayers<Tensor>): KvLayers<Tensor> =>
     cache.map(({ key, value }) => ({ key: twice(key), value: twice(value) }));
-  const empty = (slots: number) => emptyLayers(config, slots);
+  const empty = (slots: number) => emptyLayers(config, slots, cacheType);
   return {
     step: compile(device, step, { name: "a forward pass", donate: [1] }),
     likeliest: compile(device, likeliest, { name: "the likeliest tokens" }),

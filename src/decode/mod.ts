@@ -40,6 +40,7 @@ export {
   type LlamaModelOptions,
   type LlamaSequence,
 } from "./llama_model.ts";
+export { CACHE_TYPES, type CacheType } from "./llama_passes.ts";
 export { type Costs, measureCosts, type MeasureOptions } from "./measure_costs.ts";
 export { type PrefixCache, type RememberingModel, rememberPrefix } from "./remember_prefix.ts";
 export * from "./sample.ts";

@@ -8,6 +8,7 @@
  */
 import { add, mul, silu } from "../core/elementwise_ops.ts";
 import { attention, dense, gather, linear, scatterSet } from "../core/linear_ops.ts";
+import { toHalves } from "../core/half_rows.ts";
 import { reshape } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { LlamaConfig } from "./llama_config.ts";
@@ -34,7 +35,10 @@ export interface LlamaRows {
   readonly slots?: Tensor;
 }
 
-/** Keys and values of one layer, `[slots, keyValueHeads * headWidth]` each. */
+/**
+ * Keys and values of one layer, `[slots, keyValueHeads * headWidth]` each, or their `toHalves`, i32
+ * `[slots, keyValueHeads * headWidth / 2]`.
+ */
 export interface KvLayer<Leaf> {
   /** Rotated keys. */
   readonly key: Leaf;
@@ -69,9 +73,8 @@ interface LayerInput {
 }
 
 function written(table: Tensor | undefined, rows: LlamaRows, update: Tensor): Tensor {
-  return table === undefined || rows.slots === undefined
-    ? update
-    : scatterSet(table, rows.slots, update);
+  if (table === undefined || rows.slots === undefined) return update;
+  return scatterSet(table, rows.slots, table.type === "i32" ? toHalves(update) : update);
 }
 
 function attend(
@@ -87,7 +90,7 @@ function attend(
   const freshKey = reshape(turn(linear(x, layer.key), keyValueHeads), [count, -1]);
   const key = written(cache?.key, rows, freshKey);
   const value = written(cache?.value, rows, linear(x, layer.value));
-  const byHead = (t: Tensor) => reshape(t, [t.shape[0], keyValueHeads, headWidth]);
+  const byHead = (t: Tensor) => reshape(t, [t.shape[0], keyValueHeads, t.shape[1] / keyValueHeads]);
   const { start, end, extra } = rows;
   const mixed = attention({ query, key: byHead(key), value: byHead(value), start, end, extra });
   const joined = reshape(mixed, [count, heads * headWidth]);

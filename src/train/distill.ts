@@ -10,6 +10,7 @@ import { type BatchRequest, generateBatch } from "../decode/generate_batch.ts";
 import type { TokenId } from "../decode/language_model.ts";
 import { chainWarps, temperature, type Warp } from "../decode/warp.ts";
 import { topP } from "../decode/warp_truncate.ts";
+import type { CacheType } from "../decode/llama_passes.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import type { Device } from "../runtime/device.ts";
@@ -23,6 +24,8 @@ export interface DistillOptions {
   readonly target: {
     readonly config: LlamaConfig;
     readonly parameters: LlamaParameters<DeviceArray>;
+    /** How keys and values are kept; f32 if left out. */
+    readonly cacheType?: CacheType;
   };
   /** Prompts as token ids, ready for an answer. */
   readonly prompts: readonly (readonly TokenId[])[];

@@ -17,15 +17,35 @@ const DECODING = [
 const TRAINING = ["data", "steps", "rows", "rate", "save-every", "save-memory", "out", "seed"];
 
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  generate: ["target", "dtype", "prompt", "prompt-file", "system", "raw", ...DECODING, ...DEVICE],
-  logits: ["target", "dtype", "prompt", "prompt-file", "system", "raw", "top", ...DEVICE],
-  chat: ["target", "dtype", "system", "prompt", ...DECODING, ...DEVICE],
+  generate: [
+    "target",
+    "dtype",
+    "cache",
+    "prompt",
+    "prompt-file",
+    "system",
+    "raw",
+    ...DECODING,
+    ...DEVICE,
+  ],
+  logits: ["target", "dtype", "cache", "prompt", "prompt-file", "system", "raw", "top", ...DEVICE],
+  chat: ["target", "dtype", "cache", "system", "prompt", ...DECODING, ...DEVICE],
   pretrain: ["target", "layers", "width", ...TRAINING, ...DEVICE],
-  distill: ["target", "dtype", "prompts", "count", "temperatures", "top-p", "max-tokens"]
+  distill: ["target", "dtype", "cache", "prompts", "count", "temperatures", "top-p", "max-tokens"]
     .concat("max-prompt", "sequences", "out", "seed", ...DEVICE),
   finetune: ["target", "dtype", "draft", "set", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),
-  evaluate: ["target", "dtype", "draft", "prompts", "count", "gamma", "max-tokens", "verify"]
+  evaluate: [
+    "target",
+    "dtype",
+    "cache",
+    "draft",
+    "prompts",
+    "count",
+    "gamma",
+    "max-tokens",
+    "verify",
+  ]
     .concat(
       "temperature",
       "top-k",

@@ -5,6 +5,7 @@ import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
 import {
   autoregressive,
   type BatchRequest,
+  CACHE_TYPES,
   chainWarps,
   generate,
   generateBatch,
@@ -34,38 +35,41 @@ function requestsOf(count: number): BatchRequest[] {
   });
 }
 
-Deno.test("a text is the same alone and in any batch, greedy and sampled", async () => {
-  const device = createDevice(wasmBackend());
-  const parameters = uploadTree(device, initLlama(keyOf(4), CONFIG));
-  const requests = requestsOf(9);
-  const model = llamaModel({ device, config: CONFIG, parameters });
-  const alone = [];
-  for (const { prompt, warp, key, maximumTokens } of requests) {
-    const plain = limit(autoregressive({ target: model, warp }), maximumTokens);
-    alone.push((await generate(untilToken(plain, [...STOP]), prompt, { key })).tokens);
-  }
-  for (const sequences of [1, 2, 5, 16]) {
-    const options = {
-      device,
-      config: CONFIG,
-      parameters,
-      sequences,
-      length: 128,
-      stopTokens: STOP,
-    };
-    const together = new Map<BatchRequest, readonly number[]>();
-    for await (const { request, tokens } of generateBatch(options, requests)) {
-      together.set(request, tokens);
+for (const cacheType of CACHE_TYPES) {
+  Deno.test(`a text is the same alone and in any batch, greedy and sampled, ${cacheType} cache`, async () => {
+    const device = createDevice(wasmBackend());
+    const parameters = uploadTree(device, initLlama(keyOf(4), CONFIG));
+    const requests = requestsOf(9);
+    const model = llamaModel({ device, config: CONFIG, parameters, cacheType });
+    const alone = [];
+    for (const { prompt, warp, key, maximumTokens } of requests) {
+      const plain = limit(autoregressive({ target: model, warp }), maximumTokens);
+      alone.push((await generate(untilToken(plain, [...STOP]), prompt, { key })).tokens);
     }
-    const withoutStop = requests.map((request) =>
-      (together.get(request) ?? []).filter((token) => !STOP.has(token))
-    );
-    assertEquals(withoutStop, alone.map((tokens) => tokens.filter((token) => !STOP.has(token))));
-  }
-  releaseTree(parameters);
-  assertEquals(device.counters().liveSlots, 0);
-  device.close();
-});
+    for (const sequences of [1, 2, 5, 16]) {
+      const options = {
+        device,
+        config: CONFIG,
+        parameters,
+        cacheType,
+        sequences,
+        length: 128,
+        stopTokens: STOP,
+      };
+      const together = new Map<BatchRequest, readonly number[]>();
+      for await (const { request, tokens } of generateBatch(options, requests)) {
+        together.set(request, tokens);
+      }
+      const withoutStop = requests.map((request) =>
+        (together.get(request) ?? []).filter((token) => !STOP.has(token))
+      );
+      assertEquals(withoutStop, alone.map((tokens) => tokens.filter((token) => !STOP.has(token))));
+    }
+    releaseTree(parameters);
+    assertEquals(device.counters().liveSlots, 0);
+    device.close();
+  });
+}
 
 Deno.test("greedy texts, whose tokens the device chooses, are those of plain decoding", async () => {
   const device = createDevice(wasmBackend());

@@ -1,8 +1,10 @@
 /** What decoders rely on in a transformer with a cache: rollback, growth, no compiling, no leaks. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { OutriderError } from "../../src/core/errors.ts";
 import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
 import {
   autoregressive,
+  CACHE_TYPES,
   chainWarps,
   draftModel,
   draftPromptLookup,
@@ -30,34 +32,62 @@ async function freshLogits<Cache>(
   return passed.logits;
 }
 
-Deno.test("a cache that was rolled back, went on and grew has the bits of a fresh prefill", async () => {
-  const { device, model, parameterSlots } = openTiny({ firstSlots: 4 });
-  const fresh = openTiny({ firstSlots: 700 });
-  for (let seed = 0; seed < 6; seed++) {
-    let cache = model.open();
-    let text: number[] = [];
-    for (let turn = 0; turn < 7; turn++) {
-      const key = foldIn(foldIn(keyOf(seed), "script"), turn);
-      const most = Math.min(300, TINY.contextLength - text.length);
-      const count = 1 + uniformInteger(foldIn(key, "count"), turn % 2 === 0 ? most : 9);
-      const wanted = uniformInteger(foldIn(key, "wanted"), Math.min(count, 140) + 1);
-      const tokens = tokensOf(100 * seed + turn, count);
-      const passed = await model.forward(cache, tokens, wanted);
-      text = [...text, ...tokens];
-      assertEquals(model.lengthOf(passed.cache), text.length);
-      if (wanted > 0) {
-        const expected = await freshLogits(fresh.model, text, wanted);
-        assertEquals(passed.logits, expected, `seed ${seed}, turn ${turn}`);
+for (const cacheType of CACHE_TYPES) {
+  Deno.test(`an ${cacheType} cache that was rolled back, went on and grew has the bits of a fresh prefill`, async () => {
+    const { device, model, parameterSlots } = openTiny({ firstSlots: 4, cacheType });
+    const fresh = openTiny({ firstSlots: 700, cacheType });
+    for (let seed = 0; seed < 6; seed++) {
+      let cache = model.open();
+      let text: number[] = [];
+      for (let turn = 0; turn < 7; turn++) {
+        const key = foldIn(foldIn(keyOf(seed), "script"), turn);
+        const most = Math.min(300, TINY.contextLength - text.length);
+        const count = 1 + uniformInteger(foldIn(key, "count"), turn % 2 === 0 ? most : 9);
+        const wanted = uniformInteger(foldIn(key, "wanted"), Math.min(count, 140) + 1);
+        const tokens = tokensOf(100 * seed + turn, count);
+        const passed = await model.forward(cache, tokens, wanted);
+        text = [...text, ...tokens];
+        assertEquals(model.lengthOf(passed.cache), text.length);
+        if (wanted > 0) {
+          const expected = await freshLogits(fresh.model, text, wanted);
+          assertEquals(passed.logits, expected, `seed ${seed}, turn ${turn}`);
+        }
+        const length = uniformInteger(foldIn(key, "length"), text.length + 1);
+        cache = model.truncate(passed.cache, length);
+        text = text.slice(0, length);
       }
-      const length = uniformInteger(foldIn(key, "length"), text.length + 1);
-      cache = model.truncate(passed.cache, length);
-      text = text.slice(0, length);
+      model.close(cache);
+      assertEquals(device.counters().liveSlots, parameterSlots);
     }
+    fresh.device.close();
+    device.close();
+  });
+}
+
+Deno.test("an f16 cache takes half the memory and gives nearly the logits of an f32 one", async () => {
+  const [whole, halves] = CACHE_TYPES.map((cacheType) => openTiny({ firstSlots: 64, cacheType }));
+  const text = tokensOf(1, 60);
+  const [wide, narrow] = [whole, halves].map(({ model }) => {
+    const cache = model.open();
+    const [{ key, value }] = cache.look().layers;
     model.close(cache);
-    assertEquals(device.counters().liveSlots, parameterSlots);
-  }
-  fresh.device.close();
-  device.close();
+    return [key, value].map(({ shape, type }) => ({ shape, type }));
+  });
+  assertEquals(wide, [0, 1].map(() => ({ shape: [64, 16], type: "f32" })));
+  assertEquals(narrow, [0, 1].map(() => ({ shape: [64, 8], type: "i32" })));
+  const expected = await freshLogits(whole.model, text, 60);
+  const found = await freshLogits(halves.model, text, 60);
+  const size = Math.max(...expected.flatMap((row) => [...row].map(Math.abs)));
+  const errors = found.flatMap((row, i) => [...row].map((x, id) => Math.abs(x - expected[i][id])));
+  const largest = Math.max(...errors) / size;
+  assert(largest > 0 && largest < 2 ** -10, `logits are ${largest} of the largest off`);
+  for (const { device } of [whole, halves]) device.close();
+});
+
+Deno.test("heads that do not fill blocks of halves are refused for an f16 cache", () => {
+  const config = { ...TINY, headWidth: 12 };
+  const error = assertThrows(() => openTiny({ config, cacheType: "f16" }), OutriderError);
+  assertEquals(error.message.includes("multiple of 8"), true);
 });
 
 Deno.test("the second decoding step compiles nothing, nor does any other position or length", async () => {

@@ -1,7 +1,12 @@
 /** A tiny Llama on a device, for tests of what happens around it. */
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
-import { type LanguageModel, type LlamaCache, llamaModel } from "../../src/decode/mod.ts";
+import {
+  type CacheType,
+  type LanguageModel,
+  type LlamaCache,
+  llamaModel,
+} from "../../src/decode/mod.ts";
 import { initLlama, type LlamaConfig, tinyLlama } from "../../src/nn/mod.ts";
 import { type Backend, createDevice, type Device, uploadTree } from "../../src/runtime/mod.ts";
 
@@ -26,17 +31,19 @@ export interface TinyModel {
 
 /** Opens a tiny model whose cache begins with few slots. */
 export function openTiny(
-  { firstSlots = 8, backend = wasmBackend(), seed = 4, config = TINY }: {
+  { firstSlots = 8, backend = wasmBackend(), seed = 4, config = TINY, cacheType = "f32" }: {
     readonly firstSlots?: number;
     readonly backend?: Backend;
     readonly seed?: number;
     readonly config?: LlamaConfig;
+    readonly cacheType?: CacheType;
   } = {},
 ): TinyModel {
   const device = createDevice(backend);
   const parameters = uploadTree(device, initLlama(keyOf(seed), config));
   const parameterSlots = device.counters().liveSlots;
-  return { device, model: llamaModel({ device, config, parameters, firstSlots }), parameterSlots };
+  const model = llamaModel({ device, config, parameters, firstSlots, cacheType });
+  return { device, model, parameterSlots };
 }
 
 /** Seeded token ids of the tiny vocabulary. */

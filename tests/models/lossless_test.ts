@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import {
+  type CacheType,
   draftModel,
   draftPromptLookup,
   llamaModel,
@@ -13,7 +14,13 @@ import { createDevice } from "../../src/runtime/mod.ts";
 import { EMBEDDED, SMOLLM2, withWeights } from "./files.ts";
 import { assertSameText, draftedText, type GreedyText, plainText } from "./watched.ts";
 
-const DTYPES: readonly WeightType[] = ["f32", "f16", "keep", "q8", "q4"];
+const WEIGHTS: readonly WeightType[] = ["f32", "f16", "keep", "q8", "q4"];
+/** Weights and caches that are tried together. */
+const TYPES: readonly (readonly [WeightType, CacheType])[] = [
+  ...WEIGHTS.map((type) => [type, "f32"] as const),
+  ["f32", "f16"],
+  ["q8", "f16"],
+];
 const THREADS = [1, 2];
 
 interface Size {
@@ -25,13 +32,13 @@ interface Size {
 /** Checks all drafts on one device; gives the plain texts, which thread counts must share. */
 async function checkDevice(
   path: string | undefined,
-  type: WeightType,
+  [type, cacheType]: readonly [WeightType, CacheType],
   threads: number,
   { prompts, gammas, maxTokens }: Size,
 ): Promise<GreedyText[]> {
   const device = createDevice(wasmBackend({ threads }));
   const texts = await withWeights(device, path, type, async ({ file, parameters }) => {
-    const model = llamaModel({ device, config: file.config, parameters });
+    const model = llamaModel({ device, config: file.config, parameters, cacheType });
     const found: GreedyText[] = [];
     let accepted = 0;
     for (const prompt of prompts) {
@@ -61,15 +68,17 @@ function promptOf(seed: number): number[] {
 }
 
 function testModel(name: string, path: string | undefined, size: Size): void {
-  for (const type of DTYPES) {
+  for (const types of TYPES) {
+    const [type, cacheType] = types;
     Deno.test({
-      name: `${name}, ${type}: speculative text and logits are the plain ones, bit for bit, ` +
+      name:
+        `${name}, ${type}, ${cacheType} cache: speculative text and logits are the plain ones, bit for bit, ` +
         `with 1 and 2 threads`,
       ignore: path === undefined,
       fn: async () => {
         const byThreads: GreedyText[][] = [];
         for (const threads of THREADS) {
-          byThreads.push(await checkDevice(path, type, threads, size));
+          byThreads.push(await checkDevice(path, types, threads, size));
         }
         const [alone, together] = byThreads;
         assertEquals(alone.length, size.prompts.length);

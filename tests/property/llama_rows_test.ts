@@ -5,6 +5,7 @@
 import { assertEquals } from "@std/assert";
 import * as core from "../../src/core/mod.ts";
 import type { HostTensor, PackedType, Tensor } from "../../src/core/mod.ts";
+import type { CacheType } from "../../src/decode/mod.ts";
 import {
   buildLlama,
   type KvLayers,
@@ -79,9 +80,14 @@ interface CachedModel {
 const bits = (values: core.HostArray): Int32Array =>
   new Int32Array(values.buffer, values.byteOffset, values.length);
 
-function open(device: Device, parameters: LlamaParameters<DeviceArray>): CachedModel {
-  const width = config.keyValueHeads * config.headWidth;
-  const empty = () => core.hostTensor(new Float32Array(SLOTS * width), [SLOTS, width]);
+function open(
+  device: Device,
+  parameters: LlamaParameters<DeviceArray>,
+  cacheType: CacheType,
+): CachedModel {
+  const width = config.keyValueHeads * config.headWidth / (cacheType === "f16" ? 2 : 1);
+  const Elements = cacheType === "f16" ? Int32Array : Float32Array;
+  const empty = () => core.hostTensor(new Elements(SLOTS * width), [SLOTS, width]);
   let cache: KvLayers<DeviceArray> = uploadTree(
     device,
     Array.from({ length: config.layers }, () => ({ key: empty(), value: empty() })),
@@ -180,6 +186,12 @@ async function withRollbacks(model: CachedModel, seed: number): Promise<Int32Arr
   return logits;
 }
 
+const TYPES: readonly (readonly ["f32" | PackedType, CacheType])[] = [
+  ...(["f32", ...PACKED_TYPES] as const).map((type) => [type, "f32"] as const),
+  ["f32", "f16"],
+  ["integer_q8_0", "f16"],
+];
+
 const WAYS: { readonly [way: string]: (model: CachedModel) => Promise<Int32Array[]> } = {
   "one row at a time": (model) => inSteps(model, new Array<number>(LENGTH).fill(1)),
   "a prompt and then rows": (model) => inSteps(model, [17, 1, 1, 3]),
@@ -189,16 +201,16 @@ const WAYS: { readonly [way: string]: (model: CachedModel) => Promise<Int32Array
 };
 
 for (const { name, make } of BACKENDS) {
-  for (const type of ["f32", ...PACKED_TYPES] as const) {
-    Deno.test(`${name}: a ${type} Llama gives the same bits in any split of its rows`, async () => {
+  for (const [type, cacheType] of TYPES) {
+    Deno.test(`${name}: a ${type} Llama with an ${cacheType} cache gives the same bits in any split of its rows`, async () => {
       const device = createDevice(make());
       const parameters = uploadTree(device, weights(type));
-      const whole = open(device, parameters);
+      const whole = open(device, parameters, cacheType);
       const logits = await inSteps(whole, []);
       const cache = await whole.cacheBits(0, LENGTH);
       whole.close();
       for (const [way, run] of Object.entries(WAYS)) {
-        const model = open(device, parameters);
+        const model = open(device, parameters, cacheType);
         assertEquals(await run(model), logits, `logits of ${way}`);
         assertEquals(await model.cacheBits(0, LENGTH), cache, `cache of ${way}`);
         model.close();
