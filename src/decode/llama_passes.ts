@@ -96,6 +96,7 @@ export interface LlamaPasses {
 
 /**
  * How keys and values are kept: f32, or binary16 in half the memory, which rounds them to 11 bits.
+ * Beyond 65504 binary16 keeps 65536, and later rows do not see that a key or value was not a number.
  */
 export type CacheType = "f32" | "f16";
 

@@ -34,7 +34,7 @@ function specText(spec: KernelSpec): string {
     case "scatter":
       return `scatter ${spec.mode}[${spec.rows}, ${spec.width}] into ${spec.tableRows}`;
     case "attention":
-      return `attention[${spec.rows}, ${spec.heads}, ${spec.headWidth}] over ${spec.slots}`;
+      return `attention[${spec.rows}, ${spec.heads}, ${spec.headWidth}] over ${spec.slots} ${spec.storage}`;
     case "attentionParts":
     case "attentionJoin":
       return `${spec.family}[${spec.rows}, ${spec.heads}, ${spec.headWidth}] over ${spec.slots}`;
