@@ -110,6 +110,8 @@ Deno.test("a text depends on the seed, the temperature and the prompt, and on no
       sampled: ["--prompt", PROMPT, "--temperature", "1", "--seed", "5"],
       sampledAgain: ["--prompt", PROMPT, "--temperature", "1", "--seed", "5"],
       otherSeed: ["--prompt", PROMPT, "--temperature", "1", "--seed", "6"],
+      halves: ["--prompt", PROMPT, "--cache", "f16"],
+      halvesLookup: ["--prompt", PROMPT, "--cache", "f16", "--draft", "lookup", "--gamma", "4"],
     };
     const found: Record<string, TextReport> = {};
     await inPairs(Object.entries(variations), async ([name, args]) => {
@@ -118,6 +120,7 @@ Deno.test("a text depends on the seed, the temperature and the prompt, and on no
     for (const name of ["again", "lookup", "self", "reference", "separated"]) {
       assertEquals(found[name].tokens, found.greedy.tokens, name);
     }
+    assertEquals(found.halvesLookup.tokens, found.halves.tokens, "the same with an f16 cache");
     assertEquals(found.self.acceptance, [1, 1, 1, 1], "a model accepts its own draft");
     assertEquals(found.sampledAgain.tokens, found.sampled.tokens);
     assertNotEquals(found.otherSeed.tokens, found.sampled.tokens);
