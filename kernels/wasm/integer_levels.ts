@@ -121,21 +121,29 @@ function wordProducts(builder: FunctionBuilder, offsetBits: number | undefined):
 /** Bits of the offsets by which stored levels exceed a weight's level. */
 const OFFSET_BITS = { integer_q8_0: 7, integer_q4_0: 3, integer_q4_1: undefined } as const;
 
+/** What levels of a type are multiplied as on this engine. */
+export function levelLanes(features: Features, type: IntegerType): "bytes" | "words" {
+  const isExact = type !== "integer_q8_0" || features.byteDot === "exact";
+  return features.relaxedMadd === "present" && isExact ? "bytes" : "words";
+}
+
 /** How levels of a type are multiplied on this engine. */
 export function levelProducts(
   builder: FunctionBuilder,
   features: Features,
   type: IntegerType,
 ): LevelProducts {
-  if (type !== "integer_q8_0") {
-    if (features.relaxedMadd === "absent") return wordProducts(builder, OFFSET_BITS[type]);
-    return features.byteDot === "exact"
-      ? byteProducts(builder, OFFSET_BITS[type], undefined)
-      : nibbleProducts(builder, OFFSET_BITS[type]);
+  const offsetBits = OFFSET_BITS[type];
+  if (levelLanes(features, type) === "words") {
+    return wordProducts(builder, type === "integer_q8_0" ? undefined : offsetBits);
   }
-  if (features.byteDot === "saturating") return wordProducts(builder, undefined);
-  const sign = builder.constant(v128.constant(new Array<number>(16).fill(0x80)));
-  return byteProducts(builder, OFFSET_BITS[type], (levels) => v128.xor(levels, sign));
+  if (type === "integer_q8_0") {
+    const sign = builder.constant(v128.constant(new Array<number>(16).fill(0x80)));
+    return byteProducts(builder, offsetBits, (levels) => v128.xor(levels, sign));
+  }
+  return features.byteDot === "exact"
+    ? byteProducts(builder, offsetBits, undefined)
+    : nibbleProducts(builder, offsetBits);
 }
 
 /**

@@ -13,39 +13,65 @@ import { quantizedRowBytes } from "../../src/core/quantized_rows.ts";
 import type { PackedMatmulSpec } from "../../src/plan/kernel_spec.ts";
 import type { Local } from "./assembler.ts";
 import { at, i32, v128 } from "./assembler_ops.ts";
-import { integerPanelBytes, type Place, STREAMED_ROWS, tileSums } from "./integer_tile.ts";
+import { levelLanes } from "./integer_levels.ts";
+import { integerPanelBytes, type IntegerTile, type Place, tileSums } from "./integer_tile.ts";
 import { assembleKernel, type Features, type Kernel, type KernelFrame } from "./kernel.ts";
 import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
 import { copyEdge, PANEL_BYTES } from "./matmul_tile.ts";
 import { startWalk } from "./walk.ts";
 
-/**
- * Rows of a full tile. With levels of 8 bits a tile of eight rows takes whole panels, so that its
- * arithmetic lasts as long as memory takes for the panel; others take half a panel at a time, whose
- * sums stay in registers.
- */
-const TILE_ROWS = { integer_q8_0: 8, integer_q4_0: 4, integer_q4_1: 4 } as const;
-const WHOLE_PANEL_ROWS = 8;
 const QUARTERS = PANEL_ROWS / LANES;
 /** Panels that a single row reads in turns: memory gives more from several places than from one. */
 const STREAMS = 4;
+/** Up to this many rows, levels as bytes stream past activations. */
+const STREAMED_ROWS = 2;
 
-/** The passes that a tile makes over its panels, each with the places that it takes. */
-function passesOf(rows: number, panels: number): Place[][] {
-  const all = Array.from({ length: panels * QUARTERS }, (_, place) => ({
+/** How a product is cut into tiles. */
+interface Tiling {
+  /** Rows of a full tile. */
+  readonly rows: number;
+  /** What a tile of so many rows holds, and the places that each of its passes takes. */
+  passes(rows: number, panels: number): Pick<IntegerTile, "holds" | "places">[];
+}
+
+function placesOf(panels: number): Place[] {
+  return Array.from({ length: panels * QUARTERS }, (_, place) => ({
     panel: Math.floor(place / QUARTERS),
     quarter: place % QUARTERS,
   }));
-  if (rows <= STREAMED_ROWS || rows === WHOLE_PANEL_ROWS) return [all];
-  return [all.slice(0, QUARTERS / 2), all.slice(QUARTERS / 2)];
 }
+
+/**
+ * With levels of 8 bits as bytes a tile of eight rows takes whole panels, so that its arithmetic
+ * lasts as long as memory takes for the panel; others take half a panel at a time, whose sums stay
+ * in registers.
+ */
+function byteTiling(type: IntegerType): Tiling {
+  const most = type === "integer_q8_0" ? 8 : 4;
+  return {
+    rows: most,
+    passes(rows, panels) {
+      const all = placesOf(panels);
+      if (rows <= STREAMED_ROWS) return [{ holds: "activations", places: all }];
+      if (rows === 8) return [{ holds: "levels", places: all }];
+      const halves = [all.slice(0, QUARTERS / 2), all.slice(QUARTERS / 2)];
+      return halves.map((places) => ({ holds: "levels", places }));
+    },
+  };
+}
+
+/** With levels as words activations stay, and panels are read once, in order. */
+const WORD_TILING: Tiling = {
+  rows: 4,
+  passes: (_, panels) => [{ holds: "activations", places: placesOf(panels) }],
+};
 
 /** One tile: its sums, stored to `out`. */
 function tileCode(
   frame: KernelFrame,
   spec: PackedMatmulSpec,
   type: IntegerType,
-  sizes: { readonly rows: number; readonly panels: number },
+  sizes: { readonly rows: number; readonly passes: ReturnType<Tiling["passes"]> },
   pointers: {
     readonly panel: Local<"i32">;
     readonly x: Local<"i32">;
@@ -54,19 +80,19 @@ function tileCode(
   },
 ): void {
   const { builder } = frame;
-  for (const places of passesOf(sizes.rows, sizes.panels)) {
+  for (const pass of sizes.passes) {
     const sums = tileSums(frame, {
       type,
       k: spec.k,
       rows: sizes.rows,
-      places,
+      ...pass,
       weights: builder.local(pointers.panel),
       x: builder.local(pointers.x),
     });
     const out = builder.local(pointers.out);
     for (const row of sums) {
       row.forEach((sum, index) => {
-        const { panel, quarter } = places[index];
+        const { panel, quarter } = pass.places[index];
         builder.emit(v128.store(at(out, panel * PANEL_BYTES + quarter * VECTOR_BYTES), sum));
       });
       builder.advance(out, pointers.outRowBytes);
@@ -84,7 +110,7 @@ export function integerMatmulKernel(
   features: Features,
 ): Kernel {
   const { m, n, k } = spec;
-  const tileRows = TILE_ROWS[type];
+  const tiling = levelLanes(features, type) === "words" ? WORD_TILING : byteTiling(type);
   const edge = n % PANEL_ROWS;
   const all = m === 0 ? 0 : Math.ceil(n / PANEL_ROWS);
   const together = m === 1 && edge === 0 && all % STREAMS === 0 ? STREAMS : 1;
@@ -97,6 +123,7 @@ export function integerMatmulKernel(
     unitCost: together * (2 * m + 1) * Math.max(1, k),
     scratchBytes: edge === 0 ? 0 : m * PANEL_BYTES,
   };
+  const sizesOf = (rows: number) => ({ rows, passes: tiling.passes(rows, together) });
   return assembleKernel(features, shape, (frame) => {
     const { builder, args, scratch, lo, hi } = frame;
     const panel = builder.local(args[1]);
@@ -111,11 +138,11 @@ export function integerMatmulKernel(
       const rowBytes = i32.select(isEdge, i32.constant(PANEL_BYTES), i32.constant(n * LANE_BYTES));
       const pointers = { panel, x, out, outRowBytes: builder.local(rowBytes) };
       builder.repeat(
-        Math.floor(m / tileRows),
-        () => tileCode(frame, spec, type, { rows: tileRows, panels: together }, pointers),
+        Math.floor(m / tiling.rows),
+        () => tileCode(frame, spec, type, sizesOf(tiling.rows), pointers),
       );
-      const rest = { rows: m % tileRows, panels: together };
-      if (rest.rows > 0) tileCode(frame, spec, type, rest, pointers);
+      const rest = m % tiling.rows;
+      if (rest > 0) tileCode(frame, spec, type, sizesOf(rest), pointers);
       if (edge > 0) {
         builder.when(isEdge, () => copyEdge(builder, scratch, column, n * LANE_BYTES, m, edge));
       }

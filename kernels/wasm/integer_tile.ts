@@ -19,8 +19,6 @@ import { PANEL_BYTES } from "./matmul_tile.ts";
 
 type V128 = Expression<"v128">;
 
-/** Up to this many rows, repeated activations stay in registers and levels stream past them. */
-export const STREAMED_ROWS = 2;
 const HALVES = [0, 1] as const;
 const GROUPS = Array.from({ length: HALF_GROUPS }, (_, group) => group);
 
@@ -29,6 +27,8 @@ export interface IntegerTile {
   readonly type: IntegerType;
   readonly k: number;
   readonly rows: number;
+  /** What stays while the other streams past it: the repeated activations, or the levels. */
+  readonly holds: "activations" | "levels";
   /** Panels and their quarters. */
   readonly places: readonly Place[];
   readonly weights: Local<"i32">;
@@ -126,7 +126,7 @@ function levelsOf(
   return halfLevels(builder, tile.type, block, { quarter, half, group });
 }
 
-/** Few rows: their activations repeated in registers, each level vector read once and used at once. */
+/** Repeated activations of all rows first, then each level vector read once and used at once. */
 function streamBlock(
   frame: KernelFrame,
   tile: IntegerTile,
@@ -156,7 +156,7 @@ function streamBlock(
   });
 }
 
-/** More rows: the levels of all places stay in registers, and row after row streams past them. */
+/** The levels of all places stay in registers, and row after row streams past them. */
 function holdBlock(
   frame: KernelFrame,
   tile: IntegerTile,
@@ -196,7 +196,7 @@ export function tileSums(frame: KernelFrame, tile: IntegerTile): Local<"v128">[]
     () => tile.places.map(() => builder.local(zero)),
   );
   builder.repeat(tile.k / BLOCK_COLUMNS, () => {
-    const takeBlock = tile.rows <= STREAMED_ROWS ? streamBlock : holdBlock;
+    const takeBlock = tile.holds === "activations" ? streamBlock : holdBlock;
     takeBlock(frame, tile, products, sums);
     builder.advance(tile.weights, PACKED_LAYOUT[tile.type].bytes);
     builder.advance(tile.x, QUANTIZED_BLOCK.bytes);
