@@ -22,7 +22,7 @@ import { startWalk } from "./walk.ts";
 
 const QUARTERS = PANEL_ROWS / LANES;
 /** Panels that a single row reads in turns: memory gives more from several places than from one. */
-const STREAMS = 4;
+const STREAMS = 2;
 /** Up to this many rows, levels as bytes stream past activations. */
 const STREAMED_ROWS = 2;
 
