@@ -90,3 +90,18 @@ Deno.test("the two pairings are one another after a reordering of a head's eleme
     );
   }
 });
+
+Deno.test("angles are those of the mathematical functions in every position of a long context", () => {
+  const config = smallConfig({ headWidth: 8, contextLength: 5000, ropeBase: 10_000 });
+  const positions = Int32Array.from([0, 1, 63, 64, 65, 127, 128, 1023, 1024, 4095, 4990, 4999]);
+  const rows = input([positions.length], "i32", "positions");
+  const { cosine, sine } = ropeAngles(config, rows);
+  const [cosines, sines] = evaluateGraph([cosine, sine], new Map([[rows, positions]]));
+  positions.forEach((position, row) => {
+    for (let pair = 0; pair < 4; pair++) {
+      const angle = position * 10_000 ** (-pair / 4);
+      assertAlmostEquals(cosines[row * 4 + pair], Math.cos(angle), 6e-8, `cosine of ${position}`);
+      assertAlmostEquals(sines[row * 4 + pair], Math.sin(angle), 6e-8, `sine of ${position}`);
+    }
+  });
+});
