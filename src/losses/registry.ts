@@ -38,10 +38,10 @@ export const losses: Readonly<Record<LossName, DistillationLoss>> = {
 };
 
 /** Losses in which the weight of a row follows from all rows of the batch. */
-const ACROSS_ROWS = ["tvd++-batch", "lk"] as const;
+const ACROSS_ROWS: readonly Exclude<LossName, RowwiseLossName>[] = ["tvd++-batch", "lk"];
 
 /** The name of a loss that judges each row by this row alone, so that rows come in chunks. */
-export type RowwiseLossName = Exclude<LossName, typeof ACROSS_ROWS[number]>;
+export type RowwiseLossName = Exclude<LossName, "tvd++-batch" | "lk">;
 
 /** True for the name of a loss that judges each row by this row alone. */
 export function isRowwise(name: string): name is RowwiseLossName {
