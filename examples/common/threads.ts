@@ -11,6 +11,15 @@ function machineName(): string {
   return `${Deno.build.arch}, ${navigator.hardwareConcurrency} cores, V8 ${Deno.version.v8}`;
 }
 
+/** How long fewer threads than cores are believed: another program may have held the others. */
+const DOUBTED_AFTER_MILLISECONDS = 3_600_000;
+
+/** True where a number of threads that was kept at some time still holds. */
+function isBelieved(threads: number, keptAt: Date | null): boolean {
+  if (threads === navigator.hardwareConcurrency) return true;
+  return keptAt !== null && Date.now() - keptAt.getTime() < DOUBTED_AFTER_MILLISECONDS;
+}
+
 /** What the file keeps for this machine, where it keeps anything usable. */
 async function keptThreads(path: string): Promise<number | undefined> {
   try {
@@ -19,7 +28,8 @@ async function keptThreads(path: string): Promise<number | undefined> {
     const threads: unknown = new Map(Object.entries(kept)).get(machineName());
     const isUsable = typeof threads === "number" && Number.isInteger(threads) && threads >= 1 &&
       threads <= navigator.hardwareConcurrency;
-    return isUsable ? threads : undefined;
+    const { mtime } = await Deno.stat(path);
+    return isUsable && isBelieved(threads, mtime) ? threads : undefined;
   } catch {
     return undefined;
   }

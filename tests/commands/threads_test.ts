@@ -20,6 +20,14 @@ Deno.test("a measurement is kept in the folder, and what is kept is believed onl
   assertEquals(kept, measured);
   await Deno.writeTextFile(path, JSON.stringify({ [machine]: 1 }));
   assertEquals(await automaticThreads(`${folder}/models`), 1);
+  if (CORES > 1) {
+    // Another program may have held the other cores then: after an hour they are tried again.
+    const before = new Date(Date.now() - 2 * 3_600_000);
+    await Deno.utime(path, before, before);
+    await automaticThreads(`${folder}/models`);
+    const { mtime } = await Deno.stat(path);
+    assert(mtime !== null && mtime > before, "not measured again");
+  }
   for (const bad of ["", "[]", "{", JSON.stringify({ [machine]: 1e9 }), "null"]) {
     await Deno.writeTextFile(path, bad);
     const threads = await automaticThreads(`${folder}/models`);
