@@ -22,12 +22,9 @@ import {
   partOfRow,
   partSoftmax,
 } from "./attention_parts.ts";
-import { eachUnit, unitCost } from "./attention_units.ts";
+import { eachUnit, unitCost, USUAL_ENTRIES } from "./attention_units.ts";
 import { assembleKernel, type Features, type Kernel } from "./kernel.ts";
 import { LANE_BYTES } from "./lanes.ts";
-
-/** Entries of a row where nothing is known of its length. */
-const USUAL_ENTRIES = 64;
 
 /** Generates the kernel of attention. */
 export function attentionKernel(spec: AttentionSpec, features: Features): Kernel {

@@ -25,7 +25,7 @@ import {
   weightedSum,
 } from "./attention_rows.ts";
 import { headVectors } from "./attention_storage.ts";
-import { eachUnit, unitCost } from "./attention_units.ts";
+import { eachUnit, unitCost, USUAL_ENTRIES } from "./attention_units.ts";
 import {
   assembleKernel,
   type Features,
@@ -38,9 +38,6 @@ import { startWalk } from "./walk.ts";
 
 const PROBABILITIES = 0;
 const SCORE_GRADIENTS = 1;
-
-/** Entries of a row where nothing is known of its length. */
-const USUAL_ENTRIES = 64;
 
 /** One row and key/value head. */
 interface RowAndHead {

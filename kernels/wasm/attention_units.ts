@@ -94,6 +94,9 @@ export function eachUnit(
   });
 }
 
+/** Entries of a row where nothing is known of its length. */
+export const USUAL_ENTRIES = 64;
+
 /** Arithmetic of one row and key/value head over so many entries, for the grain. */
 export function unitCost(spec: AttentionSizes, entries: number): number {
   const group = spec.heads / spec.keyValueHeads;
