@@ -8,3 +8,4 @@ export * from "./llama_config.ts";
 export * from "./llama_parameters.ts";
 export * from "./rms_norm.ts";
 export * from "./rope.ts";
+export * from "./trimmed_vocabulary.ts";
