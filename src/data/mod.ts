@@ -7,7 +7,9 @@ export * from "./byte_pair_trainer.ts";
 export * from "./corpus.ts";
 export * from "./distillation_set.ts";
 export * from "./documents.ts";
+export * from "./duplicates.ts";
 export { type FileLine, readLines } from "./file_lines.ts";
+export * from "./filter_counts.ts";
 export {
   type Conversation,
   conversation,
@@ -21,3 +23,4 @@ export {
 } from "./language.ts";
 export * from "./packing.ts";
 export { type CorpusRecord, parseRecord, type PositionedRecord, readRecords } from "./records.ts";
+export * from "./response_filters.ts";
