@@ -5,24 +5,28 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
+import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { Draft, DraftRequest, Proposal } from "./draft.ts";
+import { type DraftClasses, sameClasses, trimmedClasses } from "./draft_classes.ts";
 import {
   type LanguageModel,
   type Logits,
-  logitsOf,
+  oneHot,
   type Probs,
   type TokenId,
 } from "./language_model.ts";
 import { sample } from "./sample.ts";
 import { probabilities } from "./warp.ts";
 
-/** How a draft model's output relates to the target's vocabulary. */
+/** How a draft model's vocabulary relates to the target's. */
 export interface DraftModelOptions {
   /**
-   * For a draft model whose head covers only some tokens: the target's id of each of its outputs.
-   * Every other token gets draft probability 0; decoding stays exact.
+   * For a draft model of a trimmed vocabulary: which of the target's tokens its classes are. The
+   * class of all other tokens is read, but never drafted: they get draft probability 0, and decoding
+   * stays exact. The warp then sees logits of classes and a text of classes, so one that means
+   * particular tokens by their ids shapes the target alone.
    */
-  readonly outputIds?: readonly TokenId[];
+  readonly vocabulary?: TrimmedVocabulary;
 }
 
 /** The state of a draft model: its cache, which may lag behind the text. */
@@ -38,6 +42,7 @@ export interface DraftModelState<Cache> {
  * proposal's first pass. Where the draft model's context ends, it proposes less, then nothing.
  * Proposals reject with an {@link OutriderError} where the vocabularies do not fit.
  *
+ * @throws OutriderError where the model does not have the classes of the trimmed vocabulary
  * @example
  * ```ts
  * import { draftModel, functionModel, temperature } from "@outrider/outrider/decode";
@@ -53,13 +58,19 @@ export interface DraftModelState<Cache> {
  */
 export function draftModel<Cache>(
   model: LanguageModel<Cache>,
-  options: DraftModelOptions = {},
+  { vocabulary }: DraftModelOptions = {},
 ): Draft<DraftModelState<Cache>> {
-  const { outputIds } = options;
-  const scatter = outputIds ? scatterTo(model.vocabulary, outputIds) : unscattered;
+  const classes = vocabulary ? trimmedClasses(vocabulary) : sameClasses(model.vocabulary);
+  if (vocabulary && vocabulary.classes !== model.vocabulary) {
+    throw new OutriderError(
+      `a draft model of ${vocabulary.classes} classes`,
+      `one of ${model.vocabulary}`,
+      "pass the vocabulary that it was trained with",
+    );
+  }
   return {
     init: async (prompt) => {
-      const seen = prompt.slice(0, -1);
+      const seen = classes.ofText(prompt.slice(0, -1));
       const cache = model.open();
       if (seen.length === 0 || seen.length >= model.contextLength) return { cache };
       return await releasing(model, cache, async () => ({
@@ -70,7 +81,7 @@ export function draftModel<Cache>(
       releasing(
         model,
         state.cache,
-        (hold) => draftTokens(model, state.cache, request, scatter, hold),
+        (hold) => draftTokens(model, state.cache, request, classes, hold),
       ),
     commit: (state, length) =>
       model.lengthOf(state.cache) <= length
@@ -80,32 +91,46 @@ export function draftModel<Cache>(
   };
 }
 
-/** Brings an output row to the target's vocabulary. */
-type Scatter = (logits: Logits, vocabulary: number) => Logits;
-
 async function draftTokens<Cache>(
   model: LanguageModel<Cache>,
   first: Cache,
   request: DraftRequest,
-  scatter: Scatter,
+  classes: DraftClasses,
   hold: (cache: Cache) => void,
 ): Promise<Proposal<DraftModelState<Cache>>> {
-  const { context, vocabulary, warp, coin } = request;
-  const room = model.contextLength - context.length + 1;
-  const count = Math.min(request.gamma, room);
-  let text = context;
+  const { context, gamma } = request;
+  classes.check(request.vocabulary);
+  let text = classes.ofText(context);
+  const count = Math.min(gamma, model.contextLength - context.length + 1);
+  const tokens: TokenId[] = [];
   const probs: Probs[] = [];
   let cache = first;
   for (let i = 0; i < count; i++) {
-    const missing = text.slice(model.lengthOf(cache));
-    const step = await model.forward(cache, missing, 1);
+    const step = await model.forward(cache, text.slice(model.lengthOf(cache)), 1);
     cache = step.cache;
     hold(cache);
-    const row = probabilities(warp, scatter(step.logits[0], vocabulary), text);
-    text = [...text, sample(row, coin(text.length))];
-    probs.push(row);
+    const row = classes.possible(step.logits[0]);
+    const drafted = draftOne(request, row, text, classes);
+    text = [...text, drafted.drawn];
+    tokens.push(classes.tokenOf(drafted.drawn));
+    probs.push(drafted.probs);
   }
-  return { state: { cache }, tokens: text.slice(context.length), probs };
+  return { state: { cache }, tokens, probs };
+}
+
+/** Draws the class after a text of classes; its distribution is over the target's tokens. */
+function draftOne(
+  { warp, coin, vocabulary }: DraftRequest,
+  row: Logits,
+  text: readonly number[],
+  classes: DraftClasses,
+): { readonly drawn: number; readonly probs: Probs } {
+  if (warp.only) {
+    const drawn = warp.only(row, text);
+    return { drawn, probs: oneHot(vocabulary, classes.tokenOf(drawn)) };
+  }
+  const probs = probabilities(warp, row, text);
+  return { drawn: sample(probs, coin(text.length)), probs: classes.spread(probs) };
 }
 
 /** Runs `work` and, if it fails, closes the last cache that it held. */
@@ -121,40 +146,4 @@ async function releasing<Cache, T>(
     model.close(held);
     throw error;
   }
-}
-
-/** The scatter of a full head: nothing moves, but the vocabularies must agree. */
-function unscattered(logits: Logits, vocabulary: number): Logits {
-  if (logits.length === vocabulary) return logits;
-  throw new OutriderError(
-    `a draft model with the target's vocabulary of ${vocabulary}`,
-    `one of ${logits.length}`,
-    "name its tokens with outputIds, or train a draft with the target's tokenizer",
-  );
-}
-
-/** Spreads the outputs of a reduced head, `[outputIds]`, over the vocabulary, `[vocabulary]`. */
-function scatterTo(outputs: number, outputIds: readonly TokenId[]): Scatter {
-  const distinct = new Set(outputIds).size;
-  const largest = outputIds.reduce((most, id) => Math.max(most, id), -1);
-  const valid = outputIds.every((id) => Number.isInteger(id) && id >= 0);
-  if (!(valid && outputIds.length === outputs && distinct === outputs)) {
-    throw new OutriderError(
-      `outputIds to be ${outputs} distinct tokens`,
-      `${outputIds.length} ids, ${distinct} of them distinct`,
-      "give one target token for each output of the draft model",
-    );
-  }
-  return (logits, vocabulary) => {
-    if (largest >= vocabulary) {
-      throw new OutriderError(
-        `outputIds below ${vocabulary}`,
-        `${largest}`,
-        "check the draft model",
-      );
-    }
-    const out = new Float32Array(vocabulary).fill(-Infinity);
-    for (let i = 0; i < outputs; i++) out[outputIds[i]] = logits[i];
-    return logitsOf(out);
-  };
 }

@@ -190,6 +190,17 @@ export function normalise(weights: Float64Array, sum: number): Probs {
   return marked(weights);
 }
 
+/**
+ * Probabilities `[tokenIds.length]`, or with one more that is 0, as probabilities of `[vocabulary]`
+ * tokens: entry `i` goes to token `tokenIds[i]`, all other tokens get 0. The ids are distinct and
+ * below `vocabulary`, which is not checked here.
+ */
+export function spreadProbs(probs: Probs, tokenIds: Int32Array, vocabulary: number): Probs {
+  const values = new Float64Array(vocabulary);
+  for (let i = 0; i < tokenIds.length; i++) values[tokenIds[i]] = probs[i];
+  return marked(values);
+}
+
 function marked(values: Float64Array): Probs {
   if (isMarked(values)) return values;
   throw new OutriderError("probabilities", "an empty array", "check the vocabulary");

@@ -5,6 +5,7 @@
  * @module
  */
 import { keyOf } from "../core/random.ts";
+import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { Seconds } from "./decoder.ts";
 import type { Draft } from "./draft.ts";
 import type { DraftLength } from "./draft_length.ts";
@@ -44,6 +45,8 @@ export interface MeasureOptions {
   readonly verify?: Verify;
   /** A clock in seconds; the machine's if left out. */
   readonly now?: Clock;
+  /** The draft model's vocabulary, where it is trimmed. */
+  readonly vocabulary?: TrimmedVocabulary;
 }
 
 /** Lengths of drafts that are measured, up to where longer ones cannot pay; between is linear. */
@@ -269,13 +272,13 @@ export async function measureCosts<Target, Draft>(
   draft?: LanguageModel<Draft>,
   options: MeasureOptions = {},
 ): Promise<Costs> {
-  const { warp = temperature(0), verify = verifyBlock, now = machineClock } = options;
+  const { warp = temperature(0), verify = verifyBlock, now = machineClock, vocabulary } = options;
   const shared = { target, warp, verify, now };
   if (draft === undefined) {
     const times = await timesByLength({ ...shared, draft: zeros }, target.contextLength);
     return costsOf(times, { draftCost: 0, catchUpCost: 0 });
   }
-  const parts = { ...shared, draft: draftModel(draft) };
+  const parts = { ...shared, draft: draftModel(draft, { vocabulary }) };
   const room = Math.min(target.contextLength, draft.contextLength);
   const times = await timesByLength(parts, room);
   return costsOf(times, await draftCosts(parts, room, times));

@@ -5,11 +5,10 @@ import {
   draftModel,
   draftPromptLookup,
   type DraftRequest,
-  functionModel,
   lookUp,
   temperature,
 } from "../../src/decode/mod.ts";
-import { counted, hashLogits, hashModel } from "./mock_models.ts";
+import { counted, hashModel } from "./mock_models.ts";
 
 function request(context: readonly number[], gamma: number, vocabulary = 4): DraftRequest {
   const coin = (position: number) => uniform(keyOf(position));
@@ -58,38 +57,12 @@ Deno.test("a draft model proposes less, then nothing, where its context ends", a
   assertEquals(model.alive(), 0);
 });
 
-Deno.test("a draft model with a reduced head proposes only its own tokens", async () => {
-  const outputIds = [5, 0, 2];
-  const logits = hashLogits(4, 3);
-  const draft = draftModel(
-    functionModel({
-      vocabulary: 3,
-      contextLength: 32,
-      logits: (prefix) => logits(prefix.map((t) => t % 3)),
-    }),
-    { outputIds },
-  );
-  const narrow = { ...request([1], 1, 6) };
-  const { tokens, probs } = await draft.propose(await draft.init([1]), narrow);
-  assertEquals(outputIds.includes(tokens[0]), true);
-  assertEquals([1, 3, 4].map((token) => probs[0][token]), [0, 0, 0]);
-});
-
 Deno.test("a draft model of another vocabulary is refused, and its cache released", async () => {
   const model = counted(hashModel(5, 4));
   const draft = draftModel(model);
   const state = await draft.init([1, 2]);
   await assertRejects(() => draft.propose(state, request([1, 2], 2, 7)), Error, "vocabulary of 7");
   assertEquals(model.alive(), 0);
-});
-
-Deno.test("output ids that are too few, repeated or out of range are refused", async () => {
-  for (const outputIds of [[0, 1], [0, 1, 1], [0, 1, -1], [0, 1, 0.5]]) {
-    assertThrows(() => draftModel(hashModel(6, 3), { outputIds }), Error, "3 distinct tokens");
-  }
-  const draft = draftModel(hashModel(6, 3), { outputIds: [0, 1, 9] });
-  const state = await draft.init([0]);
-  await assertRejects(() => draft.propose(state, request([0], 1, 5)), Error, "outputIds below 5");
 });
 
 Deno.test("prompt lookup continues the last occurrence of the longest suffix", () => {

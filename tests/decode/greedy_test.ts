@@ -19,7 +19,8 @@ import {
   verifyToken,
   type Warp,
 } from "../../src/decode/mod.ts";
-import { counted, hashLogits, nearModel, tiedLogits } from "./mock_models.ts";
+import { trimmedVocabulary } from "../../src/nn/mod.ts";
+import { counted, hashLogits, nearModel, tiedLogits, trimmedModel } from "./mock_models.ts";
 
 const gammas = [1, 2, 3, 4, 5, 6, 7, 8];
 
@@ -64,19 +65,16 @@ Deno.test("greedy speculative text equals greedy text for 240 models, gammas 1 t
   assert(accepted > 10_000, `only ${accepted} drafted tokens were ever accepted`);
 });
 
-Deno.test("a draft whose head covers half the vocabulary leaves greedy text as it is", async () => {
+Deno.test("a trimmed draft leaves greedy text as it is, with and without a repetition penalty", async () => {
+  const penalised = chainWarps(repetitionPenalty(1.4, 5), temperature(0));
   let accepted = 0;
   for (let seed = 0; seed < 40; seed++) {
+    const warp = seed % 2 ? temperature(0) : penalised;
     const logits = hashLogits(seed, 6);
     const target = functionModel({ vocabulary: 6, contextLength: 40, logits });
-    const outputIds = [5, 1, 2];
-    const narrow = functionModel({
-      vocabulary: 6,
-      contextLength: 40,
-      logits: (prefix) => outputIds.map((id) => logits(prefix)[id]),
-    });
-    const draft = draftModel({ ...narrow, vocabulary: 3 }, { outputIds });
-    const warp = temperature(0);
+    const trimmed = trimmedVocabulary([1, 2, 5], 6);
+    const near = counted(trimmedModel(logits, trimmed));
+    const draft = draftModel(near, { vocabulary: trimmed });
     const plain = await greedyTokens(autoregressive({ target, warp }), seed);
     for (const gamma of [1, 4]) {
       const decoder = limit(speculative({ target, draft, verify: verifyBlock, warp, gamma }), 24);
@@ -84,6 +82,7 @@ Deno.test("a draft whose head covers half the vocabulary leaves greedy text as i
       assertEquals(run.tokens, plain);
       accepted += run.reports.reduce((sum, report) => sum + report.accepted, 0);
     }
+    assertEquals(near.alive(), 0);
   }
   assert(accepted > 200, `only ${accepted} drafted tokens were ever accepted`);
 });

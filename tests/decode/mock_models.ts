@@ -6,6 +6,7 @@ import {
   type LanguageModel,
   type TokenId,
 } from "../../src/decode/mod.ts";
+import type { TrimmedVocabulary } from "../../src/nn/mod.ts";
 
 /** Logits that depend on the whole prefix, by hashing it; remembered, since hashing takes long. */
 export function hashLogits(
@@ -58,6 +59,26 @@ export function nearModel(
     return differing[0] > 0.8 ? differing : other(prefix);
   };
   return functionModel({ vocabulary, contextLength, logits });
+}
+
+/**
+ * A trimmed draft of a model: it reads the first token outside for every one of them, and its last
+ * class has the mass of all tokens outside.
+ */
+export function trimmedModel(
+  other: (prefix: readonly TokenId[]) => Float32Array,
+  { tokenIds, targetVocabulary, classes, classOf, other: outside }: TrimmedVocabulary,
+  contextLength = 64,
+): LanguageModel<FunctionCache> {
+  const tokens = Array.from({ length: targetVocabulary }, (_, token) => token);
+  const stranger = tokens.find((token) => classOf(token) === outside) ?? 0;
+  const logits = (prefix: readonly number[]) => {
+    const row = other(prefix.map((read) => tokenIds[read] ?? stranger));
+    const masses = new Float64Array(classes);
+    row.forEach((logit, token) => masses[classOf(token)] += Math.exp(logit));
+    return Float32Array.from(masses, Math.log);
+  };
+  return functionModel({ vocabulary: classes, contextLength, logits });
 }
 
 /** A model that knows which of its caches are alive. */
