@@ -12,4 +12,5 @@ export * from "./row_batch.ts";
 export * from "./stage.ts";
 export * from "./train_loop.ts";
 export * from "./trainer.ts";
+export type { DeviceState, StepMetrics, Trainer, TrainingState } from "./training_step.ts";
 export * from "./weights.ts";

@@ -8,13 +8,12 @@ import type { LayerTransform } from "../nn/llama.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { adamW, type AdamWState } from "../optim/adam.ts";
 import { warmupCosine } from "../optim/schedules.ts";
-import { skipNonFinite, type SkipState } from "../optim/skip_non_finite.ts";
 import type { GradientTransformation } from "../optim/transformation.ts";
 import { type Device, downloadTree, releaseTree } from "../runtime/device.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { RowBatch } from "./row_batch.ts";
 import { type StepNotice, trainLoop } from "./train_loop.ts";
-import type { Trainer } from "./trainer.ts";
+import type { Trainer } from "./training_step.ts";
 
 /** Options of every training stage. */
 export interface StageOptions {
@@ -49,10 +48,10 @@ export interface StageResult {
 }
 
 /** The state of {@link draftOptimizer}. */
-export type DraftOptimizerState = SkipState<AdamWState>;
+export type DraftOptimizerState = AdamWState;
 
 /**
- * AdamW with warm-up and cosine decay; a step whose gradients are not finite is skipped.
+ * AdamW with warm-up and cosine decay.
  *
  * @example
  * ```ts
@@ -71,7 +70,7 @@ export function draftOptimizer(
 ): GradientTransformation<DraftOptimizerState> {
   const warmupSteps = Math.min(100, Math.ceil(steps / 10));
   const schedule = warmupCosine({ warmupSteps, totalSteps: steps, peak: rate, end: rate / 30 });
-  return skipNonFinite(adamW({ rate: schedule, beta2: 0.95, weightDecay: 0.05 }));
+  return adamW({ rate: schedule, beta2: 0.95, weightDecay: 0.05 });
 }
 
 /** One stage: what {@link StageOptions} say, and what the stage adds. */

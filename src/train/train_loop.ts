@@ -9,7 +9,7 @@ import { OutriderError } from "../core/errors.ts";
 import type { HostTensor } from "../core/host_tensor.ts";
 import { read, releaseTree } from "../runtime/device.ts";
 import type { RowBatch } from "./row_batch.ts";
-import type { DeviceState, Trainer } from "./trainer.ts";
+import type { DeviceState, Trainer } from "./training_step.ts";
 
 /** What the loop tells after every step. */
 export interface StepNotice {

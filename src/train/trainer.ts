@@ -1,12 +1,10 @@
 /**
- * Trainers: forward pass, gradients and optimiser in one compiled plan with donated state.
+ * Trainers of the stages: what a step's loss is.
  *
  * @module
  */
 import { add, mul } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
-import { type Scored, valueAndGradWith } from "../core/grad.ts";
-import type { HostTensor } from "../core/host_tensor.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { acceptance } from "../losses/acceptance.ts";
 import { crossEntropy, rowsWithTarget } from "../losses/cross_entropy.ts";
@@ -21,93 +19,17 @@ import type { DistillationLoss, RowwiseLoss } from "../losses/rows.ts";
 import { type LayerTransform, llama, llamaHead, llamaLogits } from "../nn/llama.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
-import { globalNorm } from "../optim/clip.ts";
-import { applyUpdates } from "../optim/parameters.ts";
 import type { GradientTransformation } from "../optim/transformation.ts";
-import { compile, type OnDevice } from "../runtime/compile.ts";
-import { type Device, releaseTree, uploadTree } from "../runtime/device.ts";
+import type { Device } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { type RowBatch, trainingRows } from "./row_batch.ts";
+import { type BatchLoss, type Trainer, trainerOf } from "./training_step.ts";
 
 /**
  * Logits of more bytes are scored by chunks of rows: a step keeps several arrays of their size, and
  * 64 of them would fill the address space of a WebAssembly memory.
  */
 export const MOST_LOGIT_BYTES = 2 ** 32 / 64;
-
-/** What training changes: parameters and the optimiser's state. Both are donated to every step. */
-export interface TrainingState<Optimizer> {
-  /** The weights. */
-  readonly parameters: LlamaParameters<Tensor>;
-  /** The optimiser's state. */
-  readonly optimizer: Optimizer;
-}
-
-/** The training state on a device. */
-export type DeviceState<Optimizer> = OnDevice<TrainingState<Optimizer>>;
-
-/** Scalars that a step reports, by name; `loss` and `gradientNorm` are always there. */
-export type StepMetrics<Leaf> = Readonly<Record<string, Leaf>>;
-
-/** Training as an init/step pair. */
-export interface Trainer<Optimizer> {
-  /** The state before the first step, from given weights. */
-  init(parameters: LlamaParameters<HostTensor>): DeviceState<Optimizer>;
-  /** One step; the old state is dead. The metrics are to be released by the caller. */
-  step(
-    state: DeviceState<Optimizer>,
-    batch: RowBatch<HostTensor>,
-  ): { readonly state: DeviceState<Optimizer>; readonly metrics: StepMetrics<DeviceArray> };
-}
-
-/** A loss of parameters on a batch, with further metrics beside it. */
-type BatchLoss = (
-  parameters: LlamaParameters<Tensor>,
-  target: LlamaParameters<Tensor> | null,
-  batch: RowBatch<Tensor>,
-) => Scored<StepMetrics<Tensor>>;
-
-/** Turns a loss and an optimiser into a trainer. */
-function trainerOf<Optimizer>(
-  device: Device,
-  optimizer: GradientTransformation<Optimizer>,
-  loss: BatchLoss,
-  target: LlamaParameters<DeviceArray> | null,
-): Trainer<Optimizer> {
-  const start = (parameters: LlamaParameters<Tensor>): TrainingState<Optimizer> => ({
-    parameters,
-    optimizer: optimizer.init(parameters),
-  });
-  const advance = (
-    state: TrainingState<Optimizer>,
-    teacher: LlamaParameters<Tensor> | null,
-    batch: RowBatch<Tensor>,
-  ) => {
-    const scored = valueAndGradWith(loss)(state.parameters, teacher, batch);
-    const { gradients } = scored;
-    const made = optimizer.update(gradients, state.optimizer, state.parameters);
-    const metrics: StepMetrics<Tensor> = {
-      ...scored.auxiliary,
-      loss: scored.value,
-      gradientNorm: globalNorm(gradients),
-    };
-    const parameters = applyUpdates(state.parameters, made.updates);
-    return { state: { parameters, optimizer: made.state }, metrics };
-  };
-  const compiledStart = compile(device, start, { name: "the first training state", donate: [0] });
-  const compiledStep = compile(device, advance, { name: "a training step", donate: [0] });
-  return {
-    init: (parameters) => compiledStart(uploadTree(device, parameters)),
-    step: (state, batch) => {
-      const rows = uploadTree(device, batch);
-      try {
-        return compiledStep(state, target, rows);
-      } finally {
-        releaseTree(rows);
-      }
-    },
-  };
-}
 
 /** What a {@link pretrainer} is made of. */
 export interface PretrainerOptions<Optimizer> {
