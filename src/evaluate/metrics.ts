@@ -5,6 +5,7 @@
  */
 
 import type { Seconds, StepReport } from "../decode/decoder.ts";
+import { decodingSeconds, ratio, type Tally, tallyOf } from "./tally.ts";
 
 /** What is known of a draft beside its reports. */
 export interface MetricsOptions {
@@ -61,62 +62,43 @@ export interface DecodingMetrics {
  */
 export function metricsOf(
   reports: readonly StepReport[],
+  options: MetricsOptions,
+): DecodingMetrics {
+  return metricsOfTally(tallyOf(reports), options);
+}
+
+/**
+ * The figures of a tally.
+ *
+ * @example
+ * ```ts
+ * import { metricsOfTally, NO_TALLY } from "@outrider/outrider/evaluate";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tally = { ...NO_TALLY, tokens: 6, passes: 2, drafted: 4, accepted: 4 };
+ * const { memoryBoundSpeedUp } = metricsOfTally(tally, { draftSizeRatio: 0.25 });
+ * assertEquals(memoryBoundSpeedUp, 2);
+ * ```
+ */
+export function metricsOfTally(
+  tally: Tally,
   { draftSizeRatio }: MetricsOptions,
 ): DecodingMetrics {
-  const tokens = sumOf(reports, (report) => report.emitted);
-  const targetPasses = reports.length;
-  const drafted = sumOf(reports, (report) => report.drafted);
-  const accepted = sumOf(reports, (report) => report.accepted);
-  const judged = sumOf(reports, (report) => Math.min(report.drafted, report.accepted + 1));
-  const blockEfficiency = ratio(tokens, targetPasses);
-  const meanDraftLength = ratio(drafted, targetPasses);
-  const seconds = sumSeconds(reports);
-  const decoding = seconds.draft + seconds.target + seconds.verify + seconds.host;
+  const { tokens, passes, drafted, accepted, judged, long, reached, stood, seconds } = tally;
+  const blockEfficiency = ratio(tokens, passes);
+  const meanDraftLength = ratio(drafted, passes);
   return {
     tokens,
-    targetPasses,
+    targetPasses: passes,
     blockEfficiency,
     acceptance: ratio(accepted, judged),
-    ...acceptancePerPosition(reports),
+    acceptanceJoint: stood.map((count, place) => ratio(count, long[place])),
+    acceptanceConditional: stood.map((count, place) => ratio(count, reached[place])),
     draftEfficiency: ratio(accepted, drafted),
     meanDraftLength,
     memoryBoundSpeedUp: blockEfficiency / (1 + draftSizeRatio * meanDraftLength),
     draftSizeRatio,
     seconds,
-    tokensPerSecond: ratio(tokens, decoding),
+    tokensPerSecond: ratio(tokens, decodingSeconds(tally)),
   };
-}
-
-function acceptancePerPosition(
-  reports: readonly StepReport[],
-): { acceptanceJoint: number[]; acceptanceConditional: number[] } {
-  const longest = reports.reduce((most, { drafted }) => Math.max(most, drafted), 0);
-  const acceptanceJoint: number[] = [];
-  const acceptanceConditional: number[] = [];
-  for (let position = 1; position <= longest; position++) {
-    const long = reports.filter((report) => report.drafted >= position);
-    const reached = long.filter((report) => report.accepted >= position - 1);
-    const stood = long.filter((report) => report.accepted >= position);
-    acceptanceJoint.push(ratio(stood.length, long.length));
-    acceptanceConditional.push(ratio(stood.length, reached.length));
-  }
-  return { acceptanceJoint, acceptanceConditional };
-}
-
-function sumSeconds(reports: readonly StepReport[]): Seconds {
-  return {
-    prefill: sumOf(reports, ({ seconds }) => seconds.prefill),
-    draft: sumOf(reports, ({ seconds }) => seconds.draft),
-    target: sumOf(reports, ({ seconds }) => seconds.target),
-    verify: sumOf(reports, ({ seconds }) => seconds.verify),
-    host: sumOf(reports, ({ seconds }) => seconds.host),
-  };
-}
-
-function sumOf(reports: readonly StepReport[], part: (report: StepReport) => number): number {
-  return reports.reduce((sum, report) => sum + part(report), 0);
-}
-
-function ratio(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./early_exit.ts";
 export * from "./llama.ts";
 export * from "./llama_config.ts";
 export * from "./llama_parameters.ts";
