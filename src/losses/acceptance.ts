@@ -7,7 +7,13 @@
 import { minimum } from "../core/elementwise_ops.ts";
 import { softmax, sumKeeping } from "../core/linear_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { countedPair, meanOverRows } from "./rows.ts";
+import { type CountedPair, countedPair, meanOverRows } from "./rows.ts";
+
+/** The acceptance rate of every row, f32 `[rows, 1]`. */
+export function acceptanceOfRows({ draft, target }: CountedPair): Tensor {
+  // A tie belongs to the target, as in tvd, so that the two gradients add up to nothing.
+  return sumKeeping(minimum(softmax(target), softmax(draft)), [1]);
+}
 
 /**
  * The mean acceptance rate over the rows that count: what every step of finetuning reports.
@@ -33,8 +39,6 @@ import { countedPair, meanOverRows } from "./rows.ts";
  * ```
  */
 export function acceptance(draftLogits: Tensor, targetLogits: Tensor, mask: Tensor): Tensor {
-  const { draft, target } = countedPair("acceptance", draftLogits, targetLogits, mask);
-  // A tie belongs to the target, as in tvd, so that the two gradients add up to nothing.
-  const shared = minimum(softmax(target), softmax(draft));
-  return meanOverRows(sumKeeping(shared, [1]), mask);
+  const pair = countedPair("acceptance", draftLogits, targetLogits, mask);
+  return meanOverRows(acceptanceOfRows(pair), mask);
 }

@@ -6,12 +6,16 @@
  */
 export { acceptance } from "./acceptance.ts";
 export { crossEntropy, rowsWithTarget } from "./cross_entropy.ts";
+export { dPace } from "./d_pace.ts";
+export { endToEndTvd } from "./end_to_end_tvd.ts";
 export { logitsInChunks, logitsWithin, wholeLogits } from "./in_chunks.ts";
 export type { HiddenRows, LogitRows, RowScore, Scoring } from "./in_chunks.ts";
 export { jsd } from "./jsd.ts";
 export { kld } from "./kld.ts";
 export { lkHybrid } from "./lk_hybrid.ts";
 export { negativeLogAcceptance } from "./negative_log_acceptance.ts";
+export { onPolicyCorrection } from "./on_policy_correction.ts";
+export type { OnPolicyLoss } from "./on_policy_correction.ts";
 export { isLossName, isRowwise, losses, lossNamed } from "./registry.ts";
 export type { LossName, RowwiseLossName } from "./registry.ts";
 export { reverseKld } from "./reverse_kld.ts";

@@ -4,6 +4,8 @@
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
+import { dPace } from "./d_pace.ts";
+import { endToEndTvd } from "./end_to_end_tvd.ts";
 import { jsd } from "./jsd.ts";
 import { kld } from "./kld.ts";
 import { lkHybrid } from "./lk_hybrid.ts";
@@ -23,7 +25,9 @@ export type LossName =
   | "reverse-kld"
   | "jsd"
   | "nla"
-  | "lk";
+  | "lk"
+  | "e2e-tvd"
+  | "d-pace";
 
 /** Every distillation loss that needs no more than both models' logits, by name. */
 export const losses: Readonly<Record<LossName, DistillationLoss>> = {
@@ -35,13 +39,20 @@ export const losses: Readonly<Record<LossName, DistillationLoss>> = {
   "jsd": jsd,
   "nla": negativeLogAcceptance,
   "lk": lkHybrid,
+  "e2e-tvd": endToEndTvd(),
+  "d-pace": dPace(),
 };
 
-/** Losses in which the weight of a row follows from all rows of the batch. */
-const ACROSS_ROWS: readonly Exclude<LossName, RowwiseLossName>[] = ["tvd++-batch", "lk"];
+/** Losses in which the weight of a row follows from other rows of the batch. */
+const ACROSS_ROWS = [
+  "tvd++-batch",
+  "lk",
+  "e2e-tvd",
+  "d-pace",
+] as const satisfies readonly LossName[];
 
 /** The name of a loss that judges each row by this row alone, so that rows come in chunks. */
-export type RowwiseLossName = Exclude<LossName, "tvd++-batch" | "lk">;
+export type RowwiseLossName = Exclude<LossName, typeof ACROSS_ROWS[number]>;
 
 /** True for the name of a loss that judges each row by this row alone. */
 export function isRowwise(name: string): name is RowwiseLossName {

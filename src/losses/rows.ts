@@ -28,7 +28,7 @@ export type DistillationLoss = (
 /**
  * A loss that judges each row by this row alone and gives the mean over rows, so that rows can be
  * scored in chunks. Not so where a row's weight follows from the others, as in TVD++ with one sigma
- * for the batch or in the LK hybrid.
+ * for the batch, in the LK hybrid, or in losses of drafts of several rows.
  */
 export interface RowwiseLoss {
   /** The loss. */

@@ -1,36 +1,39 @@
 /** Every smooth loss against finite differences, once and twice, in doubles. */
 import { assertAlmostEquals } from "@std/assert";
-import { constant, foldIn, keyOf, normals } from "../../src/core/mod.ts";
+import { constant } from "../../src/core/mod.ts";
 import {
   acceptance,
   atTemperature,
   crossEntropy,
   type DistillationLoss,
+  endToEndTvd,
   jsd,
   kld,
   negativeLogAcceptance,
+  onPolicyCorrection,
   reverseKld,
   tvd,
 } from "../../src/losses/mod.ts";
-import { curvature, dot, measure, moved, randomProblem } from "./problem.ts";
+import { curvature, dot, measure, moved, randomDirection, randomProblem } from "./problem.ts";
 
 const tokens = constant(Int32Array.from([3, 0, 10, 5, 7, -1, 2]));
 
-/** TVD++ and the LK hybrid hold parts constant, so that finite differences say nothing of them. */
+const depths = constant(Int32Array.from([-1, 0, 1, 2, -1, 0, -1]));
+
+/** TVD++, the LK hybrid and D-PACE hold parts constant, so that finite differences say nothing of them. */
 const smooth: Readonly<Record<string, DistillationLoss>> = {
   acceptance,
   crossEntropy: (logits, _, mask) => crossEntropy(logits, tokens, mask),
+  "endToEndTvd of 2": endToEndTvd(2),
+  "endToEndTvd of more than a run": endToEndTvd(5),
   jsd,
   kld,
   negativeLogAcceptance,
+  onPolicyCorrection: (draft, target, mask) => onPolicyCorrection(draft, target, mask, depths),
   reverseKld,
   tvd,
   "tvd at temperature 0.7": atTemperature(tvd, 0.7),
 };
-
-function randomDirection(seed: number, length: number): Float64Array {
-  return Float64Array.from(normals(foldIn(keyOf(seed), "direction"), length));
-}
 
 const STEP = 1e-5;
 

@@ -112,7 +112,7 @@ for (const [name, loss] of all) {
 Deno.test("a loss whose rows see one another is not called rowwise, and differs in chunks", () => {
   assertEquals(rowwise.map(([name]) => name), ["kld", "tvd", "tvd++", "reverse-kld", "jsd", "nla"]);
   assert(!isRowwise("toString"));
-  for (const name of ["tvd++-batch", "lk"] as const) {
+  for (const name of ["tvd++-batch", "lk", "e2e-tvd", "d-pace"] as const) {
     const [[whole], [chunked]] = [wholeLogits, logitsInChunks(5)].map((scoring) =>
       evaluated(scored(losses[name]), scoring, () => 1)
     );

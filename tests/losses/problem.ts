@@ -82,6 +82,11 @@ export function curvature(
   return evaluate([second], tensors, problem, direction, DOUBLE)[0][0];
 }
 
+/** A random direction in which to move a draft. */
+export function randomDirection(seed: number, length: number): Float64Array {
+  return Float64Array.from(normals(foldIn(keyOf(seed), "direction"), length));
+}
+
 /** The problem with the draft moved along a direction. */
 export function moved(problem: Problem, direction: Float64Array, length: number): Problem {
   return { ...problem, draft: problem.draft.map((z, i) => z + length * direction[i]) };

@@ -84,7 +84,7 @@ Deno.test("acceptance is one minus TVD, in value and gradient, in f32 as well", 
 });
 
 Deno.test("a step down any loss of the TVD family raises the acceptance rate", () => {
-  for (const name of ["tvd", "tvd++", "tvd++-batch", "nla"] as const) {
+  for (const name of ["tvd", "tvd++", "tvd++-batch", "nla", "e2e-tvd"] as const) {
     for (let seed = 0; seed < 10; seed++) {
       const problem = randomProblem(seed, 6, 30);
       const { gradient } = measure(losses[name], problem);
@@ -140,11 +140,13 @@ Deno.test("a draft equal to its target is accepted always and has nothing left t
   const problem = randomProblem(6);
   const same = { ...problem, draft: problem.target };
   assertAlmostEquals(measure(acceptance, same).value, 1, 1e-14);
-  for (const name of ["kld", "reverse-kld", "tvd", "jsd", "nla", "lk"] as const) {
+  for (const name of ["kld", "reverse-kld", "tvd", "jsd", "nla", "lk", "e2e-tvd"] as const) {
     const { value, gradient } = measure(losses[name], same);
     assertAlmostEquals(value, 0, 1e-14);
     for (const g of gradient) assertAlmostEquals(g, 0, 1e-14);
   }
+  // The entropy of the target is left of a cross-entropy.
+  for (const g of measure(losses["d-pace"], same).gradient) assertAlmostEquals(g, 0, 1e-14);
 });
 
 Deno.test("a temperature divides the logits, for all rows or for each its own", () => {
