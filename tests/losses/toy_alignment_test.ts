@@ -12,7 +12,15 @@ import {
   normals,
   type Tensor,
 } from "../../src/core/mod.ts";
-import { acceptance, type DistillationLoss, kld, tvd, tvdPlusPlus } from "../../src/losses/mod.ts";
+import {
+  acceptance,
+  type DistillationLoss,
+  dPace,
+  endToEndTvd,
+  kld,
+  tvd,
+  tvdPlusPlus,
+} from "../../src/losses/mod.ts";
 import { chain, scale, scaleByAdam } from "../../src/optim/mod.ts";
 import { runLoop } from "../optim/stepper.ts";
 import { unweightedTvdPlusPlus } from "./unweighted.ts";
@@ -53,10 +61,14 @@ function train(toy: Toy, loss: DistillationLoss, start: NumberArray): NumberArra
   return ran[steps - 1].parameters[0];
 }
 
-function alphaOf(toy: Toy, weight: NumberArray): number {
+function valueOf(toy: Toy, loss: DistillationLoss, weight: NumberArray): number {
   const variable = input([vocabulary, rank]);
-  const alpha = acceptance(toy.logits(variable), toy.target, toy.mask);
-  return evaluateIn(SINGLE, [alpha], new Map([[variable, weight]]))[0][0];
+  const value = loss(toy.logits(variable), toy.target, toy.mask);
+  return evaluateIn(SINGLE, [value], new Map([[variable, weight]]))[0][0];
+}
+
+function alphaOf(toy: Toy, weight: NumberArray): number {
+  return valueOf(toy, acceptance, weight);
 }
 
 Deno.test("from a KL start, TVD and TVD++ raise acceptance by half; the unweighted form does not", () => {
@@ -74,4 +86,30 @@ Deno.test("from a KL start, TVD and TVD++ raise acceptance by half; the unweight
     total.tvdPlusPlus += alpha.tvdPlusPlus;
   }
   assert(total.tvdPlusPlus > total.tvd, JSON.stringify(total));
+});
+
+Deno.test("from a KL start, losses of whole drafts make more of a draft of three stand", () => {
+  const total = { kld: 0, tvd: 0, endToEndTvd: 0, dPace: 0 };
+  for (const seed of [1, 2, 3]) {
+    const toy = toyOf(keyOf(seed));
+    const start = train(toy, kld, toy.start);
+    // The contexts in their order stand for the rows of one text.
+    const after = (loss: DistillationLoss) =>
+      1 - valueOf(toy, endToEndTvd(3), train(toy, loss, start));
+    const stands = {
+      kld: after(kld),
+      tvd: after(tvd),
+      endToEndTvd: after(endToEndTvd(3)),
+      dPace: after(dPace(3)),
+    };
+    assert(stands.endToEndTvd > 2 * stands.kld, JSON.stringify(stands));
+    assert(stands.dPace > stands.kld, JSON.stringify(stands));
+    total.kld += stands.kld;
+    total.tvd += stands.tvd;
+    total.endToEndTvd += stands.endToEndTvd;
+    total.dPace += stands.dPace;
+  }
+  assert(total.endToEndTvd > total.tvd, JSON.stringify(total));
+  // Weights alone do not make a total variation of a cross-entropy.
+  assert(total.tvd > total.dPace, JSON.stringify(total));
 });
