@@ -33,6 +33,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   pretrain: ["target", "layers", "width", ...TRAINING, ...DEVICE],
   distill: ["target", "dtype", "cache", "prompts", "count", "temperatures", "top-p", "max-tokens"]
     .concat("max-prompt", "sequences", "out", "seed", ...DEVICE),
+  fetch_text: ["out", "source", "target", "json", "help"],
   finetune: ["target", "dtype", "draft", "set", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),
   evaluate: [
@@ -62,11 +63,12 @@ Deno.test("--help of every command exits with 0 and explains every flag", () =>
   inPairs(Object.entries(FLAGS), async ([name, flags]) => {
     const { code, stdout, stderr } = await runCommand(name, ["--help"]);
     assertEquals([code, stderr], [0, ""]);
-    assert(stdout.startsWith(`Usage: deno task ${name} [flags]\n`), stdout);
+    const task = name.replaceAll("_", "-");
+    assert(stdout.startsWith(`Usage: deno task ${task} [flags]\n`), stdout);
     const entries = stdout.matchAll(/^ {2}--([a-z-]+)(?: \S+)?(?: {2,}|\n {20,})(\S.+)$/gm);
     const explained = Array.from(entries, ([, flag]) => flag);
     assertEquals(explained.toSorted(), flags.toSorted(), name);
-    assert(stdout.includes(`Examples:\n  deno task ${name} `), "there is an example");
+    assert(stdout.includes(`Examples:\n  deno task ${task} `), "there is an example");
     const wide = stdout.split("\n").filter((line) => line.length > 160);
     assertEquals(wide, [], "no line is too wide to read");
   }));
