@@ -72,6 +72,9 @@ async function loadVector<Leaf>(tensor: ModelTensor, sink: TensorSink<Leaf>): Pr
   return parts.end();
 }
 
+/** A file with weights: an opened model, or a draft file. */
+export type StoredWeights = Pick<ModelFile, "config" | "tensors">;
+
 /** Where the weights of a model go: a function that takes whole tensors, or a sink of parts. */
 export type PlaceTensor<Leaf> = ((tensor: HostTensor) => Leaf) | TensorSink<Leaf>;
 
@@ -84,7 +87,7 @@ export type PlaceTensor<Leaf> = ((tensor: HostTensor) => Leaf) | TensorSink<Leaf
  * @throws OutriderError where weights are damaged or the file is truncated
  */
 export async function loadLlama<Leaf>(
-  model: ModelFile,
+  model: StoredWeights,
   type: WeightType,
   place: PlaceTensor<Leaf>,
 ): Promise<LlamaParameters<Leaf>> {
@@ -100,7 +103,7 @@ export async function loadLlama<Leaf>(
 }
 
 /** Reads all weights of a model as plain f32 arrays: what training starts from. */
-export async function loadDenseLlama(model: ModelFile): Promise<LlamaParameters<HostTensor>> {
+export async function loadDenseLlama(model: StoredWeights): Promise<LlamaParameters<HostTensor>> {
   return await loadWith(
     model,
     async (tensor) => hostTensor(await tensor.readFloat32(), tensor.shape),
@@ -108,7 +111,7 @@ export async function loadDenseLlama(model: ModelFile): Promise<LlamaParameters<
 }
 
 async function loadWith<Leaf>(
-  model: ModelFile,
+  model: StoredWeights,
   load: (tensor: ModelTensor) => Promise<Leaf>,
 ): Promise<LlamaParameters<Leaf>> {
   const loaded = new Map<string, { readonly leaf: Leaf }>();

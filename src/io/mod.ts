@@ -16,6 +16,7 @@ export type { LlamaConfig, RopePairing } from "../nn/llama_config.ts";
 export { type ByteChunks, writeFileAtomically, writeTextAtomically } from "./atomic_write.ts";
 export * from "./bytes.ts";
 export * from "./chat_template.ts";
+export { type DraftContent, type DraftFile, openDraftFile, writeDraftFile } from "./draft_file.ts";
 export type { DownloadProgress, OnProgress } from "./download_progress.ts";
 export { readGguf, readTensorBytes } from "./gguf_reader.ts";
 export * from "./gguf_types.ts";
@@ -46,6 +47,7 @@ export {
   loadDenseLlama,
   loadLlama,
   type PlaceTensor,
+  type StoredWeights,
   WEIGHT_TYPES,
   type WeightType,
 } from "./load_llama.ts";

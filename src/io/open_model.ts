@@ -5,17 +5,16 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
-import { type ByteSource, fileSource, urlSource } from "./bytes.ts";
+import type { ByteSource } from "./bytes.ts";
 import { ggufNumber } from "./gguf_fields.ts";
 import { readGguf } from "./gguf_reader.ts";
 import type { GgufTensor } from "./gguf_types.ts";
 import { configFromGguf } from "./model_config.ts";
 import { checkTokenizer, type ModelFile, modelTensors, type StoredTensor } from "./model_file.ts";
+import { isUrl, openBytes } from "./open_bytes.ts";
 import { openModelFolder } from "./open_model_folder.ts";
 import { pathInfo } from "./model_cache.ts";
 import { tokenizerFromGguf } from "./tokenizer_gguf.ts";
-
-const isUrl = (path: string): boolean => /^https?:\/\//.test(path);
 
 /** Rows of the embedding, which `llama.vocab_size` must agree with where it is given. */
 function vocabularyOf(tensors: readonly GgufTensor[], stated: number | undefined): number {
@@ -77,7 +76,7 @@ export async function openGgufModel(source: ByteSource): Promise<ModelFile> {
  */
 export async function openModel(path: string): Promise<ModelFile> {
   if (!isUrl(path) && (await pathInfo(path))?.isDirectory) return await openModelFolder(path);
-  const source = isUrl(path) ? await urlSource(path) : await fileSource(path);
+  const source = await openBytes(path);
   try {
     return await openGgufModel(source);
   } catch (error) {

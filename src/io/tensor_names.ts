@@ -7,11 +7,14 @@
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import { buildLlama } from "../nn/llama_parameters.ts";
 
-/** Where a name is used. */
-export type NamingScheme = "gguf" | "huggingFace";
+/** Where a name is used: in the files of others, or our own, whose names are canonical. */
+export type NamingScheme = ForeignScheme | "canonical";
+
+/** A naming scheme other than ours. */
+type ForeignScheme = "gguf" | "huggingFace";
 
 /** Our name of a weight outside of the layers. */
-const OUTER_NAMES: Readonly<Record<NamingScheme, Readonly<Record<string, string>>>> = {
+const OUTER_NAMES: Readonly<Record<ForeignScheme, Readonly<Record<string, string>>>> = {
   gguf: {
     "token_embd.weight": "embedding",
     "output_norm.weight": "finalNorm",
@@ -25,7 +28,7 @@ const OUTER_NAMES: Readonly<Record<NamingScheme, Readonly<Record<string, string>
 };
 
 /** Our name of a weight within a layer. */
-const LAYER_NAMES: Readonly<Record<NamingScheme, Readonly<Record<string, string>>>> = {
+const LAYER_NAMES: Readonly<Record<ForeignScheme, Readonly<Record<string, string>>>> = {
   gguf: {
     "attn_norm.weight": "attentionNorm",
     "attn_q.weight": "query",
@@ -50,13 +53,14 @@ const LAYER_NAMES: Readonly<Record<NamingScheme, Readonly<Record<string, string>
   },
 };
 
-const LAYER_PREFIX: Readonly<Record<NamingScheme, RegExp>> = {
+const LAYER_PREFIX: Readonly<Record<ForeignScheme, RegExp>> = {
   gguf: /^blk\.(0|[1-9]\d*)\.(.+)$/,
   huggingFace: /^model\.layers\.(0|[1-9]\d*)\.(.+)$/,
 };
 
 /** Our name for a tensor of a file, or undefined if the family has no such weight. */
 export function canonicalName(scheme: NamingScheme, name: string): string | undefined {
+  if (scheme === "canonical") return name;
   if (Object.hasOwn(OUTER_NAMES[scheme], name)) return OUTER_NAMES[scheme][name];
   const [, layer, rest = ""] = LAYER_PREFIX[scheme].exec(name) ?? [];
   if (!Object.hasOwn(LAYER_NAMES[scheme], rest)) return undefined;
@@ -84,7 +88,7 @@ export function huggingFaceNames(layers: number): ReadonlyMap<string, string> {
 }
 
 function fileNames(
-  scheme: NamingScheme,
+  scheme: ForeignScheme,
   layers: number,
   prefix: string,
 ): ReadonlyMap<string, string> {
