@@ -37,7 +37,7 @@ export const ALLOWED: Readonly<Record<string, Allowance>> = {
   },
   decode: { modules: ["core", "nn", "runtime"] },
   train: { modules: ["core", "nn", "optim", "losses", "runtime", "data", "io", "decode"] },
-  evaluate: { modules: ["decode", "core"] },
+  evaluate: { modules: ["decode", "core", "data"] },
   "mod.ts": {
     modules: ["core", "plan", "runtime", "nn", "losses", "optim", "data", "io", "decode", "train"]
       .concat("evaluate", "cli"),
