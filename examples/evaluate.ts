@@ -22,7 +22,7 @@ const { verify, temperature, topK, topP, minP, repetitionPenalty, seed } = decod
 const flags = {
   ...targetFlags,
   ...cacheFlags,
-  draft: texts({ placeholder: "MODEL|lookup", help: "a draft to compare; at least one" }),
+  draft: texts({ placeholder: "DRAFT|auto|lookup", help: "a draft to compare; at least one" }),
   prompts: text({
     placeholder: "NAME|FILES",
     default: "language",
@@ -91,7 +91,7 @@ await runCommand({
         : contestant(model, {
           name,
           sizeRatio: draft.size / target.size,
-          draft: draftModel(draft.model),
+          draft: draftModel(draft.model, { vocabulary: draft.vocabulary }),
         }),
     );
   }

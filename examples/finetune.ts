@@ -8,11 +8,12 @@
  */
 import { choice, number, requiredText, runCommand, text } from "@outrider/outrider/cli";
 import { distillationCorpus, openCorpus, readDistillationSet } from "@outrider/outrider/data";
-import { loadDenseLlama, openModel } from "@outrider/outrider/io";
+import { loadDenseLlama } from "@outrider/outrider/io";
 import { isLossName, losses } from "@outrider/outrider/losses";
 import { finetuneDraft } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { checkTokenizers, findModel, loadModel, targetFlags } from "./common/models.ts";
+import { checkDraft, openDraft, untrimmed } from "./common/drafts.ts";
+import { loadModel, targetFlags } from "./common/models.ts";
 import {
   codecOf,
   fingerprint,
@@ -75,10 +76,10 @@ await runCommand({
 }, async (options, context) => {
   const { device } = await openDevice(options);
   await makeFolder(options.out);
-  const file = await openModel(await findModel(options.draft, context.progress));
+  const file = untrimmed(await openDraft(options.draft, context.progress));
   const entries = await readDistillationSet(options.set, file.config.vocabulary);
   const target = await loadModel(device, options.target, options, context);
-  checkTokenizers(target.file, file);
+  checkDraft(target.file, file);
   const mixed = options.mix === 0 ? undefined : {
     corpus: await openCorpus(options.data, codecOf(target.file), {
       seed: options.seed,

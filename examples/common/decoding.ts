@@ -38,14 +38,16 @@ import {
 } from "@outrider/outrider/decode";
 import type { WeightType } from "@outrider/outrider/io";
 import type { Device } from "@outrider/outrider/runtime";
-import { checkTokenizers, type LoadedModel, loadModel } from "./models.ts";
+import { loadDraftModel, type LoadedDraftModel } from "./drafts.ts";
+import type { LoadedModel } from "./models.ts";
 
 /** Flags of every command that writes text. */
 export const decodingFlags = {
   draft: text({
-    placeholder: "MODEL|lookup|none",
+    placeholder: "DRAFT|auto|lookup|none",
     default: "none",
-    help: "what runs ahead: a model with the target's tokenizer, prompt lookup, or nothing",
+    help: "what runs ahead: a draft's path, the one that comes with the package for this target, " +
+      "prompt lookup, or nothing",
   }),
   gamma: integerOr({
     word: "auto",
@@ -102,12 +104,12 @@ export function warpOf(options: WarpOptions): Warp {
 
 /** A draft and, where it is a model, what has to be released. */
 export interface LoadedDraft {
-  /** `none`, `lookup`, or the model's name. */
+  /** `none`, `lookup`, `auto`, or the draft's name. */
   readonly name: string;
-  readonly model: LoadedModel | undefined;
+  readonly model: LoadedDraftModel | undefined;
 }
 
-/** Loads what `--draft` names; a draft model is small, so that its cache stays f32. */
+/** Loads what `--draft` names. */
 export async function loadDraft(
   device: Device,
   name: string,
@@ -116,9 +118,7 @@ export async function loadDraft(
   context: Pick<CommandContext, "progress">,
 ): Promise<LoadedDraft> {
   if (name === "none" || name === "lookup") return { name, model: undefined };
-  const model = await loadModel(device, name, { dtype }, context);
-  checkTokenizers(target.file, model.file);
-  return { name, model };
+  return { name, model: await loadDraftModel(device, name, dtype, target.file, context) };
 }
 
 /** A decoder whose state's type is of no interest any more. */
@@ -148,6 +148,7 @@ export async function decoderOf<Cache>(
   const costs = await measureCosts(target.model, draft.model?.model, {
     warp: options.warp,
     verify: verifyOf(options),
+    vocabulary: draft.model?.vocabulary,
   });
   return withRule(target, draft, automaticLength(costs), options);
 }
@@ -167,7 +168,8 @@ function withRule<Cache, Length>(
     const decoder = speculative({ target: target.model, draft, verify, warp: options.warp, gamma });
     return ended(decoder, target, options);
   };
-  return model === undefined ? speculate(draftPromptLookup()) : speculate(draftModel(model.model));
+  if (model === undefined) return speculate(draftPromptLookup());
+  return speculate(draftModel(model.model, { vocabulary: model.vocabulary }));
 }
 
 function ended<State>(

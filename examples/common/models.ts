@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { OutriderError } from "@outrider/outrider";
 import type { CommandContext } from "@outrider/outrider/cli";
 import { choice, requiredText } from "@outrider/outrider/cli";
 import {
@@ -78,23 +77,6 @@ export async function loadModel(
       file.close();
     },
   };
-}
-
-/**
- * Refuses a draft that reads other tokens than its target.
- *
- * @throws OutriderError where the tokenizers differ
- */
-export function checkTokenizers(
-  target: Pick<ModelFile, "path" | "tokenizer">,
-  draft: Pick<ModelFile, "path" | "tokenizer">,
-): void {
-  if (draft.tokenizer.hash === target.tokenizer.hash) return;
-  throw new OutriderError(
-    `a draft with the tokenizer of ${target.path}`,
-    `another one in ${draft.path}`,
-    "train a draft for this target",
-  );
 }
 
 /** The path of a model, downloaded where necessary. */

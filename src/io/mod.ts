@@ -23,6 +23,7 @@ export * from "./gguf_types.ts";
 export * from "./gguf_writer.ts";
 export type { HubClient, HubFile } from "./hub_download.ts";
 export type { Json, JsonObject } from "./json_fields.ts";
+export * from "./known_drafts.ts";
 export { defaultCacheDirectory } from "./model_cache.ts";
 export * from "./model_config.ts";
 export type { ModelFile, ModelTensor } from "./model_file.ts";

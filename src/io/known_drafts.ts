@@ -1,0 +1,106 @@
+/**
+ * Drafts that come with the package: which of them serves a target, by the hash of its tokenizer.
+ *
+ * They lie in the folder `drafts` beside `src`, listed in its `index.json`: an array of
+ * `{ "tokenizerHash": "1f3a...", "name": "a draft for ...", "file": "model/draft.safetensors" }`, where
+ * `file` is the path of a draft file within the folder (see `writeDraftFile`).
+ *
+ * @module
+ */
+import { OutriderError } from "../core/errors.ts";
+import { fileError } from "./file_errors.ts";
+import { asArray, asObject, asString, field, type Json, parseJson } from "./json_fields.ts";
+import { quote } from "./quote.ts";
+
+/** A draft that comes with the package. */
+export interface KnownDraft {
+  /** `Tokenizer.hash` of the targets that it serves. */
+  readonly tokenizerHash: string;
+  /** What it is called. */
+  readonly name: string;
+  /** Its path, or for a package that is loaded over the network its URL. */
+  readonly path: string;
+}
+
+/** Relative to this module, so that it is found from wherever the package is imported. */
+const INDEX = new URL("../../drafts/index.json", import.meta.url);
+
+async function readText(url: URL): Promise<string> {
+  if (url.protocol === "file:") {
+    return await Deno.readTextFile(url).catch((error) => {
+      throw fileError(pathOf(url), error);
+    });
+  }
+  const response = await fetch(url).catch((error) => {
+    throw new OutriderError(`an answer from ${url}`, String(error), "check the network");
+  });
+  if (response.ok) return await response.text();
+  await response.body?.cancel();
+  throw new OutriderError(`the list of drafts at ${url}`, `status ${response.status}`, "try again");
+}
+
+const pathOf = (url: URL): string =>
+  url.protocol === "file:" ? decodeURIComponent(url.pathname) : url.href;
+
+function knownDraft(entry: Json, index: URL): KnownDraft {
+  const what = `a draft in ${pathOf(index)}`;
+  const object = asObject(entry, what);
+  const text = (key: string) => asString(field(object, key), `${key} of ${what}`);
+  const file = text("file");
+  // The list may not lead out of its own folder.
+  if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)*\.safetensors$/.test(file)) {
+    throw new OutriderError(
+      `the path of a safetensors file below the folder as file of ${what}`,
+      quote(file),
+      "the list is damaged; get the package again",
+    );
+  }
+  const path = pathOf(new URL(file, index));
+  return { tokenizerHash: text("tokenizerHash"), name: text("name"), path };
+}
+
+/**
+ * The drafts that come with the package, or that another list names.
+ *
+ * @throws {OutriderError} when the list is missing or damaged
+ * @example
+ * ```ts
+ * import { knownDrafts } from "@outrider/outrider/io";
+ * import { assert } from "@std/assert";
+ *
+ * assert((await knownDrafts()).every(({ path }) => path.endsWith(".safetensors")));
+ * ```
+ */
+export async function knownDrafts(index: URL = INDEX): Promise<readonly KnownDraft[]> {
+  const path = pathOf(index);
+  const entries = asArray(parseJson(await readText(index), path), `the list of drafts in ${path}`);
+  return entries.map((entry) => knownDraft(entry, index));
+}
+
+/**
+ * The draft that comes with the package for targets with this tokenizer, to be opened by
+ * `openDraftFile`; the first where there are several.
+ *
+ * @throws {OutriderError} when there is none
+ * @example
+ * ```ts
+ * import { findKnownDraft } from "@outrider/outrider/io";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await assertRejects(() => findKnownDraft("no tokenizer's hash"), Error, "a draft that comes with");
+ * ```
+ */
+export async function findKnownDraft(
+  tokenizerHash: string,
+  index: URL = INDEX,
+): Promise<KnownDraft> {
+  const drafts = await knownDrafts(index);
+  const found = drafts.find((draft) => draft.tokenizerHash === tokenizerHash);
+  if (found !== undefined) return found;
+  const names = drafts.map(({ name }) => name).join(", ");
+  throw new OutriderError(
+    "a draft that comes with the package for the tokenizer of this target",
+    names === "" ? "none" : `only ${names}`,
+    "train one by pretrain, distill and finetune, or draft by prompt lookup",
+  );
+}
