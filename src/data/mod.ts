@@ -10,6 +10,7 @@ export * from "./documents.ts";
 export * from "./duplicates.ts";
 export { type FileLine, readLines } from "./file_lines.ts";
 export * from "./filter_counts.ts";
+export * from "./http_retry.ts";
 export {
   type Conversation,
   conversation,
@@ -23,4 +24,5 @@ export {
 } from "./language.ts";
 export * from "./packing.ts";
 export { type CorpusRecord, parseRecord, type PositionedRecord, readRecords } from "./records.ts";
+export * from "./remote_teacher.ts";
 export * from "./response_filters.ts";
