@@ -27,7 +27,10 @@ import { initLlama, tinyLlama } from "@outrider/outrider/nn";
 import { adamW, warmupCosine } from "@outrider/outrider/optim";
 import { createDevice, downloadTree } from "@outrider/outrider/runtime";
 import {
+  batchOfStep,
+  every,
   loadCheckpoint,
+  newRun,
   type PackedRows,
   pretrainer,
   saveCheckpoint,
@@ -145,14 +148,16 @@ const optimizer = adamW({
 const trainer = pretrainer({ device, config: CONFIG, optimizer });
 const fresh = trainer.init(initLlama(keyOf(seed), CONFIG));
 const restored = await loadCheckpoint(device, checkpoint, fresh, recipe);
+const source = batchOfStep((step) => textBatch(batch(step)));
 const { state } = await trainLoop({
   trainer,
   state: restored?.state ?? fresh,
-  firstStep: restored?.step ?? 0,
+  progress: restored?.progress ?? newRun(source),
   totalSteps,
-  batch: (step) => textBatch(batch(step)),
-  saveEvery: 250,
-  save: (current, step) => saveCheckpoint(checkpoint, current, { step, recipe }),
+  source,
+  saveAt: every(250, "checkpoints"),
+  save: (current, progress) =>
+    saveCheckpoint(checkpoint, current, { progress, totalSteps, recipe }),
   onStep: ({ step, tokens, seconds, metrics }) => {
     if (step % 50 > 0 && step > 3) return;
     const speed = Math.round(tokens / seconds);

@@ -49,6 +49,20 @@ export function writeTextAtomically(path: string, text: string): Promise<void> {
   return writeFileAtomically(path, [new TextEncoder().encode(text)]);
 }
 
+const RANDOM_NAME = /^\.[0-9a-f-]{36}\.tmp$/;
+
+/**
+ * Removes what processes that were killed in {@link writeFileAtomically} have left beside `path`;
+ * no other process may be writing it.
+ */
+export async function removeTemporaries(path: string): Promise<void> {
+  const [, folder, name] = path.match(/^(.*?)([^/\\]*)$/s) ?? ["", "", path];
+  for await (const entry of Deno.readDir(folder === "" ? "." : folder)) {
+    if (!entry.name.startsWith(name) || !RANDOM_NAME.test(entry.name.slice(name.length))) continue;
+    await Deno.remove(`${folder}${entry.name}`).catch(() => {});
+  }
+}
+
 /** Closes a file that may already be closed; the error that led here matters more. */
 function closeQuietly(file: Deno.FsFile): void {
   try {

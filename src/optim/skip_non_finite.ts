@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { add, cast, full, less, mul, not } from "../core/elementwise_ops.ts";
+import { abs, add, cast, full, less, mul, not } from "../core/elementwise_ops.ts";
 import type { Gradients } from "../core/grad.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { chooseOrZero, chooseTree } from "./choose.ts";
@@ -20,8 +20,48 @@ export interface SkipState<Inner> {
   readonly skippedInARow: Tensor;
 }
 
-/** The largest f32: below it a norm is finite; not a number is below nothing. */
+/** The largest f32: below it a sum is finite; not a number is below nothing. */
 const LARGEST = 3.4028234663852886e38;
+
+/** True, a bool scalar, where f32 scalars are finite (and their sum is). */
+export function areFinite(scalars: readonly Tensor[]): Tensor {
+  return less(scalars.map(abs).reduce(add), LARGEST);
+}
+
+/** The first state of {@link updateWhere}. */
+export function initWhere<Inner>(
+  transformation: GradientTransformation<Inner>,
+  parameters: unknown,
+): SkipState<Inner> {
+  return {
+    inner: transformation.init(parameters),
+    skipped: full([], 0, "i32"),
+    skippedInARow: full([], 0, "i32"),
+  };
+}
+
+/**
+ * An update where the bool scalar is true; where it is not, the updates are zero and the
+ * transformation's state stays as it was.
+ */
+export function updateWhere<Inner, Parameters>(
+  transformation: GradientTransformation<Inner>,
+  condition: Tensor,
+  gradients: Gradients<Parameters>,
+  state: SkipState<Inner>,
+  parameters: Parameters,
+): Transformed<Gradients<Parameters>, SkipState<Inner>> {
+  const made = transformation.update(gradients, state.inner, parameters);
+  const skip = cast(not(condition), "i32");
+  return {
+    updates: chooseOrZero(condition, made.updates),
+    state: {
+      inner: chooseTree(condition, made.state, state.inner),
+      skipped: add(state.skipped, skip),
+      skippedInARow: mul(skip, add(state.skippedInARow, 1)),
+    },
+  };
+}
 
 /**
  * Passes gradients to the transformation where their global norm is finite; where it is not, the
@@ -41,27 +81,10 @@ export function skipNonFinite<Inner>(
   transformation: GradientTransformation<Inner>,
 ): GradientTransformation<SkipState<Inner>> {
   return {
-    init: (parameters) => ({
-      inner: transformation.init(parameters),
-      skipped: full([], 0, "i32"),
-      skippedInARow: full([], 0, "i32"),
-    }),
-    update: <Parameters>(
-      gradients: Gradients<Parameters>,
-      state: SkipState<Inner>,
-      parameters: Parameters,
-    ): Transformed<Gradients<Parameters>, SkipState<Inner>> => {
-      const finite = less(globalNorm(gradients), LARGEST);
-      const made = transformation.update(gradients, state.inner, parameters);
-      const skip = cast(not(finite), "i32");
-      return {
-        updates: chooseOrZero(finite, made.updates),
-        state: {
-          inner: chooseTree(finite, made.state, state.inner),
-          skipped: add(state.skipped, skip),
-          skippedInARow: mul(skip, add(state.skippedInARow, 1)),
-        },
-      };
+    init: (parameters) => initWhere(transformation, parameters),
+    update: (gradients, state, parameters) => {
+      const finite = areFinite([globalNorm(gradients)]);
+      return updateWhere(transformation, finite, gradients, state, parameters);
     },
   };
 }

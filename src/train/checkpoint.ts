@@ -8,36 +8,48 @@ import { OutriderError } from "../core/errors.ts";
 import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
 import { sameShape, shapeText } from "../core/shape.ts";
 import { leavesWithPaths, mapTree } from "../core/tree.ts";
+import { removeTemporaries } from "../io/atomic_write.ts";
 import { type ByteSource, fileSource } from "../io/bytes.ts";
 import { readSafetensors, writeSafetensors } from "../io/safetensors.ts";
 import type { SafetensorsTensor } from "../io/safetensors_types.ts";
 import { type Device, read, releaseTree, upload } from "../runtime/device.ts";
 import { type DeviceArray, isDeviceArray } from "../runtime/device_array.ts";
+import { readProgress, type RunProgress } from "./run_progress.ts";
 
 /** What a checkpoint says besides the arrays. */
 export interface CheckpointInfo {
-  /** Steps done. */
-  readonly step: number;
+  /** How far the run is: steps done, and the place in the data. */
+  readonly progress: RunProgress;
+  /** The steps that the run was to have. */
+  readonly totalSteps: number;
   /** A text that must be equal when the run goes on: sizes, data, seed, schedule. */
   readonly recipe: string;
 }
 
 const CURE = "delete the checkpoint and start again";
 
-/** Writes every array of a training state, and how far it is, atomically. */
+/**
+ * Writes every array of a training state, and how far it is: the checkpoint before it stays until
+ * this one is on the disk. What an earlier process left of its last attempt goes.
+ */
 export async function saveCheckpoint(
   path: string,
   state: unknown,
-  { step, recipe }: CheckpointInfo,
+  { progress, totalSteps, recipe }: CheckpointInfo,
 ): Promise<void> {
   const tensors = [];
   for (const { path: name, leaf } of leavesWithPaths(state, isDeviceArray)) {
     tensors.push({ name, shape: leaf.shape, ...encoded(await read(leaf)) });
   }
   await writeSafetensors(path, {
-    metadata: new Map([["step", `${step}`], ["recipe", recipe]]),
+    metadata: new Map([
+      ["progress", JSON.stringify(progress)],
+      ["totalSteps", `${totalSteps}`],
+      ["recipe", recipe],
+    ]),
     tensors,
   });
+  await removeTemporaries(path);
 }
 
 function encoded(values: HostArray): { type: "F32" | "I32"; bytes: Uint8Array<ArrayBuffer> } {
@@ -46,12 +58,32 @@ function encoded(values: HostArray): { type: "F32" | "I32"; bytes: Uint8Array<Ar
   return { type: values instanceof Float32Array ? "F32" : "I32", bytes };
 }
 
-/** A restored state and the number of steps it has seen. */
+/** What a checkpoint says besides the arrays; undefined where there is no file. */
+export async function readCheckpointInfo(path: string): Promise<CheckpointInfo | undefined> {
+  const source = await openIfThere(path);
+  if (source === undefined) return undefined;
+  try {
+    return infoOf((await readSafetensors(source)).metadata, path);
+  } finally {
+    source.close();
+  }
+}
+
+function infoOf(metadata: ReadonlyMap<string, string>, path: string): CheckpointInfo {
+  const progress = readProgress(metadata.get("progress"), path);
+  const written = metadata.get("totalSteps") ?? "none";
+  if (!/^\d{1,15}$/.test(written)) {
+    throw new OutriderError(`the number of all steps in ${path}`, written, CURE);
+  }
+  return { progress, totalSteps: Number(written), recipe: metadata.get("recipe") ?? "" };
+}
+
+/** A restored state and how far it is. */
 export interface Restored<State> {
   /** The state on the device. */
   readonly state: State;
-  /** Steps that it has seen. */
-  readonly step: number;
+  /** How far it is. */
+  readonly progress: RunProgress;
 }
 
 /**
@@ -74,14 +106,13 @@ export async function loadCheckpoint<State>(
   if (source === undefined) return undefined;
   try {
     const { metadata, tensors } = await readSafetensors(source);
-    const found = metadata.get("recipe") ?? "";
-    if (found !== recipe) throw otherRecipe(path, recipe, found);
-    const step = stepOf(metadata, path);
+    const info = infoOf(metadata, path);
+    checkRecipe(path, recipe, info.recipe);
     const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     for (const { path: name, leaf } of leavesWithPaths(fresh, isDeviceArray)) {
       arrays.push(upload(device, await readLeaf(source, stored.get(name), name, leaf)));
     }
-    return { state: withArrays(fresh, arrays), step };
+    return { state: withArrays(fresh, arrays), progress: info.progress };
   } catch (error) {
     releaseTree(arrays);
     throw error;
@@ -91,21 +122,20 @@ export async function loadCheckpoint<State>(
   }
 }
 
-function stepOf(metadata: ReadonlyMap<string, string>, path: string): number {
-  const written = metadata.get("step") ?? "none";
-  if (/^\d{1,15}$/.test(written)) return Number(written);
-  throw new OutriderError(`the number of steps done in ${path}`, written, CURE);
-}
-
-/** Names what two recipes differ in, where they are JSON objects, and else both as they are. */
-function otherRecipe(path: string, wanted: string, found: string): OutriderError {
+/**
+ * Refuses the checkpoint of another recipe, naming what differs where both are JSON objects.
+ *
+ * @throws OutriderError where the texts differ
+ */
+export function checkRecipe(path: string, wanted: string, found: string): void {
+  if (found === wanted) return;
   const [a, b] = [fieldsOf(wanted), fieldsOf(found)];
   const names = [...new Set([...a.keys(), ...b.keys()])].filter((name) =>
     a.get(name) !== b.get(name)
   );
   const list = (fields: ReadonlyMap<string, string>): string =>
     names.map((name) => `${name} ${fields.get(name) ?? "none"}`).join(", ");
-  return new OutriderError(
+  throw new OutriderError(
     `a checkpoint with ${list(a)}`,
     `one with ${list(b)} in ${path}`,
     "run with the options of the first run, or name another folder",

@@ -3,17 +3,28 @@
  *
  * @module
  */
-export * from "./checkpoint.ts";
+export * from "./batch_source.ts";
+export {
+  type CheckpointInfo,
+  loadCheckpoint,
+  type Restored,
+  saveCheckpoint,
+} from "./checkpoint.ts";
 export * from "./distill.ts";
 export * from "./draft_config.ts";
+export * from "./draft_optimizer.ts";
 export * from "./finetune.ts";
+export type { GuardState } from "./guard.ts";
 export * from "./on_policy.ts";
 export * from "./on_policy_batch.ts";
 export * from "./pretrain.ts";
+export type { Resume } from "./resume.ts";
 export * from "./row_batch.ts";
+export * from "./run_progress.ts";
 export * from "./speculation_record.ts";
 export * from "./stage.ts";
 export * from "./train_loop.ts";
 export * from "./trainer.ts";
 export type { DeviceState, StepMetrics, Trainer, TrainingState } from "./training_step.ts";
+export type { Validation } from "./validation.ts";
 export * from "./weights.ts";

@@ -1,38 +1,48 @@
 /**
- * What the training stages share: an optimiser, checkpoints, and a run that can be taken up again.
+ * What the training stages share: options, checkpoints, and a run that can be taken up again.
  *
  * @module
  */
 import type { DenseHostTensor, HostTensor } from "../core/host_tensor.ts";
+import type { Corpus } from "../data/packing.ts";
 import type { LayerTransform } from "../nn/llama.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
-import { adamW, type AdamWState } from "../optim/adam.ts";
-import { warmupCosine } from "../optim/schedules.ts";
-import type { GradientTransformation } from "../optim/transformation.ts";
 import { type Device, downloadTree, releaseTree } from "../runtime/device.ts";
-import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-import type { RowBatch } from "./row_batch.ts";
-import { type StepNotice, trainLoop } from "./train_loop.ts";
+import type { BatchSource } from "./batch_source.ts";
+import { saveCheckpoint } from "./checkpoint.ts";
+import { type DraftOptimizerState, extendableSteps, type RateOptions } from "./draft_optimizer.ts";
+import { beforeDecay, type Resume, resumeRun } from "./resume.ts";
+import { every, type StepNotice, trainLoop } from "./train_loop.ts";
 import type { Trainer } from "./training_step.ts";
 
+/** Data that are held out of training. */
+export interface HeldOut {
+  /** The documents, none of which is trained on. */
+  readonly corpus: Corpus;
+  /** Steps between scores; the last step is always scored. */
+  readonly every: number;
+  /** Batches that are scored, of as many rows as a step has. */
+  readonly batches: number;
+}
+
 /** Options of every training stage. */
-export interface StageOptions {
-  /** Optimiser steps. */
-  readonly steps: number;
+export interface StageOptions extends RateOptions {
   /** Rows (tokens) per step. */
   readonly rowsPerBatch: number;
-  /** Peak learning rate; a warm-up leads to it and a cosine down from it. */
-  readonly rate: number;
   /** Decides first weights and the order of data. */
   readonly seed: number;
   /** What the data are, in words: a checkpoint of other data is refused. */
   readonly data?: string;
   /** File that the state is saved to and taken up from; none if left out. */
   readonly checkpoint?: string;
+  /** Whether the run goes on from its checkpoint: `ifThere` if left out. */
+  readonly resume?: Resume;
   /** How each layer of the draft is run: by `checkpoint` (of `core`) to save memory. */
   readonly layers?: LayerTransform;
   /** Steps between checkpoints; 100 if left out. */
   readonly saveEvery?: number;
+  /** Data to score the draft on as it learns: metrics `validationLoss` and the like. */
+  readonly validation?: HeldOut;
   /** Told of every step. */
   readonly onStep?: (notice: StepNotice) => void;
   /** Stops after the running step; the state is saved. */
@@ -47,32 +57,6 @@ export interface StageResult {
   readonly step: number;
 }
 
-/** The state of {@link draftOptimizer}. */
-export type DraftOptimizerState = AdamWState;
-
-/**
- * AdamW with warm-up and cosine decay.
- *
- * @example
- * ```ts
- * import { input } from "@outrider/outrider/core";
- * import { draftOptimizer } from "@outrider/outrider/train";
- * import { assertEquals } from "@std/assert";
- *
- * const optimizer = draftOptimizer({ steps: 100, rate: 0.003 });
- * const weights = { head: input([2, 2]) };
- * const { updates } = optimizer.update(weights, optimizer.init(weights), weights);
- * assertEquals(updates.head.shape, [2, 2]);
- * ```
- */
-export function draftOptimizer(
-  { steps, rate }: Pick<StageOptions, "steps" | "rate">,
-): GradientTransformation<DraftOptimizerState> {
-  const warmupSteps = Math.min(100, Math.ceil(steps / 10));
-  const schedule = warmupCosine({ warmupSteps, totalSteps: steps, peak: rate, end: rate / 30 });
-  return adamW({ rate: schedule, beta2: 0.95, weightDecay: 0.05 });
-}
-
 /** One stage: what {@link StageOptions} say, and what the stage adds. */
 export interface StageRun extends StageOptions {
   /** Where the stage runs. */
@@ -81,34 +65,56 @@ export interface StageRun extends StageOptions {
   readonly trainer: Trainer<DraftOptimizerState>;
   /** Weights to begin with. */
   readonly parameters: LlamaParameters<HostTensor>;
-  /** The batch of a step, counted from 0. */
-  readonly batch: (step: number) => RowBatch<HostTensor>;
+  /** What the steps learn from. */
+  readonly source: BatchSource;
+  /** Batches of the data held out. */
+  readonly heldOut?: BatchSource;
   /** What a checkpoint must agree with besides the options. */
   readonly stage: object;
 }
 
+/** What must be equal for a run to go on. */
+function recipeOf({ stage, steps, rowsPerBatch, rate, seed, data, schedule }: StageRun): string {
+  const fixed = schedule === undefined || schedule === "cosine" ? { steps } : { schedule };
+  return JSON.stringify({ ...stage, ...fixed, rowsPerBatch, rate, seed, data });
+}
+
+/** Writes the state of a step, and the last one before the rate falls to a file of its own too. */
+async function saveStep(
+  run: StageRun & { readonly checkpoint: string },
+  state: unknown,
+  info: Parameters<typeof saveCheckpoint>[2],
+): Promise<void> {
+  await saveCheckpoint(run.checkpoint, state, info);
+  if (run.schedule !== "wsd" || info.progress.step !== extendableSteps(run)) return;
+  await saveCheckpoint(beforeDecay(run.checkpoint), state, info);
+}
+
 /** Runs a stage from its last checkpoint, or from the start, to its end. */
 export async function runStage(run: StageRun): Promise<StageResult> {
-  const { device, trainer, checkpoint, steps, rowsPerBatch, rate, seed, data } = run;
-  const recipe = JSON.stringify({ ...run.stage, steps, rowsPerBatch, rate, seed, data });
-  const fresh = trainer.init(run.parameters);
-  const restored = checkpoint === undefined
-    ? undefined
-    : await loadCheckpoint(device, checkpoint, fresh, recipe);
-  const { state, step } = await trainLoop({
+  const { trainer, checkpoint, steps, source, validation, heldOut, saveEvery = 100 } = run;
+  const recipe = recipeOf(run);
+  const isSaved = every(saveEvery, "checkpoints");
+  const isScored = every(validation?.every ?? 1, "scores");
+  const { state, progress } = await resumeRun(run, recipe);
+  const ended = await trainLoop({
     trainer,
-    state: restored?.state ?? fresh,
-    firstStep: restored?.step ?? 0,
+    state,
+    progress,
     totalSteps: steps,
-    batch: run.batch,
+    source,
+    validation: validation === undefined || heldOut === undefined
+      ? undefined
+      : { source: heldOut, batches: validation.batches, at: isScored },
     onStep: run.onStep,
     signal: run.signal,
-    saveEvery: run.saveEvery ?? 100,
+    saveAt: (step) => isSaved(step) || step === extendableSteps(run),
     save: checkpoint === undefined
       ? undefined
-      : (current, done) => saveCheckpoint(checkpoint, current, { step: done, recipe }),
+      : (current, progress) =>
+        saveStep({ ...run, checkpoint }, current, { progress, totalSteps: steps, recipe }),
   });
-  const parameters = await downloadTree(state.parameters);
-  releaseTree(state);
-  return { parameters, step };
+  const parameters = await downloadTree(ended.state.parameters);
+  releaseTree(ended.state);
+  return { parameters, step: ended.step };
 }

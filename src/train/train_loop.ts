@@ -1,15 +1,18 @@
 /**
- * The training loop: batches by step number, metrics, checkpoints, and an end at any moment.
+ * The training loop: steps, metrics, checkpoints, validation, and an end at any moment.
  *
- * A batch is a function of the step alone, so a run that was killed goes on to the same bits.
+ * Everything that the next step depends on is in the state and in a {@link RunProgress}, so a run
+ * that was killed goes on to the same bits.
  *
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
-import type { HostTensor } from "../core/host_tensor.ts";
-import { read, releaseTree } from "../runtime/device.ts";
-import type { RowBatch } from "./row_batch.ts";
+import { releaseTree } from "../runtime/device.ts";
+import type { BatchSource } from "./batch_source.ts";
+import { guardStep, isGood, reasonToStop } from "./guard.ts";
+import type { RunProgress } from "./run_progress.ts";
 import type { DeviceState, Trainer } from "./training_step.ts";
+import { takeScalars, validate, type Validation } from "./validation.ts";
 
 /** What the loop tells after every step. */
 export interface StepNotice {
@@ -31,18 +34,20 @@ export interface TrainLoopOptions<Optimizer> {
   readonly trainer: Trainer<Optimizer>;
   /** The state to go on from; it dies. */
   readonly state: DeviceState<Optimizer>;
-  /** Steps that the state has seen. */
-  readonly firstStep: number;
+  /** How far this state is. */
+  readonly progress: RunProgress;
   /** Steps of the whole run. */
   readonly totalSteps: number;
-  /** The batch of a step, counted from 0. */
-  readonly batch: (step: number) => RowBatch<HostTensor>;
+  /** What the steps learn from. */
+  readonly source: BatchSource;
+  /** Batches that are held out, and when they are scored. */
+  readonly validation?: Validation;
   /** Told of every step. */
   readonly onStep?: (notice: StepNotice) => void;
-  /** Called every `saveEvery` steps, at the end, and when the signal aborts. */
-  readonly save?: (state: DeviceState<Optimizer>, step: number) => Promise<void>;
-  /** Steps between saves; only at the end if left out. */
-  readonly saveEvery?: number;
+  /** Writes a state to go on from: where `saveAt` says so, at the end, and when the signal aborts. */
+  readonly save?: (state: DeviceState<Optimizer>, progress: RunProgress) => Promise<void>;
+  /** The numbers of steps, from 1, after which the state is saved; only at the end if left out. */
+  readonly saveAt?: (step: number) => boolean;
   /** Stops after the running step; the state is saved and returned. */
   readonly signal?: AbortSignal;
 }
@@ -58,10 +63,11 @@ export interface TrainLoopResult<Optimizer> {
 /**
  * Runs steps until the last one or until the signal aborts.
  *
- * The state is released where anything throws.
+ * A step that is not finite changes nothing but a count. While the loss has left its course nothing
+ * is saved, so the last good state stands. The state is released where anything throws.
  *
- * @throws OutriderError where the loss, or another metric but `gradientNorm`, is not finite; the
- * last checkpoint stands; where `saveEvery` is not 1 or more
+ * @throws OutriderError where 10 steps in a row are not finite, or where for 50 steps in a row the
+ * loss (or -log alpha) is far above the lowest median of 100 steps; the last good state is saved
  * @example
  * ```ts
  * import { keyOf } from "@outrider/outrider";
@@ -69,7 +75,7 @@ export interface TrainLoopResult<Optimizer> {
  * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
  * import { adamW, constantSchedule } from "@outrider/outrider/optim";
  * import { createDevice, releaseTree } from "@outrider/outrider/runtime";
- * import { pretrainer, textBatch, trainLoop } from "@outrider/outrider/train";
+ * import { batchOfStep, newRun, pretrainer, textBatch, trainLoop } from "@outrider/outrider/train";
  * import { assert } from "@std/assert";
  *
  * const device = createDevice(referenceBackend());
@@ -83,13 +89,14 @@ export interface TrainLoopResult<Optimizer> {
  *   starts: Int32Array.of(0, 0, 0),
  *   positions: Int32Array.of(0, 1, 2),
  * };
+ * const source = batchOfStep(() => textBatch(rows));
  * const losses: number[] = [];
  * const { state } = await trainLoop({
  *   trainer,
  *   state: trainer.init(initLlama(keyOf(1), config)),
- *   firstStep: 0,
+ *   progress: newRun(source),
  *   totalSteps: 3,
- *   batch: () => textBatch(rows),
+ *   source,
  *   onStep: ({ metrics }) => void losses.push(metrics.loss),
  * });
  * assert(losses[2] < losses[0]);
@@ -99,62 +106,80 @@ export interface TrainLoopResult<Optimizer> {
 export async function trainLoop<Optimizer>(
   options: TrainLoopOptions<Optimizer>,
 ): Promise<TrainLoopResult<Optimizer>> {
-  const { trainer, totalSteps, batch, onStep, save, saveEvery, signal } = options;
-  let { state, firstStep: step } = options;
+  const { trainer, totalSteps, source, onStep, save, saveAt = () => false, signal } = options;
+  let { state, progress } = options;
+  let good = progress;
+  let saved = progress.step;
+  let isDue = false;
+  const saveGood = async (): Promise<void> => {
+    // Skipped steps change nothing, but a loss off its course has changed the state.
+    if (progress.guard.highInARow > 0 || good.step === saved) return;
+    await save?.(state, good);
+    saved = good.step;
+  };
   try {
-    checkSaveEvery(saveEvery);
-    while (step < totalSteps && signal?.aborted !== true) {
+    while (progress.step < totalSteps && signal?.aborted !== true) {
       const started = performance.now();
-      const rows = batch(step);
-      const made = trainer.step(state, rows);
+      const { batch, positions } = source.step(progress.positions);
+      const made = trainer.step(state, batch);
       state = made.state;
-      step++;
       const metrics = await takeScalars(made.metrics);
-      refuseNaN(metrics, step);
+      const step = progress.step + 1;
+      progress = { step, positions, guard: guardStep(progress.guard, metrics) };
+      const isLast = step === totalSteps;
       const seconds = (performance.now() - started) / 1000;
-      onStep?.({ step, totalSteps, tokens: rows.tokens.shape[0], seconds, metrics });
-      if (saveEvery !== undefined && step % saveEvery === 0 && step < totalSteps) {
-        await save?.(state, step);
+      const held = await validate(options, state, step);
+      const tokens = batch.tokens.shape[0];
+      onStep?.({ step, totalSteps, tokens, seconds, metrics: { ...metrics, ...held } });
+      isDue ||= saveAt(step);
+      if (isGood(progress.guard, metrics)) good = progress;
+      const reason = reasonToStop(progress.guard, metrics, step);
+      if (reason !== undefined) {
+        await saveGood();
+        throw reason;
       }
+      if (isDue && good === progress && !isLast) {
+        await saveGood();
+        isDue = false;
+      }
+      await nextTurn();
     }
-    await save?.(state, step);
+    if (progress.step < totalSteps) await saveGood();
+    else if (progress.step > saved) await save?.(state, progress);
   } catch (error) {
     releaseTree(state);
     throw error;
   }
-  return { state, step };
-}
-
-/** Zero and numbers that are not whole would never be reached, and a long run never saved. */
-function checkSaveEvery(saveEvery = 1): void {
-  if (Number.isSafeInteger(saveEvery) && saveEvery >= 1) return;
-  throw new OutriderError("1 or more steps between checkpoints", `${saveEvery}`, "raise it");
-}
-
-/** Reads scalars and gives their memory back. */
-async function takeScalars(
-  metrics: Readonly<Record<string, Parameters<typeof read>[0]>>,
-): Promise<Readonly<Record<string, number>>> {
-  const found: Record<string, number> = {};
-  try {
-    for (const [name, array] of Object.entries(metrics)) found[name] = (await read(array))[0];
-  } finally {
-    releaseTree(metrics);
-  }
-  return found;
+  return { state, step: progress.step };
 }
 
 /**
- * Losses made of comparisons stay finite where the target is not a number, so every metric is
- * checked. The norm of the gradients is not: the optimiser decides what becomes of such a step.
+ * Every `count` steps.
+ *
+ * @throws OutriderError where the count is not 1 or more: no step would ever come
+ * @example
+ * ```ts
+ * import { every } from "@outrider/outrider/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([1, 2, 3, 4, 5, 6].filter(every(3, "checkpoints")), [3, 6]);
+ * ```
  */
-function refuseNaN(metrics: Readonly<Record<string, number>>, step: number): void {
-  const names = ["loss", ...Object.keys(metrics)].filter((name) => name !== "gradientNorm");
-  const broken = names.find((name) => !Number.isFinite(metrics[name]));
-  if (broken === undefined) return;
-  throw new OutriderError(
-    `a finite ${broken}`,
-    `${metrics[broken]} in step ${step}`,
-    "check the data and the target, or lower the learning rate and start in another folder",
-  );
+export function every(count: number, what: string): (step: number) => boolean {
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new OutriderError(`1 or more steps between ${what}`, `${count}`, "raise it");
+  }
+  return (step) => step % count === 0;
+}
+
+/** Lets signals have their turn, which promises alone do not; a timer would take milliseconds. */
+function nextTurn(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }

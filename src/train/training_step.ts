@@ -3,14 +3,13 @@
  *
  * @module
  */
-import { add, mul, stopGradient } from "../core/elementwise_ops.ts";
 import { type Scored, valueAndGradWith } from "../core/grad.ts";
 import type { HostTensor } from "../core/host_tensor.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { globalNorm } from "../optim/clip.ts";
 import { applyUpdates } from "../optim/parameters.ts";
-import { skipNonFinite, type SkipState } from "../optim/skip_non_finite.ts";
+import { areFinite, initWhere, type SkipState, updateWhere } from "../optim/skip_non_finite.ts";
 import type { GradientTransformation } from "../optim/transformation.ts";
 import { compile, type OnDevice } from "../runtime/compile.ts";
 import { type Device, releaseTree, uploadTree } from "../runtime/device.ts";
@@ -57,20 +56,6 @@ export type BatchLoss = (
   batch: RowBatch<Tensor>,
 ) => Scored<StepMetrics<Tensor>>;
 
-/**
- * The loss with gradients that are not numbers wherever it or another metric is not finite: losses
- * made of comparisons stay finite themselves where the target is not a number.
- */
-function soundLoss(loss: BatchLoss): BatchLoss {
-  return (parameters, target, batch) => {
-    const { value, auxiliary } = loss(parameters, target, batch);
-    const metrics = { ...auxiliary, loss: value };
-    const all = Object.values(metrics).reduce(add);
-    const oneOrNaN = stopGradient(add(mul(all, 0), 1));
-    return { value: mul(value, oneOrNaN), auxiliary: metrics };
-  };
-}
-
 /** Turns a loss and an optimiser into a trainer that skips steps which are not finite. */
 export function trainerOf<Optimizer>(
   device: Device,
@@ -78,43 +63,33 @@ export function trainerOf<Optimizer>(
   loss: BatchLoss,
   target: LlamaParameters<DeviceArray> | null,
 ): Trainer<Optimizer> {
-  const guarded = skipNonFinite(optimizer);
   const start = (parameters: LlamaParameters<Tensor>): TrainingState<Optimizer> => ({
     parameters,
-    optimizer: guarded.init(parameters),
+    optimizer: initWhere(optimizer, parameters),
   });
   const advance = (
     state: TrainingState<Optimizer>,
     teacher: LlamaParameters<Tensor> | null,
     batch: RowBatch<Tensor>,
   ) => {
-    const { gradients, auxiliary } = valueAndGradWith(soundLoss(loss))(
-      state.parameters,
-      teacher,
-      batch,
-    );
-    const made = guarded.update(gradients, state.optimizer, state.parameters);
+    const scored = valueAndGradWith(loss)(state.parameters, teacher, batch);
+    const { gradients, auxiliary, value } = scored;
+    const measured = { ...auxiliary, loss: value, gradientNorm: globalNorm(gradients) };
+    // Losses made of comparisons stay finite themselves where the target is not a number.
+    const finite = areFinite(Object.values(measured));
+    const made = updateWhere(optimizer, finite, gradients, state.optimizer, state.parameters);
     const { skipped, skippedInARow } = made.state;
-    const metrics: StepMetrics<Tensor> = {
-      ...auxiliary,
-      gradientNorm: globalNorm(gradients),
-      skipped,
-      skippedInARow,
-    };
+    const metrics: StepMetrics<Tensor> = { ...measured, skipped, skippedInARow };
     const parameters = applyUpdates(state.parameters, made.updates);
     return { state: { parameters, optimizer: made.state }, metrics };
   };
-  const score: typeof loss = (parameters, teacher, batch) => {
-    const { value, auxiliary } = loss(parameters, teacher, batch);
-    return { value, auxiliary: { ...auxiliary, loss: value } };
+  const score = (...given: Parameters<BatchLoss>): StepMetrics<Tensor> => {
+    const { value, auxiliary } = loss(...given);
+    return { ...auxiliary, loss: value };
   };
   const compiledStart = compile(device, start, { name: "the first training state", donate: [0] });
   const compiledStep = compile(device, advance, { name: "a training step", donate: [0] });
-  const compiledScore = compile(
-    device,
-    (...given: Parameters<BatchLoss>) => score(...given).auxiliary,
-    { name: "an evaluation" },
-  );
+  const compiledScore = compile(device, score, { name: "an evaluation" });
   const withRows = <Result>(
     batch: RowBatch<HostTensor>,
     use: (rows: RowBatch<DeviceArray>) => Result,

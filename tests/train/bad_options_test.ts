@@ -47,7 +47,9 @@ Deno.test("a stage refuses steps, rows and pauses between checkpoints that make 
       [{ saveEvery: 0 }, "between checkpoints, found 0"],
       [{ saveEvery: -5 }, "between checkpoints, found -5"],
       [{ saveEvery: NaN }, "between checkpoints, found NaN"],
-      [{ rate: NaN }, "a finite loss"],
+      [{ rate: NaN }, "a finite learning rate, found NaN"],
+      [{ rate: Infinity }, "a finite learning rate"],
+      [{ schedule: "constant", steps: NaN }, "steps"],
     ];
     for (const [options, message] of cases) {
       await assertRefused(() => pretrain(device, options), message);

@@ -14,18 +14,28 @@ const STATE = {
   count: hostTensor(Int32Array.of(-7), []),
 };
 
-Deno.test("a checkpoint gives back every bit of a state, and the step", () =>
+const PROGRESS = {
+  step: 12,
+  positions: [{ epoch: 1, index: 2, offset: 3 }],
+  guard: { recent: [0.1, 2.25], best: { median: 1 / 3, limit: 0.5 }, highInARow: 0 },
+};
+
+Deno.test("a checkpoint gives back every bit of a state, and how far it is", () =>
   withFolder(async (folder) => {
     const device = createDevice(wasmBackend());
     const path = `${folder}/checkpoint`;
-    await saveCheckpoint(path, uploadTree(device, STATE), { step: 12, recipe: "r" });
+    await saveCheckpoint(path, uploadTree(device, STATE), {
+      progress: PROGRESS,
+      totalSteps: 40,
+      recipe: "r",
+    });
     const zeros = {
       weights: [hostTensor(new Float32Array(4)), hostTensor(new Float32Array(0))],
       count: hostTensor(new Int32Array(1), []),
     };
     const fresh = uploadTree(device, zeros);
     const restored = await loadCheckpoint(device, path, fresh, "r");
-    assertEquals(restored?.step, 12);
+    assertEquals(restored?.progress, PROGRESS);
     const found = await downloadTree(restored?.state ?? fresh);
     assertEquals(found.weights[0].data, STATE.weights[0].data);
     assert(Object.is(found.weights[0].data[1], -0));
@@ -90,14 +100,14 @@ Deno.test("a checkpoint with arrays of other names, shapes or types is refused",
       );
     const write = async (
       tensor: { readonly name: string; readonly shape: number[]; readonly type: "F32" | "I32" },
-      step = "3",
+      progress = JSON.stringify(PROGRESS),
     ) => {
       const bytes = new Uint8Array(4 * tensor.shape[0]);
-      const metadata = new Map([["recipe", "r"], ["step", step]]);
+      const metadata = new Map([["recipe", "r"], ["totalSteps", "20"], ["progress", progress]]);
       await writeSafetensors(path, { metadata, tensors: [{ ...tensor, bytes }] });
     };
     await write({ name: "a", shape: [2], type: "F32" });
-    assertEquals((await load())?.step, 3);
+    assertEquals((await load())?.progress.step, 12);
     for (
       const [name, shape, type, message] of [
         ["b", [2], "F32", "expected a F32[2]"],
@@ -108,7 +118,25 @@ Deno.test("a checkpoint with arrays of other names, shapes or types is refused",
       await write({ name, shape: [...shape], type });
       await assertRejects(load, OutriderError, message);
     }
-    await write({ name: "a", shape: [2], type: "F32" }, "soon");
-    await assertRejects(load, OutriderError, "number of steps");
+    const { step, positions, guard } = PROGRESS;
+    const broken: readonly unknown[] = [
+      "soon",
+      "null",
+      "{}",
+      { positions, guard },
+      { step: -1, positions, guard },
+      { step, positions: [{ epoch: 0, index: 0.5, offset: 0 }], guard },
+      { step, positions, guard: { ...guard, recent: [null] } },
+      { step, positions, guard: { ...guard, best: 3 } },
+    ];
+    for (const progress of broken) {
+      const text = typeof progress === "string" ? progress : JSON.stringify(progress);
+      await write({ name: "a", shape: [2], type: "F32" }, text);
+      await assertRejects(
+        load,
+        OutriderError,
+        "the number of steps done and the place in the data",
+      );
+    }
     device.close();
   }));

@@ -76,11 +76,11 @@ Deno.test("data that are not numbers stop a run with the reason, and nothing sta
     length: 40,
     document: (index) => {
       const { tokens, weights } = COUNTING.document(index);
-      return { tokens, weights: index === 7 ? weights.map(() => Infinity) : weights };
+      return { tokens, weights: weights.map(() => Infinity) };
     },
   };
   const run = () => pretrainDraft({ device, corpus: broken, ...PRETRAINING });
-  await assertRejects(run, Error, "expected a finite loss, found NaN in step");
+  await assertRejects(run, Error, "expected a finite loss, found NaN in steps 1 to 10");
   assertEquals(device.counters().liveSlots, 0);
   device.close();
 });
