@@ -3,12 +3,10 @@
  *
  * @module
  */
-import type { HostTensor } from "../core/host_tensor.ts";
 import { keyOf } from "../core/random.ts";
 import { batches, type Corpus } from "../data/packing.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
-import { initLlama, type LlamaParameters } from "../nn/llama_parameters.ts";
-import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
+import { initLlama } from "../nn/llama_parameters.ts";
 import type { Device } from "../runtime/device.ts";
 import { packedSource } from "./batch_source.ts";
 import { draftOptimizer } from "./draft_optimizer.ts";
@@ -22,22 +20,19 @@ export interface PretrainOptions extends StageOptions {
   readonly device: Device;
   /** The draft's sizes. */
   readonly config: LlamaConfig;
-  /** Text to learn, as documents of the target's tokens. */
+  /** Text to learn, as documents of tokens. */
   readonly corpus: Corpus;
-  /** The classes that the draft knows; all of the target's tokens if left out. */
-  readonly vocabulary?: TrimmedVocabulary;
-  /** Weights to begin with; drawn from the seed if left out. */
-  readonly parameters?: LlamaParameters<HostTensor>;
 }
 
 /** Trains a draft from scratch to predict the next token (Goel et al. 2024, section 3). */
-export async function pretrainDraft(options: PretrainOptions): Promise<StageResult> {
+export async function pretrainDraft(
+  options: PretrainOptions,
+): Promise<StageResult> {
   const { device, config, corpus, seed, layers, validation } = options;
   const trainer = pretrainer({
     device,
     config,
     layers,
-    vocabulary: options.vocabulary,
     optimizer: draftOptimizer(options),
   });
   const sourceOf = (documents: Corpus) => {
@@ -51,7 +46,7 @@ export async function pretrainDraft(options: PretrainOptions): Promise<StageResu
   return await runStage({
     ...options,
     trainer,
-    parameters: options.parameters ?? initLlama(keyOf(seed), config),
+    parameters: initLlama(keyOf(seed), config),
     source: sourceOf(corpus),
     heldOut: validation === undefined ? undefined : sourceOf(validation.corpus),
     stage: { name: "pretrain", config },
