@@ -27,16 +27,6 @@ export interface DistillationEntry {
   readonly seed: number;
 }
 
-/** Appends to a distillation set. */
-export interface DistillationWriter {
-  /** How many entries the set holds: where to go on. */
-  readonly count: () => number;
-  /** Appends one entry in a single write. */
-  readonly append: (entry: DistillationEntry) => Promise<void>;
-  /** Flushes to the disk and closes the file. */
-  readonly close: () => Promise<void>;
-}
-
 function isTokenList(value: unknown): value is number[] {
   return Array.isArray(value) &&
     value.every((id) => Number.isSafeInteger(id) && id >= 0 && id < 2 ** 31);
@@ -87,8 +77,14 @@ export function parseDistillationEntry(
   );
 }
 
-/** The entries of a set, in order; a torn last line is left out. */
-async function* readEntries(
+/** An entry as the line of a set, its end included. */
+export function distillationLine(entry: DistillationEntry): string {
+  const { prompt, response, temperature, topP, seed } = entry;
+  return `${JSON.stringify({ prompt, response, temperature, topP, seed })}\n`;
+}
+
+/** The entries of a file, in order, and where the next one begins; a torn last line is left out. */
+export async function* readDistillationEntries(
   path: string,
   vocabularySize: number,
 ): AsyncGenerator<{ readonly entry: DistillationEntry; readonly next: number }, void, unknown> {
@@ -112,7 +108,7 @@ export async function readDistillationSet(
   vocabularySize = Infinity,
 ): Promise<DistillationEntry[]> {
   const entries: DistillationEntry[] = [];
-  for await (const { entry } of readEntries(path, vocabularySize)) entries.push(entry);
+  for await (const { entry } of readDistillationEntries(path, vocabularySize)) entries.push(entry);
   return entries;
 }
 
@@ -132,48 +128,4 @@ export function distillationCorpus(entries: readonly DistillationEntry[]): Corpu
   const documents = entries.filter(({ response }) => response.length > 0)
     .map(({ prompt, response }) => responseDocument(prompt, response));
   return corpusOf(documents, "the distillation set");
-}
-
-/**
- * Opens a set to append to it, making it where there is none and dropping a torn last line.
- *
- * @throws OutriderError where the file cannot be written or a complete line is damaged
- */
-export async function openDistillationWriter(path: string): Promise<DistillationWriter> {
-  try {
-    const file = await Deno.open(path, { write: true, create: true });
-    try {
-      let [count, end] = [0, 0];
-      for await (const { next } of readEntries(path, Infinity)) [count, end] = [count + 1, next];
-      await file.truncate(end);
-      await file.seek(end, Deno.SeekMode.Start);
-      return writerOn(file, path, count);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-  } catch (error) {
-    throw readingError(path, error);
-  }
-}
-
-function writerOn(file: Deno.FsFile, path: string, existing: number): DistillationWriter {
-  let count = existing;
-  return {
-    count: () => count,
-    append: async ({ prompt, response, temperature, topP, seed }) => {
-      const line = JSON.stringify({ prompt, response, temperature, topP, seed });
-      const bytes = new TextEncoder().encode(`${line}\n`);
-      try {
-        for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-      } catch (error) {
-        throw readingError(path, error);
-      }
-      count++;
-    },
-    close: async () => {
-      await file.sync();
-      file.close();
-    },
-  };
 }

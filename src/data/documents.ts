@@ -5,6 +5,7 @@
  */
 import { OutriderError } from "../core/errors.ts";
 import type { Message } from "./language.ts";
+import type { TeacherRow } from "./teacher_rows.ts";
 
 /** A document in tokens. */
 export interface TokenDocument {
@@ -12,6 +13,11 @@ export interface TokenDocument {
   readonly tokens: Int32Array;
   /** `[length]`: how much the prediction of each token counts; 0 for a prompt's tokens. */
   readonly weights: Float32Array;
+  /**
+   * The teacher's distributions of the document's last tokens, one row for each and none for tokens
+   * before; left out where nobody kept them.
+   */
+  readonly teacher?: () => readonly TeacherRow[];
 }
 
 /** What turns text into tokens; a model's tokenizer and chat template provide it. */

@@ -5,7 +5,12 @@
  */
 export * from "./byte_pair_trainer.ts";
 export * from "./corpus.ts";
-export * from "./distillation_set.ts";
+export {
+  distillationCorpus,
+  type DistillationEntry,
+  parseDistillationEntry,
+  readDistillationSet,
+} from "./distillation_set.ts";
 export * from "./documents.ts";
 export * from "./duplicates.ts";
 export { type FileLine, readLines } from "./file_lines.ts";
@@ -24,5 +29,9 @@ export {
 } from "./language.ts";
 export * from "./packing.ts";
 export { type CorpusRecord, parseRecord, type PositionedRecord, readRecords } from "./records.ts";
+export * from "./set_corpus.ts";
+export { openSetWriter, type SetWriter, teacherLayout } from "./set_folder.ts";
+export { readManifest, type SetManifest } from "./set_manifest.ts";
+export * from "./teacher_rows.ts";
 export * from "./remote_teacher.ts";
 export * from "./response_filters.ts";

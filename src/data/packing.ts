@@ -10,6 +10,7 @@
 import { OutriderError } from "../core/errors.ts";
 import { foldIn, type Key, permutation } from "../core/random.ts";
 import type { TokenDocument } from "./documents.ts";
+import type { TeacherRow } from "./teacher_rows.ts";
 
 /** Documents by number; `length` may be Infinity where they are made on demand. */
 export interface Corpus {
@@ -31,6 +32,8 @@ export interface PackedBatch {
   readonly starts: Int32Array;
   /** Positions, from 0 in every document. */
   readonly positions: Int32Array;
+  /** The teacher's distribution of the token after each row, where one is kept. */
+  readonly teacher: readonly (TeacherRow | undefined)[];
 }
 
 /** Where the next batch begins: a small JSON value for checkpoints. */
@@ -193,7 +196,9 @@ function checkPosition({ epoch, index, offset }: BatchPosition, length: number):
 }
 
 function fillBatch(placed: readonly Placed[], rowsPerBatch: number): PackedBatch {
+  const teacher: (TeacherRow | undefined)[] = new Array(rowsPerBatch).fill(undefined);
   const batch: PackedBatch = {
+    teacher,
     tokens: new Int32Array(rowsPerBatch),
     targets: new Int32Array(rowsPerBatch).fill(-1),
     lossMask: new Float32Array(rowsPerBatch),
@@ -202,6 +207,8 @@ function fillBatch(placed: readonly Placed[], rowsPerBatch: number): PackedBatch
   };
   for (const { document, offset, rows, at } of placed) {
     const { tokens, weights } = document;
+    const known = document.teacher?.() ?? [];
+    const untaught = tokens.length - known.length;
     for (let i = 0; i < rows; i++) {
       const weight = weights[offset + i + 1];
       batch.tokens[at + i] = tokens[offset + i];
@@ -209,6 +216,8 @@ function fillBatch(placed: readonly Placed[], rowsPerBatch: number): PackedBatch
       batch.lossMask[at + i] = weight;
       batch.starts[at + i] = at;
       batch.positions[at + i] = i;
+      const next = offset + i + 1;
+      if (next >= untaught) teacher[at + i] = known[next - untaught];
     }
   }
   return batch;

@@ -6,7 +6,7 @@
 import { OutriderError } from "../core/errors.ts";
 import { read } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
-import type { TokenId } from "./language_model.ts";
+import type { Logits, TokenId } from "./language_model.ts";
 import { type LlamaPasses, readLogits, splitRows } from "./llama_passes.ts";
 import { nextToken } from "./next_token.ts";
 import { argmax, type Warp } from "./warp.ts";
@@ -49,15 +49,35 @@ async function likeliestTokens(
   return found.every(Number.isFinite) ? [...await read(tokens, 0, count)] : undefined;
 }
 
+/** The next tokens and what `observe` makes of the logits of each turn. */
+export async function observedTokens<Seen>(
+  logits: DeviceArray,
+  turns: readonly Turn[],
+  observe: (logits: Logits) => Seen,
+): Promise<{ readonly tokens: readonly TokenId[]; readonly seen: readonly Seen[] }> {
+  const values = await logitsOnHost(logits, turns);
+  return { tokens: draw(values, turns), seen: turns.map((_, i) => observe(values[i])) };
+}
+
 /** Tokens drawn on the host; it also names what is wrong with logits that are not finite. */
 async function drawnTokens(
   logits: DeviceArray,
   turns: readonly Turn[],
 ): Promise<readonly TokenId[]> {
+  return draw(await logitsOnHost(logits, turns), turns);
+}
+
+async function logitsOnHost(
+  logits: DeviceArray,
+  turns: readonly Turn[],
+): Promise<readonly Logits[]> {
   const [rows, vocabulary] = logits.shape;
   if (turns.length > rows) {
     throw new OutriderError(`logits of ${turns.length} turns`, `${rows} rows`, "ask for as many");
   }
-  const values = splitRows(await readLogits(logits, []), vocabulary);
+  return splitRows(await readLogits(logits, []), vocabulary);
+}
+
+function draw(values: readonly Logits[], turns: readonly Turn[]): readonly TokenId[] {
   return turns.map(({ text, warp, coin }, i) => nextToken(warp, values[i], text, coin));
 }

@@ -13,9 +13,9 @@ import type { Key } from "../core/random.ts";
 import type { KvLayers } from "../nn/llama.ts";
 import { releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
-import { chooseTokens, type Turn } from "./batch_choice.ts";
+import { chooseTokens, observedTokens, type Turn } from "./batch_choice.ts";
 import { coinsOf } from "./coins.ts";
-import type { TokenId } from "./language_model.ts";
+import type { Logits, TokenId } from "./language_model.ts";
 import type { LlamaModelOptions } from "./llama_model.ts";
 import { compilePasses, packRows, paddedBatchRows, type Row } from "./llama_passes.ts";
 import type { Warp } from "./warp.ts";
@@ -33,45 +33,54 @@ export interface BatchRequest {
 }
 
 /** One text, written. */
-export interface BatchText<Request> {
+export interface BatchText<Request, Seen = never> {
   /** What was asked for. */
   readonly request: Request;
   /** The new tokens, the stop token included. */
   readonly tokens: readonly TokenId[];
+  /** What the options' `observe` made of the logits of each new token. */
+  readonly seen: readonly Seen[];
   /** False where the limit or the context ended the text. */
   readonly stopped: boolean;
 }
 
 /** How {@link generateBatch} works. */
-export interface BatchOptions extends Omit<LlamaModelOptions, "firstSlots"> {
+export interface BatchOptions<Seen = never> extends Omit<LlamaModelOptions, "firstSlots"> {
   /** Sequences at work at the same time. */
   readonly sequences: number;
   /** Longest text, prompt included; at most the context length. */
   readonly length: number;
   /** Tokens that end a text. */
   readonly stopTokens: ReadonlySet<TokenId>;
+  /**
+   * Looks at the logits that each new token is drawn from, `[vocabulary]`, before any warp; they are
+   * gone after the call.
+   */
+  readonly observe?: (logits: Logits) => Seen;
   /** Ends the whole batch; texts that are not done are lost. */
   readonly signal?: AbortSignal;
 }
 
 /** A sequence at work: it owns the slots from `lane * length` on. */
-interface Work<Request extends BatchRequest> {
+interface Work<Request extends BatchRequest, Seen> {
   readonly request: Request;
   readonly text: TokenId[];
+  readonly seen: Seen[];
   /** Rows of the text that are in the cache. */
   cached: number;
 }
 
-/** Rows that one sequence adds to a pass; a longer prompt takes several. */
-const MOST_ROWS = 64;
+/** Rows of a pass: what prompts may fill up beside the sequences that write. */
+const PASS_ROWS = 64;
 
-function rowsOf<Request extends BatchRequest>(
-  { text, cached }: Work<Request>,
+function rowsOf<Request extends BatchRequest, Seen>(
+  { text, cached }: Work<Request, Seen>,
   lane: number,
   length: number,
+  most: number,
 ): Row[] {
   const base = lane * length;
-  return text.slice(cached, cached + MOST_ROWS).map((token, i) => {
+  return text.slice(cached, cached + most).map((token, i) => {
     const position = cached + i;
     const slot = base + position;
     return { token, position, slot, start: base, end: slot + 1 };
@@ -101,14 +110,14 @@ function rowsOf<Request extends BatchRequest>(
  * assertEquals(texts.map(({ tokens }) => tokens.length), [2, 2, 2]);
  * ```
  */
-export async function* generateBatch<Request extends BatchRequest>(
-  options: BatchOptions,
+export async function* generateBatch<Request extends BatchRequest, Seen = never>(
+  options: BatchOptions<Seen>,
   requests: Iterable<Request>,
-): AsyncGenerator<BatchText<Request>> {
-  const { device, config, parameters, sequences, length, stopTokens, signal } = options;
+): AsyncGenerator<BatchText<Request, Seen>> {
+  const { device, config, parameters, sequences, length, stopTokens, signal, observe } = options;
   const passes = compilePasses(device, config, options.cacheType);
   const waiting = requests[Symbol.iterator]();
-  const lanes: (Work<Request> | undefined)[] = new Array(sequences).fill(undefined);
+  const lanes: (Work<Request, Seen> | undefined)[] = new Array(sequences).fill(undefined);
   let cache: KvLayers<DeviceArray> = passes.empty(sequences * length);
   try {
     while (true) {
@@ -121,14 +130,19 @@ export async function* generateBatch<Request extends BatchRequest>(
       const made = passes.step(parameters, cache, packed, wanted);
       cache = made.cache;
       using logits = made.logits;
-      const tokens = await chooseTokens(passes, logits, ready.map(turnOf));
+      const turns = ready.map(turnOf);
+      const { tokens, seen } = observe === undefined
+        ? { tokens: await chooseTokens(passes, logits, turns), seen: [] }
+        : await observedTokens(logits, turns, observe);
       for (const [i, work] of ready.entries()) {
         work.text.push(tokens[i]);
+        work.seen.push(...seen.slice(i, i + 1));
         const ended = endOf(work, length, stopTokens);
         if (ended === undefined) continue;
         lanes[lanes.indexOf(work)] = undefined;
         const { request, text } = work;
-        yield { request, tokens: text.slice(request.prompt.length), stopped: ended === "stop" };
+        const written = text.slice(request.prompt.length);
+        yield { request, tokens: written, seen: work.seen, stopped: ended === "stop" };
       }
     }
   } finally {
@@ -137,8 +151,8 @@ export async function* generateBatch<Request extends BatchRequest>(
 }
 
 /** Gives every free lane the next request. */
-function fillLanes<Request extends BatchRequest>(
-  lanes: (Work<Request> | undefined)[],
+function fillLanes<Request extends BatchRequest, Seen>(
+  lanes: (Work<Request, Seen> | undefined)[],
   waiting: Iterator<Request>,
   length: number,
 ): void {
@@ -154,34 +168,47 @@ function fillLanes<Request extends BatchRequest>(
         "leave it out, or raise the length",
       );
     }
-    lanes[lane] = { request: next.value, text: [...prompt], cached: 0 };
+    lanes[lane] = { request: next.value, text: [...prompt], seen: [], cached: 0 };
   }
 }
 
 /** One pass: the rows of all lanes, the sequences that it brings to a new token, and their places. */
-interface Pass<Request extends BatchRequest> {
+interface Pass<Request extends BatchRequest, Seen> {
   readonly rows: readonly Row[];
-  readonly ready: readonly Work<Request>[];
+  readonly ready: readonly Work<Request, Seen>[];
   readonly places: readonly number[];
 }
 
-function nextPass<Request extends BatchRequest>(
-  lanes: readonly (Work<Request> | undefined)[],
+/**
+ * Every sequence that writes adds its one row, and prompts share what is left of the pass, so that
+ * passes are alike in size and little of them is padding.
+ */
+function nextPass<Request extends BatchRequest, Seen>(
+  lanes: readonly (Work<Request, Seen> | undefined)[],
   length: number,
-): Pass<Request> {
+): Pass<Request, Seen> {
   const rows: Row[] = [];
-  const ready: Work<Request>[] = [];
+  const ready: Work<Request, Seen>[] = [];
   const places: number[] = [];
+  const writing = lanes.filter((work) => work !== undefined && leftOf(work) === 1).length;
+  let room = Math.max(PASS_ROWS - writing, 1);
   lanes.forEach((work, lane) => {
     if (work === undefined) return;
-    const own = rowsOf(work, lane, length);
+    const isWriting = leftOf(work) === 1;
+    const own = rowsOf(work, lane, length, isWriting ? 1 : room);
+    if (!isWriting) room -= own.length;
     rows.push(...own);
     work.cached += own.length;
-    if (work.cached < work.text.length) return;
+    if (own.length === 0 || work.cached < work.text.length) return;
     ready.push(work);
     places.push(rows.length - 1);
   });
   return { rows, ready, places };
+}
+
+/** Rows of a text that are not in the cache yet. */
+function leftOf<Request extends BatchRequest, Seen>({ text, cached }: Work<Request, Seen>): number {
+  return text.length - cached;
 }
 
 /** Places of rows as an index array of one of few lengths; -1 is no row. */
@@ -191,13 +218,13 @@ function paddedPlaces(places: readonly number[]): Int32Array {
   return padded;
 }
 
-function turnOf<Request extends BatchRequest>({ request, text }: Work<Request>): Turn {
+function turnOf<Request extends BatchRequest, Seen>({ request, text }: Work<Request, Seen>): Turn {
   const { warp, key } = request;
   return { text, warp, coin: () => coinsOf(key).sample(text.length) };
 }
 
-function endOf<Request extends BatchRequest>(
-  { request, text }: Work<Request>,
+function endOf<Request extends BatchRequest, Seen>(
+  { request, text }: Work<Request, Seen>,
   length: number,
   stopTokens: ReadonlySet<TokenId>,
 ): "stop" | "limit" | undefined {

@@ -42,7 +42,7 @@ export function paddedRows(rows: number): number {
 /** Row counts of a batch, in which rows come and go: a finer grain would compile a plan for each. */
 export function paddedBatchRows(rows: number): number {
   if (rows <= 2) return rows;
-  const step = rows <= 16 ? 4 : rows <= 64 ? 16 : 64;
+  const step = rows <= 16 ? 4 : rows <= 64 ? 8 : 64;
   return Math.ceil(rows / step) * step;
 }
 

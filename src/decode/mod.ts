@@ -49,6 +49,8 @@ export type { StepTimes } from "./step_times.ts";
 export * from "./stream.ts";
 export * from "./text_pieces.ts";
 export type { Clock, TextState } from "./text_state.ts";
+export * from "./top_tokens.ts";
+
 export { type Ending, limit, untilToken } from "./until.ts";
 export * from "./until_text.ts";
 export * from "./use_once.ts";

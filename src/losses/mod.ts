@@ -5,6 +5,8 @@
  * @module
  */
 export { acceptance } from "./acceptance.ts";
+export { cachedTeacherLogits } from "./cached_teacher.ts";
+export type { CachedProbs } from "./cached_teacher.ts";
 export { crossEntropy, rowsWithTarget } from "./cross_entropy.ts";
 export { dPace } from "./d_pace.ts";
 export { endToEndTvd } from "./end_to_end_tvd.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./class_logits.ts";
 export * from "./early_exit.ts";
 export * from "./llama.ts";
 export * from "./llama_config.ts";

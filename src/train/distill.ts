@@ -6,8 +6,10 @@
 import { OutriderError } from "../core/errors.ts";
 import { foldIn, keyOf } from "../core/random.ts";
 import type { DistillationEntry } from "../data/distillation_set.ts";
+import type { TeacherRow } from "../data/teacher_rows.ts";
 import { type BatchRequest, generateBatch } from "../decode/generate_batch.ts";
-import type { TokenId } from "../decode/language_model.ts";
+import type { Logits, TokenId } from "../decode/language_model.ts";
+import { topTokens } from "../decode/top_tokens.ts";
 import { chainWarps, temperature, type Warp } from "../decode/warp.ts";
 import { topP } from "../decode/warp_truncate.ts";
 import type { CacheType } from "../decode/llama_passes.ts";
@@ -43,8 +45,18 @@ export interface DistillOptions {
   readonly seed: number;
   /** Sequences at work at the same time. */
   readonly sequences: number;
+  /** Tokens of the teacher's distribution to keep for each response token; 0 if left out. */
+  readonly teacherTokens?: number;
   /** Ends the run; entries that were given stand. */
   readonly signal?: AbortSignal;
+}
+
+/** An answer, and what the target thought at each of its tokens. */
+export interface DistilledEntry {
+  /** The answer. */
+  readonly entry: DistillationEntry;
+  /** The target's likeliest tokens at temperature 1, for each response token; empty if not asked. */
+  readonly teacher: readonly TeacherRow[];
 }
 
 interface NumberedRequest extends BatchRequest {
@@ -76,6 +88,11 @@ function checkCounts({ done, sequences, temperatures }: DistillOptions): void {
 export async function* distillationEntries(
   options: DistillOptions,
 ): AsyncGenerator<DistillationEntry> {
+  for await (const { entry } of distilledEntries({ ...options, teacherTokens: 0 })) yield entry;
+}
+
+/** The same with the target's distributions beside. */
+export async function* distilledEntries(options: DistillOptions): AsyncGenerator<DistilledEntry> {
   checkCounts(options);
   const { device, target, prompts, temperatures, seed, maximumTokens } = options;
   const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
@@ -86,16 +103,21 @@ export async function* distillationEntries(
     const warp = warpOf(value, options.topP);
     return { index, prompt, temperature: value, key, maximumTokens, warp };
   });
-  const { sequences, stopTokens, signal } = options;
-  const batch = { device, ...target, sequences, length, stopTokens, signal };
-  const ready = new Map<number, DistillationEntry>();
+  const { sequences, stopTokens, signal, teacherTokens = 0 } = options;
+  const observe = teacherTokens === 0
+    ? undefined
+    : (logits: Logits): TeacherRow => topTokens(logits, teacherTokens);
+  const batch = { device, ...target, sequences, length, stopTokens, signal, observe };
+  const ready = new Map<number, DistilledEntry>();
   let next = options.done;
-  for await (const { request, tokens } of generateBatch(batch, requests.slice(options.done))) {
-    const { index, prompt, temperature } = request;
-    ready.set(index, { prompt, response: tokens, temperature, topP: options.topP, seed });
-    for (let entry = ready.get(next); entry !== undefined; entry = ready.get(next)) {
+  for await (const text of generateBatch(batch, requests.slice(options.done))) {
+    const { index, prompt, temperature } = text.request;
+    const { topP } = options;
+    const entry = { prompt, response: text.tokens, temperature, topP, seed };
+    ready.set(index, { entry, teacher: text.seen });
+    for (let made = ready.get(next); made !== undefined; made = ready.get(next)) {
       ready.delete(next++);
-      yield entry;
+      yield made;
     }
   }
 }

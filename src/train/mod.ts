@@ -21,6 +21,7 @@ export * from "./pretrain.ts";
 export type { Resume } from "./resume.ts";
 export * from "./row_batch.ts";
 export * from "./run_progress.ts";
+export * from "./self_seeded.ts";
 export * from "./speculation_record.ts";
 export * from "./stage.ts";
 export * from "./train_loop.ts";

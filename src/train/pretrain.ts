@@ -3,10 +3,12 @@
  *
  * @module
  */
+import type { HostTensor } from "../core/host_tensor.ts";
 import { keyOf } from "../core/random.ts";
 import { batches, type Corpus } from "../data/packing.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
-import { initLlama } from "../nn/llama_parameters.ts";
+import { initLlama, type LlamaParameters } from "../nn/llama_parameters.ts";
+import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { Device } from "../runtime/device.ts";
 import { packedSource } from "./batch_source.ts";
 import { draftOptimizer } from "./draft_optimizer.ts";
@@ -20,19 +22,22 @@ export interface PretrainOptions extends StageOptions {
   readonly device: Device;
   /** The draft's sizes. */
   readonly config: LlamaConfig;
-  /** Text to learn, as documents of tokens. */
+  /** Text to learn, as documents of the target's tokens. */
   readonly corpus: Corpus;
+  /** The classes that the draft knows; all of the target's tokens if left out. */
+  readonly vocabulary?: TrimmedVocabulary;
+  /** Weights to begin with; drawn from the seed if left out. */
+  readonly parameters?: LlamaParameters<HostTensor>;
 }
 
 /** Trains a draft from scratch to predict the next token (Goel et al. 2024, section 3). */
-export async function pretrainDraft(
-  options: PretrainOptions,
-): Promise<StageResult> {
+export async function pretrainDraft(options: PretrainOptions): Promise<StageResult> {
   const { device, config, corpus, seed, layers, validation } = options;
   const trainer = pretrainer({
     device,
     config,
     layers,
+    vocabulary: options.vocabulary,
     optimizer: draftOptimizer(options),
   });
   const sourceOf = (documents: Corpus) => {
@@ -46,7 +51,7 @@ export async function pretrainDraft(
   return await runStage({
     ...options,
     trainer,
-    parameters: initLlama(keyOf(seed), config),
+    parameters: options.parameters ?? initLlama(keyOf(seed), config),
     source: sourceOf(corpus),
     heldOut: validation === undefined ? undefined : sourceOf(validation.corpus),
     stage: { name: "pretrain", config },

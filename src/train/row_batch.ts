@@ -7,7 +7,11 @@ import { add } from "../core/elementwise_ops.ts";
 import { type DenseHostTensor, hostTensor } from "../core/host_tensor.ts";
 import { iota } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { OutriderError } from "../core/errors.ts";
+import type { TeacherRow } from "../data/teacher_rows.ts";
+import type { CachedProbs } from "../losses/cached_teacher.ts";
 import type { LlamaRows } from "../nn/llama.ts";
+import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 
 /** The arrays of a batch, `[rows]` each: documents one after another. */
 export interface RowBatch<Leaf> {
@@ -23,6 +27,8 @@ export interface RowBatch<Leaf> {
   readonly starts: Leaf;
   /** i32: positions, from 0 in every document. */
   readonly positions: Leaf;
+  /** The teacher's likeliest classes of the token after each row, where they are cached. */
+  readonly teacher?: CachedProbs<Leaf>;
 }
 
 /** A batch in host memory as packing gives it. */
@@ -37,6 +43,8 @@ export interface PackedRows {
   readonly starts: Int32Array;
   /** Positions, from 0 in every document. */
   readonly positions: Int32Array;
+  /** The teacher's distribution of the token after each row, where one is kept. */
+  readonly teacher?: readonly (TeacherRow | undefined)[];
 }
 
 const zeros = ({ tokens }: PackedRows): Float32Array => new Float32Array(tokens.length);
@@ -129,4 +137,65 @@ function joined(a: Int32Array | Float32Array, b: Int32Array | Float32Array): typ
 /** The rows of a training step: every row sees its document up to itself. */
 export function trainingRows({ tokens, positions, starts }: RowBatch<Tensor>): LlamaRows {
   return { tokens, positions, start: starts, end: add(iota(tokens.shape, 0), 1) };
+}
+
+/** How a cached teacher's rows become arrays. */
+export interface CachedTeacher {
+  /** Tokens kept of each row. */
+  readonly kept: number;
+  /** The classes that the draft knows; all of the teacher's tokens if left out. */
+  readonly vocabulary?: TrimmedVocabulary;
+}
+
+/**
+ * A batch with the teacher's cached distributions beside; rows that have none must not count.
+ *
+ * Tokens outside of a trimmed vocabulary are put together in its class `other`.
+ *
+ * @throws OutriderError where a row counts and has no distribution
+ */
+export function cachedTeacherBatch(
+  batch: RowBatch<DenseHostTensor>,
+  rows: readonly (TeacherRow | undefined)[],
+  teacher: CachedTeacher,
+): RowBatch<DenseHostTensor> {
+  const { kept, vocabulary } = teacher;
+  const [count] = batch.tokens.shape;
+  const width = vocabulary === undefined ? kept : kept + 1;
+  const classes = new Int32Array(count * width).fill(-1);
+  const probs = new Float32Array(count * width);
+  const mask = batch.distillationMask.data;
+  for (let row = 0; row < count; row++) {
+    const known = rows[row];
+    if (known !== undefined) placeRow(known, teacher, row * width, { classes, probs });
+    else if (mask[row] !== 0) {
+      throw new OutriderError(
+        "the teacher's distribution of every response token",
+        "a token without",
+        "write the set with --teacher-tokens, or finetune with the target itself",
+      );
+    }
+  }
+  const shape = [count, width];
+  return {
+    ...batch,
+    teacher: { classes: hostTensor(classes, shape), probs: hostTensor(probs, shape) },
+  };
+}
+
+function placeRow(
+  { tokens, logProbs }: TeacherRow,
+  { kept, vocabulary }: CachedTeacher,
+  first: number,
+  { classes, probs }: { readonly classes: Int32Array; readonly probs: Float32Array },
+): void {
+  let outside = 0;
+  for (let i = 0; i < Math.min(kept, tokens.length); i++) {
+    const place = vocabulary?.classOf(tokens[i]) ?? tokens[i];
+    const probability = Math.exp(logProbs[i]);
+    if (place === vocabulary?.other) outside += probability;
+    else [classes[first + i], probs[first + i]] = [place, probability];
+  }
+  if (vocabulary === undefined || outside === 0) return;
+  [classes[first + kept], probs[first + kept]] = [vocabulary.other, outside];
 }

@@ -3,10 +3,13 @@
  *
  * @module
  */
-import { add, mul } from "../core/elementwise_ops.ts";
+import { add, equal, less, mul, where } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
+import { gather } from "../core/linear_ops.ts";
+import { constant, iota, reshape } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { acceptance } from "../losses/acceptance.ts";
+import { cachedTeacherLogits } from "../losses/cached_teacher.ts";
 import { crossEntropy, rowsWithTarget } from "../losses/cross_entropy.ts";
 import {
   type LogitRows,
@@ -17,8 +20,10 @@ import {
 } from "../losses/in_chunks.ts";
 import type { DistillationLoss, RowwiseLoss } from "../losses/rows.ts";
 import { type LayerTransform, llama, llamaHead, llamaLogits } from "../nn/llama.ts";
+import { classLogits } from "../nn/class_logits.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
+import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { GradientTransformation } from "../optim/transformation.ts";
 import type { Device } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
@@ -43,6 +48,8 @@ export interface PretrainerOptions<Optimizer> {
   readonly layers?: LayerTransform;
   /** How logits are scored; where left out, in chunks of at most {@link MOST_LOGIT_BYTES}. */
   readonly scoring?: Scoring;
+  /** The classes that the draft knows; all of the target's tokens if left out. */
+  readonly vocabulary?: TrimmedVocabulary;
 }
 
 function hiddenOf(
@@ -52,6 +59,27 @@ function hiddenOf(
   layers?: LayerTransform,
 ): Tensor {
   return llama(config, parameters, trainingRows(batch), undefined, layers).hidden;
+}
+
+/** The batch as a draft sees it: tokens and targets as classes of its vocabulary. */
+function inClasses(batch: RowBatch<Tensor>, vocabulary?: TrimmedVocabulary): RowBatch<Tensor> {
+  if (vocabulary === undefined) return batch;
+  const { targetVocabulary } = vocabulary;
+  const classes = Int32Array.from({ length: targetVocabulary }, (_, id) => vocabulary.classOf(id));
+  const table = constant(classes, [targetVocabulary, 1]);
+  const classOf = (ids: Tensor): Tensor => reshape(gather(table, ids), ids.shape);
+  const { tokens, targets } = batch;
+  return {
+    ...batch,
+    tokens: classOf(tokens),
+    targets: where(less(targets, 0), targets, classOf(targets)),
+  };
+}
+
+/** What is drafted from: all tokens outside have probability 0, whatever their class was given. */
+function draftedLogits(logits: Tensor, vocabulary?: TrimmedVocabulary): Tensor {
+  if (vocabulary === undefined) return logits;
+  return where(equal(iota(logits.shape, 1), vocabulary.other), -Infinity, logits);
 }
 
 /** The mean loss of the tokens that follow in text. */
@@ -91,7 +119,8 @@ function textLoss({ logits, rowsOf, mean }: LogitRows, batch: RowBatch<Tensor>):
  */
 export function pretrainer<Optimizer>(options: PretrainerOptions<Optimizer>): Trainer<Optimizer> {
   const { device, config, optimizer, layers, scoring = logitsWithin(MOST_LOGIT_BYTES) } = options;
-  const loss: BatchLoss = (parameters, _target, batch) => {
+  const loss: BatchLoss = (parameters, _target, tokens) => {
+    const batch = inClasses(tokens, options.vocabulary);
     const hidden = hiddenOf(config, parameters, batch, layers);
     return scoring({ hidden, head: llamaHead(parameters) }, (rows) => ({
       value: textLoss(rows, batch),
@@ -110,11 +139,16 @@ export interface FinetunerOptions<Optimizer> extends PretrainerOptions<Optimizer
   readonly loss: DistillationLoss | RowwiseLoss;
   /** Weight of the next-token loss on pretraining rows, which keeps the draft a language model. */
   readonly textWeight: number;
-  /** The frozen target. */
-  readonly target: {
-    readonly config: LlamaConfig;
-    readonly parameters: LlamaParameters<DeviceArray>;
-  };
+  /** The frozen target, or `cached` where the batches bring its distributions. */
+  readonly target: FrozenTarget | "cached";
+}
+
+/** A target that is run beside the draft. */
+export interface FrozenTarget {
+  /** Its sizes. */
+  readonly config: LlamaConfig;
+  /** Its weights, which nothing changes. */
+  readonly parameters: LlamaParameters<DeviceArray>;
 }
 
 /** The loss itself, and how logits are scored by it. */
@@ -168,22 +202,51 @@ function scoringOf<Optimizer>({ loss, scoring }: FinetunerOptions<Optimizer>): {
  * ```
  */
 export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trainer<Optimizer> {
-  const { device, config, optimizer, target, textWeight, layers } = options;
+  const { device, config, optimizer, target, textWeight, layers, vocabulary } = options;
   const { loss, scoring } = scoringOf(options);
-  const score: BatchLoss = (parameters, teacher, batch) => {
+  const score: BatchLoss = (parameters, teacher, tokens) => {
+    const batch = inClasses(tokens, vocabulary);
     const hidden = hiddenOf(config, parameters, batch, layers);
-    const wanted = teacher === null ? undefined : hiddenOf(target.config, teacher, batch);
+    const teach = teachingOf(options, teacher, tokens);
     const { distillationMask } = batch;
     return scoring({ hidden, head: llamaHead(parameters) }, (rows): RowScore => {
-      const { logits, rowsOf, mean } = rows;
-      const targetLogits = teacher === null || wanted === undefined
-        ? logits
-        : llamaLogits(teacher, rowsOf(wanted));
+      const { logits, mean } = rows;
+      const targetLogits = teach(rows);
       const distilled = mean(distillationMask, (part) => loss(logits, targetLogits, part));
-      const alpha = mean(distillationMask, (part) => acceptance(logits, targetLogits, part));
+      const drafted = draftedLogits(logits, vocabulary);
+      const alpha = mean(distillationMask, (part) => acceptance(drafted, targetLogits, part));
       const value = add(distilled, mul(textLoss(rows, batch), textWeight));
       return { value, auxiliary: { alpha, distilled } };
     });
   };
-  return trainerOf(device, optimizer, score, target.parameters);
+  return trainerOf(device, optimizer, score, target === "cached" ? null : target.parameters);
+}
+
+/** The target's logits of some rows, over the draft's classes. */
+type Teaching = (rows: LogitRows) => Tensor;
+
+/** What teaches: cached distributions, or the target, which sees each batch once. */
+function teachingOf<Optimizer>(
+  { target, vocabulary }: Pick<FinetunerOptions<Optimizer>, "target" | "vocabulary">,
+  teacher: LlamaParameters<Tensor> | null,
+  batch: RowBatch<Tensor>,
+): Teaching {
+  if (target === "cached" || teacher === null) {
+    const { teacher: cached } = batch;
+    if (cached === undefined) {
+      throw new OutriderError(
+        "a batch with the teacher's distributions",
+        "one without",
+        "make it with cachedTeacherBatch, or pass the target",
+      );
+    }
+    return ({ logits, rowsOf }) => {
+      const { classes, probs } = cached;
+      const known = { classes: rowsOf(classes), probs: rowsOf(probs) };
+      return cachedTeacherLogits(logits, known, vocabulary?.other);
+    };
+  }
+  const hidden = hiddenOf(target.config, teacher, batch);
+  if (vocabulary === undefined) return ({ rowsOf }) => llamaLogits(teacher, rowsOf(hidden));
+  return ({ rowsOf }) => classLogits(llamaLogits(teacher, rowsOf(hidden)), vocabulary);
 }

@@ -1,62 +1,154 @@
+/** Distillation sets: read as they were written, and whole after any kill. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
 import {
   distillationCorpus,
   type DistillationEntry,
-  openDistillationWriter,
+  openDistillationSet,
+  openSetWriter,
   parseDistillationEntry,
   readDistillationSet,
+  type SetManifest,
+  type TeacherRow,
 } from "../../src/data/mod.ts";
+import { readShards, teacherPath } from "../../src/data/set_folder.ts";
+import { withFolder } from "../io/with_folder.ts";
 
-const entries: readonly DistillationEntry[] = [0, 0.3, 0.7, 1].map((temperature, i) => ({
+const MANIFEST: SetManifest = {
+  version: 1,
+  target: "a model",
+  dtype: "f32",
+  tokenizerHash: "t",
+  templateHash: "c",
+  vocabulary: 100_000,
+  prompts: "language",
+  maximumPrompt: 64,
+  maximumTokens: 12,
+  temperatures: [0, 0.3, 0.7, 1],
+  topP: 0.95,
+  seed: 100,
+  teacherTokens: 2,
+  entriesPerShard: 3,
+};
+
+const entries: readonly DistillationEntry[] = [0, 0.3, 0.7, 1, 0].map((temperature, i) => ({
   prompt: [1, 2, 10 * i],
   response: i === 2 ? [] : [5 + i, 2],
   temperature,
   topP: 0.95,
-  seed: 100 + i,
+  seed: 100,
 }));
 
-async function withPath(use: (path: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await use(`${folder}/set.jsonl`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+/** Rows whose numbers tell which they are; ids beyond 16 bits as well. */
+function teacherOf({ response }: DistillationEntry, index: number): TeacherRow[] {
+  return response.map((token, i) => ({
+    tokens: Int32Array.of(token, 70_000 + 10 * index + i),
+    logProbs: Float32Array.of(-0.5, -1 - index),
+  }));
 }
 
-async function write(path: string, given: readonly DistillationEntry[]): Promise<number> {
-  const writer = await openDistillationWriter(path);
+async function write(folder: string, from: number, to: number): Promise<number> {
+  const writer = await openSetWriter(folder, MANIFEST);
   const before = writer.count();
-  for (const entry of given) await writer.append(entry);
+  for (const [i, entry] of entries.slice(from, to).entries()) {
+    await writer.append(entry, teacherOf(entry, from + i));
+  }
+  assertEquals(writer.tokens(), entries.slice(0, to).flatMap(({ response }) => response).length);
   await writer.close();
   return before;
 }
 
-Deno.test("a set is read as it was written, in one go or several", async () => {
-  await withPath(async (path) => {
-    assertEquals(await write(path, entries.slice(0, 1)), 0);
-    assertEquals(await write(path, entries.slice(1)), 1);
-    assertEquals(await readDistillationSet(path), [...entries]);
-    assertEquals(await write(path, []), 4);
+async function contents(folder: string): Promise<Map<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  for await (const { name } of Deno.readDir(folder)) {
+    found.set(name, await Deno.readFile(`${folder}/${name}`));
+  }
+  return found;
+}
+
+Deno.test("a set is read as it was written, in one go or several, over several shards", async () => {
+  await withFolder(async (folder) => {
+    assertEquals(await write(folder, 0, 1), 0);
+    assertEquals(await write(folder, 1, 5), 1);
+    const shards = await readShards(folder);
+    assertEquals(shards.map((shard) => shard.entries.length), [3, 2]);
+    assertEquals(shards.flatMap((shard) => shard.entries), [...entries]);
+    const set = await openDistillationSet(folder);
+    assertEquals(set.counts, { kept: 4, dropped: { empty: 1 } });
+    assertEquals(set.tokens, 8);
+    // The empty response is no document, and the rows behind it are still in place.
+    const documents = [0, 1, 2, 3].map((index) => set.corpus.document(index));
+    assertEquals(
+      documents.map(({ teacher }) => teacher?.()),
+      [0, 1, 3, 4].map((index) => teacherOf(entries[index], index)),
+    );
+    set.close();
+    assertEquals(await write(folder, 5, 5), 5);
   });
 });
 
-Deno.test("killed at any byte, a set goes on after its last whole entry", async () => {
-  await withPath(async (path) => {
-    await write(path, entries);
-    const whole = await Deno.readFile(path);
-    for (let length = 0; length <= whole.length; length++) {
-      await Deno.writeFile(path, whole.slice(0, length));
-      const complete = whole.slice(0, length).filter((byte) => byte === 0x0a).length;
-      assertEquals((await readDistillationSet(path)).length, complete);
-      assertEquals(await write(path, entries.slice(complete)), complete);
-      assertEquals(await Deno.readFile(path), whole);
+Deno.test("killed at any byte of a shard, a set goes on after its last whole entry", async () => {
+  await withFolder(async (whole) => {
+    await write(whole, 0, 5);
+    const expected = await contents(whole);
+    const lines = expected.get("shard-00001.jsonl") ?? new Uint8Array();
+    for (let length = 0; length <= lines.length; length++) {
+      await withFolder(async (folder) => {
+        for (const [name, bytes] of expected) await Deno.writeFile(`${folder}/${name}`, bytes);
+        await Deno.writeFile(`${folder}/shard-00001.jsonl`, lines.slice(0, length));
+        const complete = 3 + lines.slice(0, length).filter((byte) => byte === 0x0a).length;
+        assertEquals(await write(folder, complete, 5), complete);
+        assertEquals(await contents(folder), expected);
+      });
     }
   });
 });
 
-Deno.test("damaged lines, foreign ids and unwritable paths are one clear error", async () => {
+Deno.test("a set goes on with the options that it was begun with, and no others", async () => {
+  await withFolder(async (folder) => {
+    await write(folder, 0, 2);
+    const others: Partial<SetManifest>[] = [
+      { seed: 7 },
+      { temperatures: [0] },
+      { target: "another" },
+      { teacherTokens: 0 },
+    ];
+    for (const other of others) {
+      const [name] = Object.keys(other);
+      const opening = () => openSetWriter(folder, { ...MANIFEST, ...other });
+      await assertRejects(opening, OutriderError, `begun with ${name}`);
+    }
+    const writer = await openSetWriter(folder, MANIFEST);
+    await assertRejects(() => writer.append(entries[0]), OutriderError, "2 rows of the teacher");
+    await writer.close();
+    await Deno.truncate(teacherPath(`${folder}/shard-00000.jsonl`), 5);
+    await assertRejects(() => openSetWriter(folder, MANIFEST), OutriderError, "48 bytes");
+    await Deno.writeTextFile(`${folder}/manifest.json`, "{}");
+    await assertRejects(() => openDistillationSet(folder), OutriderError, "manifest");
+    await assertRejects(
+      () => openDistillationSet(`${folder}/none`),
+      OutriderError,
+      "nothing there",
+    );
+  });
+});
+
+Deno.test("what a filter refuses is counted by reason", async () => {
+  await withFolder(async (folder) => {
+    await write(folder, 0, 5);
+    const set = await openDistillationSet(
+      folder,
+      ({ temperature }) => temperature === 0 ? "greedy" : undefined,
+    );
+    assertEquals(set.counts, { kept: 2, dropped: { greedy: 2, empty: 1 } });
+    assertEquals([set.corpus.length, set.tokens], [2, 4]);
+    assertEquals(set.corpus.document(1).teacher?.(), teacherOf(entries[3], 3));
+    set.close();
+    await assertRejects(() => openDistillationSet(folder, () => "all"), OutriderError, "documents");
+  });
+});
+
+Deno.test("damaged lines, foreign ids and unreadable paths are one clear error", async () => {
   const good = JSON.stringify(entries[0]);
   const bad = [
     "",
@@ -72,21 +164,21 @@ Deno.test("damaged lines, foreign ids and unwritable paths are one clear error",
   for (const line of bad) {
     assertThrows(() => parseDistillationEntry(line, "line 9"), OutriderError, "line 9");
   }
-  await withPath(async (path) => {
+  await withFolder(async (folder) => {
+    const path = `${folder}/set.jsonl`;
     await Deno.writeTextFile(path, `${good}\nbroken\n${good}\n`);
     await assertRejects(() => readDistillationSet(path), OutriderError, "line 2");
-    await assertRejects(() => openDistillationWriter(path), OutriderError, "line 2");
     await Deno.writeTextFile(path, `${good}\n`);
     await assertRejects(() => readDistillationSet(path, 5), OutriderError, "below 5");
     assertEquals((await readDistillationSet(path, 6)).length, 1);
-    await assertRejects(() => openDistillationWriter(`${path}/below`), OutriderError);
     await assertRejects(() => readDistillationSet(`${path}.missing`), OutriderError, "missing");
+    await assertRejects(() => openSetWriter(`${path}/below`, MANIFEST), OutriderError);
   });
 });
 
 Deno.test("as a corpus, a set counts responses only and leaves empty ones out", () => {
   const corpus = distillationCorpus(entries);
-  assertEquals(corpus.length, 3);
+  assertEquals(corpus.length, 4);
   assertEquals([...corpus.document(0).tokens], [1, 2, 0, 5, 2]);
   assertEquals([...corpus.document(0).weights], [0, 0, 0, 1, 1]);
   assertThrows(() => distillationCorpus([]), OutriderError);

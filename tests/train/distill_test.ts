@@ -2,7 +2,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { foldIn, keyOf } from "../../src/core/random.ts";
-import { openDistillationWriter, readDistillationSet } from "../../src/data/mod.ts";
+import {
+  type DistillationEntry,
+  openDistillationSet,
+  openSetWriter,
+  type SetManifest,
+} from "../../src/data/mod.ts";
+import { readShards } from "../../src/data/set_folder.ts";
 import {
   autoregressive,
   chainWarps,
@@ -13,7 +19,7 @@ import {
   topP,
 } from "../../src/decode/mod.ts";
 import { createDevice } from "../../src/runtime/mod.ts";
-import { distillationEntries } from "../../src/train/mod.ts";
+import { distilledEntries } from "../../src/train/mod.ts";
 import { withFolder } from "../io/with_folder.ts";
 import { answersOf, promptsOf, STOP, TARGET, uploadTarget } from "./world.ts";
 
@@ -49,16 +55,56 @@ Deno.test("an answer is what the target says to the prompt alone, at its tempera
   device.close();
 });
 
+const MANIFEST: SetManifest = {
+  version: 1,
+  target: "a random model",
+  dtype: "f32",
+  tokenizerHash: "none",
+  templateHash: "none",
+  vocabulary: TARGET.vocabulary,
+  prompts: "random",
+  maximumPrompt: 64,
+  maximumTokens: 12,
+  temperatures: [0, 0.7, 1],
+  topP: 0.95,
+  seed: 3,
+  teacherTokens: 4,
+  entriesPerShard: 10,
+};
+
+/** A killed process may leave half a line, and rows of the teacher without a line. */
+async function tear(path: string): Promise<void> {
+  const last = (await readShards(path)).at(-1)?.path ?? "";
+  await Deno.writeTextFile(last, '{"prompt":[1,2],"respon', { append: true });
+  await Deno.writeFile(last.replace("jsonl", "teacher"), new Uint8Array(37), { append: true });
+}
+
+/** The rows beside a set are those of a greedy answer's own tokens, in their places. */
+async function checkTeacher(path: string, expected: readonly DistillationEntry[]): Promise<void> {
+  const set = await openDistillationSet(path);
+  assertEquals(set.corpus.length, expected.length);
+  for (const [index, { response, temperature }] of expected.entries()) {
+    const rows = set.corpus.document(index).teacher?.() ?? [];
+    assertEquals(rows.length, response.length);
+    for (const [i, { tokens, logProbs }] of rows.entries()) {
+      if (temperature === 0) assertEquals(tokens[0], response[i]);
+      assert(logProbs.every((value, k) => value <= (logProbs[k - 1] ?? 0)), "likeliest first");
+    }
+  }
+  set.close();
+}
+
 Deno.test("a set that was broken off at any answer goes on without loss or repeat", async () => {
   const device = createDevice(wasmBackend());
   const parameters = uploadTarget(device);
   const expected = await answersOf(device, parameters);
   await withFolder(async (folder) => {
     for (const breaks of [[1], [3, 11], [24], [5, 6, 7, 20]]) {
-      const path = `${folder}/set-${breaks.join("-")}.jsonl`;
+      const path = `${folder}/set-${breaks.join("-")}`;
+      await Deno.mkdir(path);
       for (const [round, stop] of [...breaks, Infinity].entries()) {
-        const writer = await openDistillationWriter(path);
-        const entries = distillationEntries({
+        const writer = await openSetWriter(path, MANIFEST);
+        const entries = distilledEntries({
           device,
           target: { config: TARGET, parameters },
           prompts: promptsOf(24),
@@ -69,17 +115,19 @@ Deno.test("a set that was broken off at any answer goes on without loss or repea
           stopTokens: new Set([STOP]),
           seed: 3,
           sequences: 2 + round,
+          teacherTokens: MANIFEST.teacherTokens,
         });
-        for await (const entry of entries) {
-          await writer.append(entry);
+        for await (const { entry, teacher } of entries) {
+          await writer.append(entry, teacher);
           if (writer.count() >= stop) break;
         }
         await writer.close();
-        // A killed process may leave half a line.
-        const half = '{"prompt":[1,2],"respon';
-        if (stop < Infinity) await Deno.writeTextFile(path, half, { append: true });
+        if (stop < Infinity) await tear(path);
       }
-      assertEquals(await readDistillationSet(path, TARGET.vocabulary), expected);
+      const shards = await readShards(path, TARGET.vocabulary);
+      assertEquals(shards.flatMap(({ entries }) => entries), expected);
+      assert(shards.slice(0, -1).every(({ entries }) => entries.length === 10));
+      await checkTeacher(path, expected);
     }
   });
   const slots = device.counters().liveSlots;

@@ -1,0 +1,226 @@
+/**
+ * A distillation set of any size as a folder: a manifest, shards of entries, and beside each shard,
+ * where the set has them, the teacher's distributions.
+ *
+ * A set is only ever appended to. The teacher's rows of an entry are written before its line, and a
+ * line counts only with its end, so a run that was killed at any instant leaves whole entries and a
+ * rest that the next run drops.
+ *
+ * @module
+ */
+import { OutriderError } from "../core/errors.ts";
+import { writeTextAtomically } from "../io/atomic_write.ts";
+import {
+  type DistillationEntry,
+  distillationLine,
+  readDistillationEntries,
+} from "./distillation_set.ts";
+import { readingError } from "./file_lines.ts";
+import { checkManifest, readManifest, type SetManifest } from "./set_manifest.ts";
+import {
+  encodeTeacherRows,
+  type TeacherLayout,
+  type TeacherRow,
+  teacherRowBytes,
+} from "./teacher_rows.ts";
+
+/** Appends to a set. */
+export interface SetWriter {
+  /** How many entries the set holds: where to go on. */
+  readonly count: () => number;
+  /** How many response tokens it holds. */
+  readonly tokens: () => number;
+  /** Appends one entry and, where the manifest keeps teacher tokens, a row for each response token. */
+  readonly append: (entry: DistillationEntry, teacher?: readonly TeacherRow[]) => Promise<void>;
+  /** Flushes to the disk and closes the files. */
+  readonly close: () => Promise<void>;
+}
+
+/** One shard: where its files are and what whole entries they hold. */
+export interface SetShard {
+  /** The path of its entries. */
+  readonly path: string;
+  /** Its entries, in order. */
+  readonly entries: readonly DistillationEntry[];
+  /** Bytes of its entries. */
+  readonly bytes: number;
+}
+
+/** The path of a shard's entries. */
+function shardPath(folder: string, shard: number): string {
+  return `${folder}/shard-${`${shard}`.padStart(5, "0")}.jsonl`;
+}
+
+/** The path of the teacher's rows that belong to a shard's entries. */
+export function teacherPath(shard: string): string {
+  return shard.replace(/\.jsonl$/, ".teacher");
+}
+
+/** How the teacher's rows of a set are laid out. */
+export function teacherLayout({ teacherTokens, vocabulary }: SetManifest): TeacherLayout {
+  return { kept: teacherTokens, vocabulary };
+}
+
+/** The shards of a set, in order; torn last lines are left out. */
+export async function readShards(folder: string, vocabulary = Infinity): Promise<SetShard[]> {
+  const shards: SetShard[] = [];
+  for (let shard = 0;; shard++) {
+    const path = shardPath(folder, shard);
+    if (!await isThere(path)) return shards;
+    const entries: DistillationEntry[] = [];
+    let bytes = 0;
+    for await (const { entry, next } of readDistillationEntries(path, vocabulary)) {
+      entries.push(entry);
+      bytes = next;
+    }
+    shards.push({ path, entries, bytes });
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw readingError(path, error);
+  }
+}
+
+/** Response tokens of some entries. */
+export function responseTokens(entries: readonly DistillationEntry[]): number {
+  return entries.reduce((sum, { response }) => sum + response.length, 0);
+}
+
+/**
+ * Opens a set to append to it, making the folder's files where there are none and dropping what a
+ * killed run left unfinished.
+ *
+ * @throws OutriderError where the set was begun with another manifest, is damaged, or cannot be written
+ */
+export async function openSetWriter(folder: string, manifest: SetManifest): Promise<SetWriter> {
+  const path = `${folder}/manifest.json`;
+  if (await isThere(path)) checkManifest(path, await readManifest(path), manifest);
+  else await writeTextAtomically(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  const shards = await readShards(folder, manifest.vocabulary);
+  const last = shards.at(-1);
+  const before = shards.slice(0, -1).flatMap(({ entries }) => entries);
+  const open = await openShard(last?.path ?? shardPath(folder, 0), manifest, last);
+  return writerOn(folder, manifest, open, {
+    shard: Math.max(0, shards.length - 1),
+    count: before.length + (last?.entries.length ?? 0),
+    inShard: last?.entries.length ?? 0,
+    tokens: responseTokens(before) + responseTokens(last?.entries ?? []),
+  });
+}
+
+/** The files of the shard that is being written. */
+interface OpenShard {
+  readonly path: string;
+  readonly entries: Deno.FsFile;
+  readonly teacher: Deno.FsFile | undefined;
+}
+
+async function openAt(path: string, size: number): Promise<Deno.FsFile> {
+  try {
+    const file = await Deno.open(path, { write: true, create: true });
+    const { size: found } = await file.stat();
+    if (found < size) {
+      file.close();
+      throw new OutriderError(`${size} bytes in ${path}`, `${found}`, "write the set again");
+    }
+    await file.truncate(size);
+    await file.seek(size, Deno.SeekMode.Start);
+    return file;
+  } catch (error) {
+    throw readingError(path, error);
+  }
+}
+
+async function openShard(
+  path: string,
+  manifest: SetManifest,
+  kept: Pick<SetShard, "entries" | "bytes"> = { entries: [], bytes: 0 },
+): Promise<OpenShard> {
+  const entries = await openAt(path, kept.bytes);
+  if (manifest.teacherTokens === 0) return { path, entries, teacher: undefined };
+  const rows = responseTokens(kept.entries) * teacherRowBytes(teacherLayout(manifest));
+  try {
+    return { path, entries, teacher: await openAt(teacherPath(path), rows) };
+  } catch (error) {
+    entries.close();
+    throw error;
+  }
+}
+
+async function closeShard({ entries, teacher }: OpenShard): Promise<void> {
+  for (const file of [teacher, entries]) {
+    await file?.sync();
+    file?.close();
+  }
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+/** How far a set is. */
+interface SetProgress {
+  readonly shard: number;
+  readonly count: number;
+  readonly inShard: number;
+  readonly tokens: number;
+}
+
+function writerOn(
+  folder: string,
+  manifest: SetManifest,
+  first: OpenShard,
+  reached: SetProgress,
+): SetWriter {
+  let [open, progress] = [first, reached];
+  const layout = teacherLayout(manifest);
+  const roll = async (): Promise<void> => {
+    await closeShard(open);
+    const shard = progress.shard + 1;
+    open = await openShard(shardPath(folder, shard), manifest);
+    progress = { ...progress, shard, inShard: 0 };
+  };
+  return {
+    count: () => progress.count,
+    tokens: () => progress.tokens,
+    append: async (entry, teacher = []) => {
+      checkRows(entry, teacher, open);
+      if (progress.inShard >= manifest.entriesPerShard) await roll();
+      try {
+        if (open.teacher !== undefined) {
+          await writeAll(open.teacher, encodeTeacherRows(teacher, layout));
+        }
+        await writeAll(open.entries, new TextEncoder().encode(distillationLine(entry)));
+      } catch (error) {
+        throw readingError(open.path, error);
+      }
+      progress = {
+        ...progress,
+        count: progress.count + 1,
+        inShard: progress.inShard + 1,
+        tokens: progress.tokens + entry.response.length,
+      };
+    },
+    close: () => closeShard(open),
+  };
+}
+
+function checkRows(
+  { response }: DistillationEntry,
+  teacher: readonly TeacherRow[],
+  open: OpenShard,
+): void {
+  const wanted = open.teacher === undefined ? 0 : response.length;
+  if (teacher.length === wanted) return;
+  throw new OutriderError(
+    `${wanted} rows of the teacher`,
+    `${teacher.length}`,
+    "observe each token's logits, or keep no teacher tokens",
+  );
+}
