@@ -5,7 +5,7 @@
  */
 import { OutriderError } from "../core/errors.ts";
 import { type CommandEffects, denoEffects } from "./effects.ts";
-import { failureOf, INTERRUPTED } from "./failure.ts";
+import { failureOf, INTERRUPTED, TERMINATED } from "./failure.ts";
 import { type HelpSpec, helpText } from "./help.ts";
 import { parseOptions } from "./parse.ts";
 import { type Progress, startProgress } from "./progress.ts";
@@ -14,7 +14,7 @@ import { type Progress, startProgress } from "./progress.ts";
 export interface CommandContext {
   /** Arguments that belong to no flag. */
   readonly rest: readonly string[];
-  /** Aborted at Ctrl-C; a second Ctrl-C ends the process at once. */
+  /** Aborted at Ctrl-C or SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal;
   /** Writes what a person reads: to standard output, or to standard error under `--json`. */
   readonly print: (text: string) => void;
@@ -37,7 +37,7 @@ export type CommandMain<Options> = (
 
 /**
  * Parses the arguments, runs `main` and exits: 0 when it went well, 1 after an error, 2 for an
- * unknown flag, 130 after Ctrl-C, 141 when the reader of the output has gone away.
+ * unknown flag, 130 after Ctrl-C, 143 after SIGTERM, 141 when the reader of the output has gone away.
  *
  * @example
  * ```ts
@@ -67,15 +67,17 @@ export async function runCommand<Options extends object>(
   effects: CommandEffects = denoEffects(),
 ): Promise<void> {
   const abort = new AbortController();
-  const stopListening = effects.onInterrupt(() => {
-    if (abort.signal.aborted) effects.exit(INTERRUPTED);
+  let interrupted = INTERRUPTED;
+  const stopListening = effects.onInterrupt((signal) => {
+    interrupted = signal === "SIGTERM" ? TERMINATED : INTERRUPTED;
+    if (abort.signal.aborted) effects.exit(interrupted);
     else effects.writeError("\nstopping cleanly; press Ctrl-C again to stop at once\n");
     abort.abort();
   });
   const code = await execute(spec, main, effects, abort.signal)
     .catch((error: unknown) => fail(effects, error));
   stopListening();
-  effects.exit(code);
+  effects.exit(code === INTERRUPTED ? interrupted : code);
 }
 
 async function execute<Options extends object>(

@@ -4,6 +4,9 @@
  * @module
  */
 
+/** Ctrl-C, or the request to end that service managers and batch systems send. */
+export type Interruption = "SIGINT" | "SIGTERM";
+
 /** Everything a command does to the world outside, except for its own work. */
 export interface CommandEffects {
   /** The arguments after the script's name. */
@@ -20,8 +23,8 @@ export interface CommandEffects {
   readonly now: () => number;
   /** Whether to print stack traces of errors nobody foresaw. */
   readonly showStacks: boolean;
-  /** Calls back at every Ctrl-C; returns how to stop listening. */
-  readonly onInterrupt: (callback: () => void) => () => void;
+  /** Calls back at every Ctrl-C and every request to end; returns how to stop listening. */
+  readonly onInterrupt: (callback: (signal: Interruption) => void) => () => void;
   /** Ends the process. */
   readonly exit: (code: number) => void;
 }
@@ -49,9 +52,13 @@ function environment(name: string): string | undefined {
   }
 }
 
-function onInterrupt(callback: () => void): () => void {
-  Deno.addSignalListener("SIGINT", callback);
-  return () => Deno.removeSignalListener("SIGINT", callback);
+function onInterrupt(callback: (signal: Interruption) => void): () => void {
+  const signals: Interruption[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const listeners = signals.map((signal) => [signal, () => callback(signal)] as const);
+  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
+  return () => {
+    for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
+  };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Failure {
 
 /** The exit code of a process that Ctrl-C ended. */
 export const INTERRUPTED = 130;
+/** The exit code of a process that SIGTERM ended. */
+export const TERMINATED = 143;
 /** The exit code of a process whose reader has gone away. */
 const BROKEN_PIPE = 141;
 

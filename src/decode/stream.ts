@@ -5,6 +5,7 @@
  */
 
 import type { Key } from "../core/random.ts";
+import { turnsEvery } from "../runtime/next_turn.ts";
 import type { Decoder, Finish, Step, StepReport } from "./decoder.ts";
 import type { TokenId } from "./language_model.ts";
 import type { TextDecoder } from "./until_text.ts";
@@ -35,6 +36,9 @@ interface Stepper<State, Result extends Step<State>>
   step(state: State): Promise<Result>;
 }
 
+/** What aborts a signal, such as Ctrl-C, is heard of this often at least, a step apart. */
+const MILLISECONDS_BETWEEN_TURNS = 20;
+
 /** The steps of a decoder of either kind; their states are dead by the time the next one comes. */
 async function* steps<State, Result extends Step<State>>(
   decoder: Stepper<State, Result>,
@@ -46,9 +50,11 @@ async function* steps<State, Result extends Step<State>>(
   // Whoever aborts may never ask for another token, so a waiting stream releases at once. During a
   // step the state is taken, and closing it does nothing.
   const release = (): void => decoder.close(state);
+  const turn = turnsEvery(MILLISECONDS_BETWEEN_TURNS);
   signal?.addEventListener("abort", release);
   try {
     while (true) {
+      if (signal !== undefined) await turn();
       signal?.throwIfAborted();
       const step = await decoder.step(state);
       state = step.state;

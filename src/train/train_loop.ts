@@ -8,6 +8,7 @@
  */
 import { OutriderError } from "../core/errors.ts";
 import { releaseTree } from "../runtime/device.ts";
+import { nextTurn } from "../runtime/next_turn.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { guardStep, isGood, reasonToStop } from "./guard.ts";
 import type { RunProgress } from "./run_progress.ts";
@@ -170,16 +171,4 @@ export function every(count: number, what: string): (step: number) => boolean {
     throw new OutriderError(`1 or more steps between ${what}`, `${count}`, "raise it");
   }
   return (step) => step % count === 0;
-}
-
-/** Lets signals have their turn, which promises alone do not; a timer would take milliseconds. */
-function nextTurn(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

@@ -7,6 +7,7 @@ import {
   type CommandMain,
   integer,
   integerOr,
+  type Interruption,
   number,
   optionalText,
   type OptionsOf,
@@ -37,12 +38,12 @@ interface Recorded {
 interface Harness {
   readonly effects: CommandEffects;
   readonly recorded: Recorded;
-  readonly interrupt: () => void;
+  readonly interrupt: (signal: Interruption) => void;
 }
 
 function harness(args: readonly string[]): Harness {
   const recorded: Recorded = { out: "", error: "", code: undefined };
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(signal: Interruption) => void>();
   const effects: CommandEffects = {
     args,
     writeOut: (written) => void (recorded.out += written),
@@ -57,7 +58,9 @@ function harness(args: readonly string[]): Harness {
     },
     exit: (code) => void (recorded.code ??= code),
   };
-  return { effects, recorded, interrupt: () => listeners.forEach((listener) => listener()) };
+  const interrupt = (signal: Interruption): void =>
+    listeners.forEach((listener) => listener(signal));
+  return { effects, recorded, interrupt };
 }
 
 const spec = { name: "generate", summary: "Writes text.", flags, examples: ["generate --json"] };
@@ -248,32 +251,34 @@ Deno.test("whatever main throws becomes one line and a code, never a stack trace
   }
 });
 
-Deno.test("the first Ctrl-C aborts the signal, the command ends with 130 after cleaning up", async () => {
-  const { effects, recorded, interrupt } = harness([]);
-  let cleaned = false;
-  await runCommand(spec, async (_, { signal }) => {
-    interrupt();
-    await Promise.resolve();
-    cleaned = signal.aborted;
-  }, effects);
-  assert(cleaned);
-  assertEquals(recorded.code, 130);
-});
+for (const [given, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`${given} aborts the signal, and the command ends with ${code} after cleaning up`, async () => {
+    const { effects, recorded, interrupt } = harness([]);
+    let cleaned = false;
+    await runCommand(spec, async (_, { signal }) => {
+      interrupt(given);
+      await Promise.resolve();
+      cleaned = signal.aborted;
+    }, effects);
+    assert(cleaned);
+    assertEquals(recorded.code, code);
+  });
 
-Deno.test("a second Ctrl-C exits at once, and afterwards nothing listens any more", async () => {
-  const { effects, recorded, interrupt } = harness([]);
-  const codes: (number | undefined)[] = [];
-  await runCommand(spec, () => {
-    interrupt();
-    codes.push(recorded.code);
-    interrupt();
-    codes.push(recorded.code);
-  }, effects);
-  assertEquals(codes, [undefined, 130]);
-  const before = recorded.error;
-  interrupt();
-  assertEquals(recorded.error, before);
-});
+  Deno.test(`a second ${given} exits at once, and afterwards nothing listens any more`, async () => {
+    const { effects, recorded, interrupt } = harness([]);
+    const codes: (number | undefined)[] = [];
+    await runCommand(spec, () => {
+      interrupt("SIGINT");
+      codes.push(recorded.code);
+      interrupt(given);
+      codes.push(recorded.code);
+    }, effects);
+    assertEquals(codes, [undefined, code]);
+    const before = recorded.error;
+    interrupt(given);
+    assertEquals(recorded.error, before);
+  });
+}
 
 Deno.test("a reader that goes away ends the command quietly", async () => {
   const { effects, recorded } = harness(["--json"]);
