@@ -17,6 +17,7 @@ export { type ByteChunks, writeFileAtomically, writeTextAtomically } from "./ato
 export * from "./bytes.ts";
 export * from "./chat_template.ts";
 export { type DraftContent, type DraftFile, openDraftFile, writeDraftFile } from "./draft_file.ts";
+export * from "./expand_draft.ts";
 export type { DownloadProgress, OnProgress } from "./download_progress.ts";
 export { readGguf, readTensorBytes } from "./gguf_reader.ts";
 export * from "./gguf_types.ts";

@@ -21,7 +21,8 @@ import { type AddedToken, endOfTurnIds, plainIds, type TokenizerSpec } from "./t
 import { namedSplits } from "./tokenizer_splits.ts";
 import { type TokenId, type TokenKind, VISIBLE_SPACE } from "./tokenizer_vocabulary.ts";
 
-const PREFIX = "tokenizer.ggml.";
+/** What the keys of the tokenizer begin with. */
+export const TOKENIZER_PREFIX = "tokenizer.ggml.";
 
 /** What `tokenizer.ggml.token_type` numbers mean, from 1. */
 const KINDS: readonly TokenKind[] = [
@@ -36,8 +37,14 @@ const KINDS: readonly TokenKind[] = [
 /** Pre-tokenizers whose models begin every text with `bos` unless they say otherwise. */
 const BOS_BY_DEFAULT: ReadonlySet<string> = new Set(["llama-bpe", "llama3", "llama-v3"]);
 
-function readKinds(metadata: GgufMetadata, count: number): TokenKind[] {
-  const key = `${PREFIX}token_type`;
+/** Whether models with a pre-tokenizer begin every text with `bos` unless they say otherwise. */
+export function beginsWithBosByDefault(preTokenizer: string): boolean {
+  return BOS_BY_DEFAULT.has(preTokenizer);
+}
+
+/** What each token is for. */
+export function readKinds(metadata: GgufMetadata, count: number): TokenKind[] {
+  const key = `${TOKENIZER_PREFIX}token_type`;
   const types = ggufNumbers(metadata, key);
   if (types === undefined) return new Array<TokenKind>(count).fill("normal");
   if (types.length !== count) {
@@ -51,8 +58,8 @@ function readKinds(metadata: GgufMetadata, count: number): TokenKind[] {
 }
 
 /** A token id by its role; an id beyond the vocabulary (such as 2^32 - 1) means there is none. */
-function roleId(metadata: GgufMetadata, role: string, count: number): TokenId | undefined {
-  const id = ggufNumber(metadata, `${PREFIX}${role}_token_id`);
+export function roleId(metadata: GgufMetadata, role: string, count: number): TokenId | undefined {
+  const id = ggufNumber(metadata, `${TOKENIZER_PREFIX}${role}_token_id`);
   return id !== undefined && Number.isInteger(id) && id >= 0 && id < count ? id : undefined;
 }
 
@@ -82,15 +89,20 @@ type Family = Pick<
 >;
 
 function byteLevelFamily(metadata: GgufMetadata, ids: ReadonlyMap<string, TokenId>): Family {
-  const merges = required(ggufStrings(metadata, `${PREFIX}merges`), `${PREFIX}merges`);
-  const count = required(ggufStrings(metadata, `${PREFIX}tokens`), `${PREFIX}tokens`).length;
-  const pre = ggufString(metadata, `${PREFIX}pre`) ?? "default";
+  const merges = required(
+    ggufStrings(metadata, `${TOKENIZER_PREFIX}merges`),
+    `${TOKENIZER_PREFIX}merges`,
+  );
+  const count =
+    required(ggufStrings(metadata, `${TOKENIZER_PREFIX}tokens`), `${TOKENIZER_PREFIX}tokens`)
+      .length;
+  const pre = ggufString(metadata, `${TOKENIZER_PREFIX}pre`) ?? "default";
   return {
     spelling: "byteLevel",
     merges: mergesFromPairs(ids, count, merges.map(splitMerge)),
     normalize: pre === "qwen2" ? (text) => text.normalize("NFC") : (text) => text,
     splits: namedSplits(pre),
-    wholePieces: BOS_BY_DEFAULT.has(pre) ? "token" : "merges",
+    wholePieces: beginsWithBosByDefault(pre) ? "token" : "merges",
     // Bytes without a token are dropped: the file's unknown token is not meant for them.
     unknown: undefined,
     leadingSpace: "keep",
@@ -98,13 +110,15 @@ function byteLevelFamily(metadata: GgufMetadata, ids: ReadonlyMap<string, TokenI
 }
 
 function sentencePieceFamily(metadata: GgufMetadata, ids: ReadonlyMap<string, TokenId>): Family {
-  const key = `${PREFIX}scores`;
+  const key = `${TOKENIZER_PREFIX}scores`;
   const scores = required(ggufNumbers(metadata, key), key);
-  const count = required(ggufStrings(metadata, `${PREFIX}tokens`), `${PREFIX}tokens`).length;
+  const count =
+    required(ggufStrings(metadata, `${TOKENIZER_PREFIX}tokens`), `${TOKENIZER_PREFIX}tokens`)
+      .length;
   if (scores.length !== count) {
     throw new OutriderError(`${count} entries in "${key}"`, `${scores.length}`, "convert it again");
   }
-  const addsSpace = ggufBoolean(metadata, `${PREFIX}add_space_prefix`) ?? true;
+  const addsSpace = ggufBoolean(metadata, `${TOKENIZER_PREFIX}add_space_prefix`) ?? true;
   const visible = (text: string): string => text.replaceAll(" ", VISIBLE_SPACE);
   return {
     spelling: "sentencePiece",
@@ -118,16 +132,16 @@ function sentencePieceFamily(metadata: GgufMetadata, ids: ReadonlyMap<string, To
 }
 
 /** The ids put around every text: `bos` and `eos` where the file asks for them. */
-function surroundingIds(
+export function surroundingIds(
   metadata: GgufMetadata,
   model: string,
   bos: TokenId | undefined,
   eos: TokenId | undefined,
 ): { prefix: TokenId[]; suffix: TokenId[] } {
-  const pre = ggufString(metadata, `${PREFIX}pre`) ?? "default";
-  const byDefault = model === "llama" || BOS_BY_DEFAULT.has(pre);
-  const addsBos = ggufBoolean(metadata, `${PREFIX}add_bos_token`) ?? byDefault;
-  const addsEos = ggufBoolean(metadata, `${PREFIX}add_eos_token`) ?? false;
+  const pre = ggufString(metadata, `${TOKENIZER_PREFIX}pre`) ?? "default";
+  const byDefault = model === "llama" || beginsWithBosByDefault(pre);
+  const addsBos = ggufBoolean(metadata, `${TOKENIZER_PREFIX}add_bos_token`) ?? byDefault;
+  const addsEos = ggufBoolean(metadata, `${TOKENIZER_PREFIX}add_eos_token`) ?? false;
   return {
     prefix: addsBos && bos !== undefined ? [bos] : [],
     suffix: addsEos && eos !== undefined ? [eos] : [],
@@ -158,13 +172,19 @@ function surroundingIds(
  * ```
  */
 export function tokenizerFromGguf(metadata: GgufMetadata): Tokenizer {
-  const tokens = required(ggufStrings(metadata, `${PREFIX}tokens`), `${PREFIX}tokens`);
+  const tokens = required(
+    ggufStrings(metadata, `${TOKENIZER_PREFIX}tokens`),
+    `${TOKENIZER_PREFIX}tokens`,
+  );
   const kinds = readKinds(metadata, tokens.length);
   const ids = plainIds(tokens, kinds);
-  const model = required(ggufString(metadata, `${PREFIX}model`), `${PREFIX}model`);
+  const model = required(
+    ggufString(metadata, `${TOKENIZER_PREFIX}model`),
+    `${TOKENIZER_PREFIX}model`,
+  );
   if (model !== "gpt2" && model !== "llama") {
     throw new OutriderError(
-      `"gpt2" or "llama" as ${PREFIX}model`,
+      `"gpt2" or "llama" as ${TOKENIZER_PREFIX}model`,
       quote(model),
       "use another file",
     );

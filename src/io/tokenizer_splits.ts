@@ -69,13 +69,18 @@ export function compileSplit(pattern: string): RegExp {
   }
 }
 
+/** The splitting steps that a GGUF file names. */
+export function namedSplits(name: string): SplitSteps {
+  return namedPatterns(name).map(compileSplit);
+}
+
 /**
- * The splitting steps that a GGUF file names.
+ * The published patterns of the splitting steps that a GGUF file names.
  *
  * @throws {OutriderError} when the name is not known.
  */
-export function namedSplits(name: string): SplitSteps {
-  if (Object.hasOwn(NAMED_PATTERNS, name)) return NAMED_PATTERNS[name].map(compileSplit);
+export function namedPatterns(name: string): readonly string[] {
+  if (Object.hasOwn(NAMED_PATTERNS, name)) return NAMED_PATTERNS[name];
   throw new OutriderError(
     `a pre-tokenizer among ${Object.keys(NAMED_PATTERNS).join(", ")}`,
     quote(name),

@@ -1,10 +1,11 @@
 /**
- * Writing a model as a Hugging Face folder, with the tokenizer of another one.
+ * Writing a model as a Hugging Face folder, with the tokenizer of another model.
  *
  * @module
  */
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import { writeFileAtomically, writeTextAtomically } from "./atomic_write.ts";
+import type { GgufMetadata } from "./gguf_types.ts";
 import { asObject, type JsonObject, parseJson } from "./json_fields.ts";
 import { pathInfo } from "./model_cache.ts";
 import { checkConfig } from "./model_config.ts";
@@ -13,12 +14,16 @@ import { reorderRopeRows } from "./rope_rows.ts";
 import { writeSafetensors } from "./safetensors.ts";
 import type { SafetensorsTensorData } from "./safetensors_types.ts";
 import { huggingFaceNames, weightShapes } from "./tensor_names.ts";
+import { tokenizerFiles } from "./tokenizer_files.ts";
 import type { ModelContent } from "./write_model.ts";
 
 /** A model to be written as a folder. */
 export interface ModelFolderContent extends Pick<ModelContent, "config" | "readWeight"> {
-  /** The folder whose tokenizer files and remaining configuration the model shares. */
-  readonly like: string;
+  /**
+   * Whose tokenizer the model shares: a folder, whose tokenizer files and remaining configuration are
+   * taken over, or the metadata of a GGUF file, from which these files are made.
+   */
+  readonly like: string | GgufMetadata;
   /** How matrices are stored; norms are always F32. */
   readonly format: "F32" | "F16" | "BF16";
 }
@@ -31,6 +36,8 @@ const TOKENIZER_FILES = [
   "generation_config.json",
   "chat_template.jinja",
 ];
+
+const TORCH_TYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
 /** The keys of config.json that follow from the sizes. */
 function configFields(config: LlamaConfig): JsonObject {
@@ -65,25 +72,46 @@ async function encodeWeights(content: ModelFolderContent): Promise<SafetensorsTe
   return tensors;
 }
 
+/** Copies the tokenizer files of a folder and gives what its config.json says. */
+async function copyTokenizer(from: string, folder: string): Promise<JsonObject> {
+  for (const name of TOKENIZER_FILES) {
+    const path = `${from}/${name}`;
+    if (await pathInfo(path) === undefined) continue;
+    await writeFileAtomically(`${folder}/${name}`, [await Deno.readFile(path)]);
+  }
+  const text = await Deno.readTextFile(`${from}/config.json`);
+  return asObject(parseJson(text, "config.json"), "config.json");
+}
+
+/** Writes the tokenizer files that GGUF metadata come to and gives what config.json is to say. */
+async function makeTokenizer(metadata: GgufMetadata, folder: string): Promise<JsonObject> {
+  const { files, config } = tokenizerFiles(metadata);
+  for (const [name, content] of files) await writeJson(`${folder}/${name}`, content);
+  return config;
+}
+
+function writeJson(path: string, content: JsonObject): Promise<void> {
+  return writeTextAtomically(path, `${JSON.stringify(content, null, 2)}\n`);
+}
+
 /**
- * Writes config.json, model.safetensors and the tokenizer files of the folder `like`, each in one
- * atomic step, config.json last: a folder with one is complete.
+ * Writes config.json, model.safetensors and the tokenizer files of `like`, each in one atomic step,
+ * config.json last: a folder with one is complete.
  *
- * @throws {OutriderError} when the configuration does not fit the weights
+ * @throws {OutriderError} when the configuration does not fit the weights, or the tokenizer of a GGUF
+ * file is not byte-level
  */
 export async function writeModelFolder(folder: string, content: ModelFolderContent): Promise<void> {
-  checkConfig(content.config);
+  const { config, like, format } = content;
+  checkConfig(config);
   await Deno.mkdir(folder, { recursive: true });
-  await writeSafetensors(`${folder}/model.safetensors`, { tensors: await encodeWeights(content) });
-  for (const name of TOKENIZER_FILES) {
-    const from = `${content.like}/${name}`;
-    if (await pathInfo(from) === undefined) continue;
-    await writeFileAtomically(`${folder}/${name}`, [await Deno.readFile(from)]);
-  }
-  const shared = asObject(
-    parseJson(await Deno.readTextFile(`${content.like}/config.json`), "config.json"),
-    "config.json",
-  );
-  const merged = { ...shared, ...configFields(content.config) };
-  await writeTextAtomically(`${folder}/config.json`, `${JSON.stringify(merged, null, 2)}\n`);
+  const shared = typeof like === "string"
+    ? await copyTokenizer(like, folder)
+    : await makeTokenizer(like, folder);
+  await writeSafetensors(`${folder}/model.safetensors`, {
+    metadata: new Map([["format", "pt"]]),
+    tensors: await encodeWeights(content),
+  });
+  const own = { ...configFields(config), torch_dtype: TORCH_TYPES[format] };
+  await writeJson(`${folder}/config.json`, { ...shared, ...own });
 }
