@@ -119,6 +119,28 @@ function wholePiece(piece: string, spec: TokenizerSpec): string {
   return Array.from(bytes, (byte) => BYTE_CHARACTERS[byte]).join("");
 }
 
+/** Longer pieces seldom come again. */
+const LONGEST_REMEMBERED = 32;
+/** Text has few different pieces; beyond so many the memory starts anew. */
+const MOST_REMEMBERED = 2 ** 15;
+
+/** Remembers what pieces become: most words of a text have been there before. */
+function remembered(
+  encodePiece: (piece: string) => readonly TokenId[],
+): (piece: string) => readonly TokenId[] {
+  const known = new Map<string, readonly TokenId[]>();
+  return (piece) => {
+    if (piece.length > LONGEST_REMEMBERED) return encodePiece(piece);
+    const found = known.get(piece);
+    if (found !== undefined) return found;
+    const ids = encodePiece(piece);
+    if (known.size >= MOST_REMEMBERED) known.clear();
+    // A copy: a piece can be a view of the text that it was cut from, and would keep all of it alive.
+    known.set(Array.from(piece).join(""), ids);
+    return ids;
+  };
+}
+
 /** Makes the function that encodes a stretch of text without added tokens. */
 export function plainEncoder(
   spec: TokenizerSpec,
@@ -126,13 +148,13 @@ export function plainEncoder(
   const symbolsOf = spec.spelling === "byteLevel"
     ? byteLevelSymbols(spec)
     : sentencePieceSymbols(spec);
-  const encodePiece = (piece: string): TokenId[] => {
+  const encodePiece = remembered((piece) => {
     if (spec.wholePieces === "token") {
       const whole = spec.ids.get(wholePiece(piece, spec));
       if (whole !== undefined) return [whole];
     }
     return mergeSymbols(symbolsOf(piece), spec.merges);
-  };
+  });
   return (text, place) => {
     if (text === "") return [];
     const ids: TokenId[] = [];

@@ -107,6 +107,18 @@ for (const [name, tokenizer] of Object.entries({ byteLevel, sentencePiece })) {
   });
 }
 
+Deno.test("a text's ids do not depend on the texts encoded before it, however many those were", () => {
+  const fresh = tokenizerFromGguf(tinyTokenizer());
+  const choose = chooser(4);
+  const word = (): string => choose.pick(["hello", "日本", "x", "é"]) + choose.below(2 ** 30);
+  const texts = Array.from({ length: 100 }, () => Array.from({ length: 20 }, word).join(" x"));
+  const expected = texts.map((text) => fresh.encode(text));
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 40_000; i++) byteLevel.encode(`word${String.fromCodePoint(0x4e00 + i)}`);
+    assertEquals(texts.map((text) => byteLevel.encode(text)), expected);
+  }
+});
+
 Deno.test("a stream that ends inside a character flushes one replacement character", () => {
   const [first] = byteLevel.encode("é");
   const stream = byteLevel.streamDecoder();
