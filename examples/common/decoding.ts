@@ -46,8 +46,8 @@ export const decodingFlags = {
   draft: text({
     placeholder: "DRAFT|auto|lookup|none",
     default: "none",
-    help: "what runs ahead: a draft's path, the one that comes with the package for this target, " +
-      "prompt lookup, or nothing",
+    help: "what runs ahead: a draft's path, auto for the draft that comes with the package, " +
+      "lookup for prompt lookup",
   }),
   gamma: integerOr({
     word: "auto",

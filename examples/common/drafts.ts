@@ -22,6 +22,8 @@ import { findModel } from "./models.ts";
 /** An opened draft: a draft file, or a whole model with its own tokenizer. */
 export interface OpenDraft extends StoredWeights {
   readonly path: string;
+  /** What it is called. */
+  readonly name: string;
   /** The hash of the tokenizer that it was made for. */
   readonly tokenizerHash: string;
   /** Which of the target's tokens its classes are, where it is trimmed. */
@@ -36,7 +38,8 @@ export async function openDraft(
 ): Promise<OpenDraft> {
   if (/\.safetensors$/.test(name)) return await openDraftFile(name);
   const file = await openModel(await findModel(name, progress));
-  return { ...file, tokenizerHash: file.tokenizer.hash };
+  const fileName = file.path.slice(file.path.lastIndexOf("/") + 1);
+  return { ...file, name: fileName, tokenizerHash: file.tokenizer.hash };
 }
 
 /** As {@link openDraft}, for a target: `auto` is the draft that comes with the package for it. */

@@ -101,3 +101,43 @@ Deno.test("a draft file of another target, a damaged one, and a target without a
       assert(message.test(stderr), stderr);
     });
   }));
+
+Deno.test("export writes a GGUF file and a folder that run ahead of the target as the draft does", () =>
+  withDraft(async (target, draft) => {
+    const on = ["--target", target, "--draft", draft];
+    const gguf = ["--format", "gguf", "--out", `${draft}.out`];
+    const hf = ["--format", "hf", "--out", `${draft}.hf`];
+    const [file, folder] = [
+      await jsonOf<{ path: string; vocabulary: number }>("export", [...on, ...gguf]),
+      await jsonOf<{ path: string; vocabulary: number }>("export", [...on, ...hf]),
+    ];
+    assertEquals([file.path, folder.path], [`${draft}.out/draft.gguf`, `${draft}.hf`]);
+    const ask = ["--target", target, "--prompt", PROMPT, "--max-tokens", "16", "--gamma", "3"];
+    const plain = await jsonOf<TextReport>("generate", ask);
+    for (const { path, vocabulary } of [file, folder]) {
+      const model = await openModel(path);
+      const original = await openModel(target);
+      assertEquals(model.config.vocabulary, vocabulary);
+      assertEquals(model.tokenizer.hash, original.tokenizer.hash);
+      assertEquals(model.tokenizer.endOfTurn, original.tokenizer.endOfTurn);
+      assertEquals(model.chatTemplate, original.chatTemplate);
+      model.close();
+      original.close();
+      const drafted = await jsonOf<TextReport>("generate", [...ask, "--draft", path]);
+      assertEquals(drafted.tokens, plain.tokens);
+    }
+    const again = ["--target", folder.path, "--draft", draft];
+    const refused: readonly (readonly [readonly string[], RegExp])[] = [
+      [[...on, ...hf, "--weights", "q8"], /found q8; choose f16/],
+      [[...again, ...gguf], /a target in a GGUF file/],
+      [["--target", target, "--draft", "auto", ...gguf], /comes with the package/],
+    ];
+    for (const [args, message] of refused) {
+      const { code, stdout, stderr } = await runCommand("export", args);
+      assertEquals([code, stdout], [1, ""], stderr);
+      assert(message.test(stderr), stderr);
+    }
+    await jsonOf("export", [...again, "--format", "hf", "--out", `${draft}.again`]);
+    const config = await Deno.readTextFile(`${draft}.again/config.json`);
+    assertEquals(config, await Deno.readTextFile(`${draft}.hf/config.json`));
+  }));

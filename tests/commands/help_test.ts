@@ -36,6 +36,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   fetch_text: ["out", "source", "target", "json", "help"],
   finetune: ["target", "dtype", "draft", "set", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),
+  export: ["target", "draft", "format", "weights", "out", "json", "help"],
   evaluate: [
     "target",
     "dtype",

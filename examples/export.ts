@@ -1,0 +1,136 @@
+/**
+ * Writes a draft for other engines: a GGUF file, or a folder as Hugging Face lays it out. A trimmed
+ * draft is expanded to its target's vocabulary.
+ *
+ *     deno task export --target smollm2 --draft auto --format gguf --out out/export
+ *
+ * @module
+ */
+import { OutriderError } from "@outrider/outrider";
+import { choice, requiredText, runCommand, toggle } from "@outrider/outrider/cli";
+import {
+  expandDraft,
+  type ModelFile,
+  openModel,
+  type TensorFormat,
+  type WritableFormat,
+  writeGgufModel,
+  writeModelFolder,
+} from "@outrider/outrider/io";
+import { parameterCount } from "@outrider/outrider/nn";
+import { type OpenDraft, openDraftFor } from "./common/drafts.ts";
+import { findModel } from "./common/models.ts";
+import { makeFolder } from "./common/recipe.ts";
+
+const flags = {
+  target: requiredText({
+    placeholder: "MODEL",
+    help: "the draft's target, whose tokenizer it takes along",
+  }),
+  draft: requiredText({
+    placeholder: "DRAFT|auto",
+    help: "the draft's path, or the one that comes with the package for this target",
+  }),
+  format: choice({
+    of: ["gguf", "hf"],
+    default: "gguf",
+    help: "gguf is one file for llama.cpp and its kin, hf a folder for transformers",
+  }),
+  weights: choice({
+    of: ["keep", "f32", "f16", "q8"],
+    default: "keep",
+    help: "how matrices are stored; keep is as the draft has them",
+  }),
+  out: requiredText({ placeholder: "DIR", help: "the folder to write to" }),
+  json: toggle({ help: "print one JSON object" }),
+};
+
+type Weights = "keep" | "f32" | "f16" | "q8";
+type FolderFormat = "F32" | "F16" | "BF16";
+
+const FORMATS = { f32: "F32", f16: "F16", q8: "Q8_0" } as const;
+
+/** How the draft itself stores its matrices. */
+function storedFormat({ tensors }: OpenDraft): TensorFormat {
+  return tensors.get("embedding")?.format ?? "F32";
+}
+
+const isFloat = (format: TensorFormat): format is FolderFormat =>
+  format === "F32" || format === "F16" || format === "BF16";
+
+/** What only some files can hold becomes F32, which loses nothing. */
+function ggufFormat(draft: OpenDraft, weights: Weights): WritableFormat {
+  if (weights !== "keep") return FORMATS[weights];
+  const format = storedFormat(draft);
+  return isFloat(format) || format === "Q8_0" ? format : "F32";
+}
+
+function folderFormat(draft: OpenDraft, weights: Weights): FolderFormat {
+  if (weights === "q8") {
+    const cure = "choose f16, or --format gguf";
+    throw new OutriderError("weights that such a folder holds: keep, f32, f16", "q8", cure);
+  }
+  if (weights !== "keep") return FORMATS[weights];
+  const format = storedFormat(draft);
+  return isFloat(format) ? format : "F32";
+}
+
+async function writeGguf(
+  out: string,
+  target: ModelFile,
+  draft: OpenDraft,
+  weights: Weights,
+): Promise<string> {
+  if (target.source !== "gguf") {
+    throw new OutriderError(
+      "a target in a GGUF file, whose tokenizer a GGUF file can take along",
+      `the folder ${target.path}`,
+      "name the target's GGUF file, or choose --format hf",
+    );
+  }
+  const path = `${out}/draft.gguf`;
+  await writeGgufModel(path, {
+    name: draft.name,
+    tokenizer: target.metadata,
+    ...expandDraft(draft),
+    format: ggufFormat(draft, weights),
+  });
+  return path;
+}
+
+async function writeFolder(
+  out: string,
+  target: ModelFile,
+  draft: OpenDraft,
+  weights: Weights,
+): Promise<string> {
+  const like = target.source === "gguf" ? target.metadata : target.path;
+  const format = folderFormat(draft, weights);
+  await writeModelFolder(out, { like, ...expandDraft(draft), format });
+  return out;
+}
+
+await runCommand({
+  name: "deno task export",
+  summary: "Writes a draft as a GGUF file or a Hugging Face folder, for other engines.",
+  flags,
+  examples: [
+    "deno task export --target smollm2 --draft auto --format gguf --out out/export",
+    "deno task export --target smollm2 --draft out/finetune/draft.safetensors --format hf " +
+    "--out out/draft-hf",
+  ],
+}, async (options, context) => {
+  const target = await openModel(await findModel(options.target, context.progress));
+  const draft = await openDraftFor(target, options.draft, context.progress);
+  await makeFolder(options.out);
+  const write = options.format === "gguf" ? writeGguf : writeFolder;
+  const path = await write(options.out, target, draft, options.weights);
+  const { config } = expandDraft(draft);
+  const classes = draft.vocabulary?.classes;
+  draft.close();
+  target.close();
+  const parameters = parameterCount(config);
+  const origin = classes === undefined ? "" : `, expanded from ${classes} classes`;
+  context.print(`${path}: ${config.vocabulary} tokens${origin}, ${parameters} parameters\n`);
+  return { path, format: options.format, vocabulary: config.vocabulary, classes, parameters };
+});
