@@ -39,7 +39,12 @@ const flags = {
     help: "what to answer: language, self (the target writes them), or .jsonl files with " +
       "instruction or messages",
   }),
-  count: integer({ default: 1000, minimum: 1, maximum: 10_000_000, help: "most prompts to answer" }),
+  count: integer({
+    default: 1000,
+    minimum: 1,
+    maximum: 10_000_000,
+    help: "most prompts to answer",
+  }),
   temperatures: numbers({
     default: [0, 0.3, 0.7, 1],
     minimum: 0,

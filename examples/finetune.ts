@@ -2,33 +2,55 @@
  * Stage C: finetunes a draft on the target's own distributions.
  *
  *     deno task finetune --target embedded --draft out/pretrain/draft.gguf \
- *       --set out/distill/set.jsonl --loss tvd++ --out out/finetune
+ *       --set out/distill --loss tvd++ --out out/finetune
  *
  * @module
  */
-import { choice, number, requiredText, runCommand, text } from "@outrider/outrider/cli";
-import { distillationCorpus, openCorpus, readDistillationSet } from "@outrider/outrider/data";
-import { loadDenseLlama } from "@outrider/outrider/io";
-import { isLossName, losses } from "@outrider/outrider/losses";
-import { finetuneDraft } from "@outrider/outrider/train";
-import { deviceFlags, openDevice } from "./common/device.ts";
-import { checkDraft, openDraft, untrimmed } from "./common/drafts.ts";
-import { loadModel, targetFlags } from "./common/models.ts";
+import { OutriderError } from "@outrider/outrider";
 import {
-  codecOf,
-  fingerprint,
-  layersOf,
-  makeFolder,
-  stageFlags,
-  stepReporter,
-  trainingFlags,
-  writeDraft,
-} from "./common/recipe.ts";
+  choice,
+  number,
+  optionalText,
+  requiredText,
+  runCommand,
+  text,
+} from "@outrider/outrider/cli";
+import { openCorpus } from "@outrider/outrider/data";
+import {
+  loadDenseLlama,
+  loadLlama,
+  type ModelFile,
+  openModel,
+  type WeightType,
+} from "@outrider/outrider/io";
+import { isLossName, losses } from "@outrider/outrider/losses";
+import { type Device, uploadsTo } from "@outrider/outrider/runtime";
+import { finetuneDraft, type FinetuneOptions } from "@outrider/outrider/train";
+import { deviceFlags, openDevice } from "./common/device.ts";
+import { checkDraft, openDraft } from "./common/drafts.ts";
+import { findModel, targetFlags } from "./common/models.ts";
+import { codecOf, fingerprint, makeFolder, stageFlags } from "./common/recipe.ts";
+import { type OpenSets, openSets } from "./common/sets.ts";
+import { stepReporter, trainingFlags, trainingOptions } from "./common/training.ts";
+import { writeDraft } from "./common/write_draft.ts";
 
 const flags = {
   ...targetFlags,
   draft: requiredText({ placeholder: "MODEL", help: "the pretrained draft" }),
-  set: requiredText({ placeholder: "FILE", help: "the distillation set" }),
+  set: requiredText({
+    placeholder: "DIRS",
+    help: "the folders of one or more distillation sets, separated by commas",
+  }),
+  teacher: choice({
+    of: ["auto", "cached", "target"],
+    default: "auto",
+    help: "whence the target's distributions: cached in the sets, or by running the target; auto " +
+      "takes those in the sets where they are",
+  }),
+  validation: optionalText({
+    placeholder: "DIRS",
+    help: "distillation sets to score the draft on as it learns, other than --set",
+  }),
   loss: choice({
     of: Object.keys(losses).filter(isLossName),
     default: "tvd++",
@@ -52,16 +74,33 @@ const flags = {
 
 /** What must be the same for a run to go on. */
 async function dataOf(
-  { target, set, mix, data }: {
-    readonly target: string;
-    readonly set: string;
-    readonly mix: number;
-    readonly data: string;
-  },
+  { target, mix, data }: { readonly target: string; readonly mix: number; readonly data: string },
   draft: string,
+  sets: OpenSets,
 ): Promise<string> {
   const text = mix === 0 ? "no text" : data;
-  return `${target}, draft ${await fingerprint(draft)}, set ${await fingerprint(set)}, ${text}`;
+  return `${target}, draft ${await fingerprint(draft)}, ${sets.data}, ${text}`;
+}
+
+/** Who teaches; the target is loaded only where it has to run. */
+async function teacherOf(
+  device: Device,
+  target: ModelFile,
+  { teacher, dtype }: {
+    readonly teacher: "auto" | "cached" | "target";
+    readonly dtype: WeightType;
+  },
+  { cachedTokens }: OpenSets,
+): Promise<FinetuneOptions["target"]> {
+  if (teacher === "cached" && cachedTokens === 0) {
+    throw new OutriderError(
+      "sets with the target's distributions",
+      "one without",
+      "write it with --teacher-tokens, or finetune with --teacher target",
+    );
+  }
+  if (teacher !== "target" && cachedTokens > 0) return { cachedTokens };
+  return { config: target.config, parameters: await loadLlama(target, dtype, uploadsTo(device)) };
 }
 
 await runCommand({
@@ -71,17 +110,21 @@ await runCommand({
   flags,
   examples: [
     "deno task finetune --target embedded --draft out/pretrain/draft.gguf " +
-    "--set out/distill/set.jsonl --out out/finetune",
+    "--set out/distill --out out/finetune",
   ],
 }, async (options, context) => {
   const { device } = await openDevice(options);
   await makeFolder(options.out);
-  const file = untrimmed(await openDraft(options.draft, context.progress));
-  const entries = await readDistillationSet(options.set, file.config.vocabulary);
-  const target = await loadModel(device, options.target, options, context);
-  checkDraft(target.file, file);
+  const file = await openDraft(options.draft, context.progress);
+  const { config, vocabulary } = file;
+  const target = await openModel(await findModel(options.target, context.progress));
+  checkDraft(target, file);
+  const sets = await openSets(options.set, target.tokenizer, context);
+  const heldOut = options.validation === undefined
+    ? undefined
+    : await openSets(options.validation, target.tokenizer, context);
   const mixed = options.mix === 0 ? undefined : {
-    corpus: await openCorpus(options.data, codecOf(target.file), {
+    corpus: await openCorpus(options.data, codecOf(target), {
       seed: options.seed,
       promptWeight: 1,
     }),
@@ -90,28 +133,25 @@ await runCommand({
   const reporter = stepReporter(context, `finetune ${options.loss}`, options);
   const result = await finetuneDraft({
     device,
-    config: file.config,
+    config,
+    vocabulary,
     parameters: await loadDenseLlama(file),
-    target: { config: target.file.config, parameters: target.parameters },
+    target: await teacherOf(device, target, options, sets),
     loss: options.loss,
     temperature: options.lossTemperature,
-    set: distillationCorpus(entries),
+    set: sets.corpus,
     mix: mixed,
-    steps: options.steps,
-    rowsPerBatch: options.rows,
-    rate: options.rate,
-    layers: layersOf(options),
-    seed: options.seed,
-    data: await dataOf(options, file.path),
-    checkpoint: `${options.out}/checkpoint.safetensors`,
-    saveEvery: options.saveEvery,
+    ...trainingOptions(options, heldOut?.corpus),
+    data: await dataOf(options, file.path, sets),
     onStep: reporter.onStep,
     signal: context.signal,
   });
   reporter.finish(result.step);
   const name = `draft finetuned with ${options.loss}`;
-  const draft = await writeDraft(options.out, target.file, { name, config: file.config, result });
+  const draft = await writeDraft(options.out, target, { name, config, vocabulary, result });
+  sets.close();
+  heldOut?.close();
   device.close();
   context.print(`${draft} after ${result.step} of ${options.steps} steps\n`);
-  return { draft, loss: options.loss, steps: result.step, answers: entries.length };
+  return { draft, loss: options.loss, steps: result.step, tokens: sets.tokens };
 });

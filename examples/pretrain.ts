@@ -6,22 +6,25 @@
  * @module
  */
 import { OutriderError } from "@outrider/outrider";
-import { integerOr, runCommand, text } from "@outrider/outrider/cli";
-import { openCorpus } from "@outrider/outrider/data";
-import { openModel } from "@outrider/outrider/io";
-import { parameterCount } from "@outrider/outrider/nn";
-import { draftConfig, pretrainDraft } from "@outrider/outrider/train";
+import {
+  type CommandContext,
+  integer,
+  integerOr,
+  number,
+  optionalText,
+  runCommand,
+  text,
+} from "@outrider/outrider/cli";
+import { openCorpus, tokenCounts } from "@outrider/outrider/data";
+import { type ModelFile, openModel } from "@outrider/outrider/io";
+import { parameterCount, type TrimmedVocabulary, trimVocabulary } from "@outrider/outrider/nn";
+import { draftConfig, PAPER_SHARE, pretrainDraft } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { findModel, targetFlags } from "./common/models.ts";
-import {
-  codecOf,
-  layersOf,
-  makeFolder,
-  stageFlags,
-  stepReporter,
-  trainingFlags,
-  writeDraft,
-} from "./common/recipe.ts";
+import { codecOf, makeFolder, stageFlags } from "./common/recipe.ts";
+import { openSets } from "./common/sets.ts";
+import { stepReporter, trainingFlags, trainingOptions } from "./common/training.ts";
+import { writeDraft } from "./common/write_draft.ts";
 
 const size = { word: "auto", default: "auto", minimum: 1, maximum: 10_000 } as const;
 const flags = {
@@ -32,17 +35,64 @@ const flags = {
     help:
       "text to learn: language (the built-in one), or .txt, .jsonl and .gz files, separated by commas",
   }),
+  validation: optionalText({
+    placeholder: "NAME|FILES",
+    help: "text to score the draft on as it learns, none of which is in --data",
+  }),
   layers: integerOr({ ...size, help: "layers of the draft; auto is 1" }),
   width: integerOr({
     ...size,
-    help: "width of the draft; auto gives about 1.64 % of the target's size",
+    help: "width of the draft; auto gives the largest within --share",
+  }),
+  share: number({
+    default: PAPER_SHARE,
+    minimum: 0.0001,
+    maximum: 1,
+    help: "most parameters of a draft of automatic width, as a share of the target's",
+  }),
+  keepTokens: integer({
+    default: 0,
+    minimum: 0,
+    maximum: 1_000_000,
+    help: "trim the vocabulary to the N tokens that the target writes most; 0 keeps all",
+  }),
+  countIn: optionalText({
+    placeholder: "DIRS",
+    help: "the distillation sets to count tokens in, for --keep-tokens",
   }),
   ...trainingFlags,
   ...stageFlags,
   ...deviceFlags,
 };
 
+/** The built-in language of another seed has other texts. */
+const HELD_OUT_SEED = 1_000_003;
+
 const chosen = (value: number | "auto"): number | undefined => value === "auto" ? undefined : value;
+
+/** The tokens that the draft is to know, and all others as one; undefined where it knows all. */
+async function vocabularyOf(
+  { tokenizer, config }: ModelFile,
+  { keepTokens, countIn }: { readonly keepTokens: number; readonly countIn: string | undefined },
+  context: Pick<CommandContext, "log">,
+): Promise<TrimmedVocabulary | undefined> {
+  if (keepTokens === 0) return undefined;
+  if (countIn === undefined) {
+    throw new OutriderError(
+      "sets to count tokens in",
+      "none",
+      "name what distill wrote by --count-in, or leave out --keep-tokens",
+    );
+  }
+  const sets = await openSets(countIn, tokenizer, context);
+  const counts = tokenCounts(sets.corpus, config.vocabulary);
+  sets.close();
+  const vocabulary = trimVocabulary(counts, keepTokens, tokenizer.endOfTurn);
+  const kept = vocabulary.tokenIds.reduce((sum, token) => sum + counts[token], 0);
+  const share = 100 * kept / sets.tokens;
+  context.log(`${keepTokens} tokens are ${share.toFixed(2)} % of what the target wrote\n`);
+  return vocabulary;
+}
 
 await runCommand({
   name: "deno task pretrain",
@@ -53,12 +103,20 @@ await runCommand({
   const { device } = await openDevice(options);
   await makeFolder(options.out);
   const file = await openModel(await findModel(options.target, context.progress));
-  const corpus = await openCorpus(options.data, codecOf(file), {
-    seed: options.seed,
-    promptWeight: 1,
-  });
+  const open = (data: string, seed: number) =>
+    openCorpus(data, codecOf(file), { seed, promptWeight: 1 });
+  const corpus = await open(options.data, options.seed);
+  const heldOut = options.validation === undefined
+    ? undefined
+    : await open(options.validation, options.seed + HELD_OUT_SEED);
   const { layers, width } = options;
-  const config = draftConfig(file.config, { layers: chosen(layers), width: chosen(width) });
+  const vocabulary = await vocabularyOf(file, options, context);
+  const config = draftConfig(file.config, {
+    layers: chosen(layers),
+    width: chosen(width),
+    share: options.share,
+    vocabulary: vocabulary?.classes,
+  });
   const parameters = parameterCount(config);
   const share = parameters / parameterCount(file.config);
   if (share >= 1) {
@@ -73,20 +131,16 @@ await runCommand({
   const result = await pretrainDraft({
     device,
     config,
+    vocabulary,
     corpus,
-    steps: options.steps,
-    rowsPerBatch: options.rows,
-    rate: options.rate,
-    layers: layersOf(options),
-    seed: options.seed,
+    ...trainingOptions(options, heldOut),
     data: `${options.data} for ${options.target}`,
-    checkpoint: `${options.out}/checkpoint.safetensors`,
-    saveEvery: options.saveEvery,
     onStep: reporter.onStep,
     signal: context.signal,
   });
   reporter.finish(result.step);
-  const draft = await writeDraft(options.out, file, { name: "pretrained draft", config, result });
+  const name = "pretrained draft";
+  const draft = await writeDraft(options.out, file, { name, config, vocabulary, result });
   device.close();
   context.print(`${draft} after ${result.step} of ${options.steps} steps\n`);
   return { draft, parameters, share, steps: result.step };

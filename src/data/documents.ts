@@ -31,6 +31,8 @@ export interface DocumentCodec {
   ) => string;
   /** The id that ends a document, where the model has one. */
   readonly endOfText?: number;
+  /** All ids are below it, where that is known: up to 65,536, a token takes two bytes. */
+  readonly vocabularySize?: number;
 }
 
 /** Joins parts, each with one weight for all of its tokens. */

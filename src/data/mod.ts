@@ -27,6 +27,7 @@ export {
   type Split,
   trainingConversations,
 } from "./language.ts";
+export * from "./join_corpora.ts";
 export * from "./packing.ts";
 export { type CorpusRecord, parseRecord, type PositionedRecord, readRecords } from "./records.ts";
 export * from "./set_corpus.ts";
@@ -35,3 +36,5 @@ export { readManifest, type SetManifest } from "./set_manifest.ts";
 export * from "./teacher_rows.ts";
 export * from "./remote_teacher.ts";
 export * from "./response_filters.ts";
+export { openTokenFile, writeTokenFile } from "./token_file.ts";
+export { gatherDocuments, type TokenCorpus } from "./token_memory.ts";

@@ -9,14 +9,13 @@
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
-import { writeTextAtomically } from "../io/atomic_write.ts";
 import {
   type DistillationEntry,
   distillationLine,
   readDistillationEntries,
 } from "./distillation_set.ts";
 import { readingError } from "./file_lines.ts";
-import { checkManifest, readManifest, type SetManifest } from "./set_manifest.ts";
+import { checkManifest, readManifest, type SetManifest, writeManifest } from "./set_manifest.ts";
 import {
   encodeTeacherRows,
   type TeacherLayout,
@@ -101,7 +100,7 @@ export function responseTokens(entries: readonly DistillationEntry[]): number {
 export async function openSetWriter(folder: string, manifest: SetManifest): Promise<SetWriter> {
   const path = `${folder}/manifest.json`;
   if (await isThere(path)) checkManifest(path, await readManifest(path), manifest);
-  else await writeTextAtomically(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  else await writeManifest(path, manifest);
   const shards = await readShards(folder, manifest.vocabulary);
   const last = shards.at(-1);
   const before = shards.slice(0, -1).flatMap(({ entries }) => entries);

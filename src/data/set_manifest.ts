@@ -76,6 +76,17 @@ export async function readManifest(path: string): Promise<SetManifest> {
   );
 }
 
+/** Writes a manifest that is wholly there or not there. */
+export async function writeManifest(path: string, manifest: SetManifest): Promise<void> {
+  const beside = `${path}.new`;
+  try {
+    await Deno.writeTextFile(beside, `${JSON.stringify(manifest, null, 2)}\n`);
+    await Deno.rename(beside, path);
+  } catch (error) {
+    throw readingError(path, error);
+  }
+}
+
 /** Refuses to go on with a set that was begun with other options. */
 export function checkManifest(path: string, found: SetManifest, wanted: SetManifest): void {
   const names = [...TEXTS, ...NUMBERS, "temperatures"] as const;

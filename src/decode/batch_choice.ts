@@ -4,11 +4,20 @@
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
-import { read } from "../runtime/device.ts";
+import { hostTensor } from "../core/host_tensor.ts";
+import { type Device, read, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import type { Logits, TokenId } from "./language_model.ts";
 import { type LlamaPasses, readLogits, splitRows } from "./llama_passes.ts";
 import { nextToken } from "./next_token.ts";
+import {
+  drawFromNucleus,
+  hasStatistics,
+  isSound,
+  type RowStatistics,
+  topOfRow,
+} from "./row_statistics.ts";
+import { type TopTokens, topTokens } from "./top_tokens.ts";
 import { argmax, type Warp } from "./warp.ts";
 
 /** Whose turn it is: a text, and how it goes on. */
@@ -21,24 +30,51 @@ export interface Turn {
   readonly coin: () => number;
 }
 
+/** What a pass comes to: a token for every turn, and the row's most probable tokens if asked for. */
+export interface Choices {
+  readonly tokens: readonly TokenId[];
+  /** One entry a turn; none where none was asked for. */
+  readonly top: readonly TopTokens[];
+}
+
+type ChoicePasses = Pick<LlamaPasses, "likeliest" | "statistics">;
+
 /**
  * The next token of every turn; `logits` are f32 `[turns or more, vocabulary]`.
  *
- * Where all turns take the largest logit, the device finds it and 4 bytes a turn come back.
+ * Where all turns take the largest logit, the device finds it and 4 bytes a turn come back. Where all
+ * draw from a nucleus, the device sums up, and the host looks at few logits.
+ *
+ * @param kept the most probable tokens to give of each row; 0 for none
  */
 export async function chooseTokens(
-  passes: Pick<LlamaPasses, "likeliest">,
+  device: Device,
+  passes: ChoicePasses,
   logits: DeviceArray,
   turns: readonly Turn[],
-): Promise<readonly TokenId[]> {
+  kept: number,
+): Promise<Choices> {
   const isGreedy = turns.every(({ warp }) => warp.only === argmax);
-  return (isGreedy ? await likeliestTokens(passes, logits, turns.length) : undefined) ??
-    await drawnTokens(logits, turns);
+  if (isGreedy && kept === 0) {
+    const tokens = await likeliestTokens(passes, logits, turns.length);
+    if (tokens !== undefined) return { tokens, top: [] };
+  }
+  const isShort = turns.every(({ warp }) => warp.only === argmax || warp.nucleus !== undefined);
+  if (isShort && hasStatistics(logits.shape[1])) {
+    const rows = await statisticsOf(device, passes, logits, turns);
+    if (rows.every(isSound)) {
+      const top = kept === 0 ? [] : rows.map((row) => topOfRow(row, kept));
+      return { tokens: turns.map((turn, i) => shortDraw(turn, rows[i])), top };
+    }
+  }
+  const values = await logitsOnHost(logits, turns);
+  const top = kept === 0 ? [] : values.map((row) => topTokens(row, kept));
+  return { tokens: turns.map((turn, i) => draw(turn, values[i])), top };
 }
 
 /** The tokens with the largest logits, or `undefined` where some logits are not finite. */
 async function likeliestTokens(
-  passes: Pick<LlamaPasses, "likeliest">,
+  passes: ChoicePasses,
   logits: DeviceArray,
   count: number,
 ): Promise<readonly TokenId[] | undefined> {
@@ -49,22 +85,41 @@ async function likeliestTokens(
   return found.every(Number.isFinite) ? [...await read(tokens, 0, count)] : undefined;
 }
 
-/** The next tokens and what `observe` makes of the logits of each turn. */
-export async function observedTokens<Seen>(
+/** Each turn's row with what the device sums up of it. */
+async function statisticsOf(
+  device: Device,
+  passes: ChoicePasses,
   logits: DeviceArray,
   turns: readonly Turn[],
-  observe: (logits: Logits) => Seen,
-): Promise<{ readonly tokens: readonly TokenId[]; readonly seen: readonly Seen[] }> {
+): Promise<RowStatistics[]> {
+  const [rows] = logits.shape;
+  const temperatures = new Float32Array(rows).fill(1);
+  turns.forEach(({ warp }, i) => temperatures[i] = warp.nucleus?.temperature ?? 1);
+  using asked = upload(device, hostTensor(temperatures, [rows, 1]));
+  const made = passes.statistics(logits, asked);
+  using maxima = made.maxima;
+  using sums = made.sums;
+  using plainSums = made.plainSums;
+  const [largest, scaled, plain] = [await read(maxima), await read(sums), await read(plainSums)];
   const values = await logitsOnHost(logits, turns);
-  return { tokens: draw(values, turns), seen: turns.map((_, i) => observe(values[i])) };
+  const blocks = maxima.shape[1];
+  return turns.map((_, i) => ({
+    logits: values[i],
+    maxima: Float32Array.from(largest.subarray(i * blocks, (i + 1) * blocks)),
+    sum: scaled[i],
+    plainSum: plain[i],
+  }));
 }
 
-/** Tokens drawn on the host; it also names what is wrong with logits that are not finite. */
-async function drawnTokens(
-  logits: DeviceArray,
-  turns: readonly Turn[],
-): Promise<readonly TokenId[]> {
-  return draw(await logitsOnHost(logits, turns), turns);
+function shortDraw(turn: Turn, row: RowStatistics): TokenId {
+  const { warp, coin } = turn;
+  const drawn = warp.nucleus && drawFromNucleus(row, warp.nucleus, coin());
+  return drawn ?? draw(turn, row.logits);
+}
+
+/** Drawn on the host; it also names what is wrong with logits that are not finite. */
+function draw({ text, warp, coin }: Turn, row: Logits): TokenId {
+  return nextToken(warp, row, text, coin);
 }
 
 async function logitsOnHost(
@@ -75,9 +130,5 @@ async function logitsOnHost(
   if (turns.length > rows) {
     throw new OutriderError(`logits of ${turns.length} turns`, `${rows} rows`, "ask for as many");
   }
-  return splitRows(await readLogits(logits, []), vocabulary);
-}
-
-function draw(values: readonly Logits[], turns: readonly Turn[]): readonly TokenId[] {
-  return turns.map(({ text, warp, coin }, i) => nextToken(warp, values[i], text, coin));
+  return splitRows(await readLogits(logits, []), vocabulary).slice(0, turns.length);
 }

@@ -13,11 +13,12 @@ import type { Key } from "../core/random.ts";
 import type { KvLayers } from "../nn/llama.ts";
 import { releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
-import { chooseTokens, observedTokens, type Turn } from "./batch_choice.ts";
+import { chooseTokens, type Turn } from "./batch_choice.ts";
 import { coinsOf } from "./coins.ts";
-import type { Logits, TokenId } from "./language_model.ts";
+import type { TokenId } from "./language_model.ts";
 import type { LlamaModelOptions } from "./llama_model.ts";
 import { compilePasses, packRows, paddedBatchRows, type Row } from "./llama_passes.ts";
+import type { TopTokens } from "./top_tokens.ts";
 import type { Warp } from "./warp.ts";
 
 /** One text to write. */
@@ -33,39 +34,36 @@ export interface BatchRequest {
 }
 
 /** One text, written. */
-export interface BatchText<Request, Seen = never> {
+export interface BatchText<Request> {
   /** What was asked for. */
   readonly request: Request;
   /** The new tokens, the stop token included. */
   readonly tokens: readonly TokenId[];
-  /** What the options' `observe` made of the logits of each new token. */
-  readonly seen: readonly Seen[];
+  /** The most probable tokens in the place of each new token, where the options keep some. */
+  readonly top: readonly TopTokens[];
   /** False where the limit or the context ended the text. */
   readonly stopped: boolean;
 }
 
 /** How {@link generateBatch} works. */
-export interface BatchOptions<Seen = never> extends Omit<LlamaModelOptions, "firstSlots"> {
+export interface BatchOptions extends Omit<LlamaModelOptions, "firstSlots"> {
   /** Sequences at work at the same time. */
   readonly sequences: number;
   /** Longest text, prompt included; at most the context length. */
   readonly length: number;
   /** Tokens that end a text. */
   readonly stopTokens: ReadonlySet<TokenId>;
-  /**
-   * Looks at the logits that each new token is drawn from, `[vocabulary]`, before any warp; they are
-   * gone after the call.
-   */
-  readonly observe?: (logits: Logits) => Seen;
+  /** How many of the most probable tokens to keep in the place of each new token; 0 if left out. */
+  readonly topTokens?: number;
   /** Ends the whole batch; texts that are not done are lost. */
   readonly signal?: AbortSignal;
 }
 
 /** A sequence at work: it owns the slots from `lane * length` on. */
-interface Work<Request extends BatchRequest, Seen> {
+interface Work<Request extends BatchRequest> {
   readonly request: Request;
   readonly text: TokenId[];
-  readonly seen: Seen[];
+  readonly top: TopTokens[];
   /** Rows of the text that are in the cache. */
   cached: number;
 }
@@ -73,8 +71,8 @@ interface Work<Request extends BatchRequest, Seen> {
 /** Rows of a pass: what prompts may fill up beside the sequences that write. */
 const PASS_ROWS = 64;
 
-function rowsOf<Request extends BatchRequest, Seen>(
-  { text, cached }: Work<Request, Seen>,
+function rowsOf<Request extends BatchRequest>(
+  { text, cached }: Work<Request>,
   lane: number,
   length: number,
   most: number,
@@ -110,14 +108,14 @@ function rowsOf<Request extends BatchRequest, Seen>(
  * assertEquals(texts.map(({ tokens }) => tokens.length), [2, 2, 2]);
  * ```
  */
-export async function* generateBatch<Request extends BatchRequest, Seen = never>(
-  options: BatchOptions<Seen>,
+export async function* generateBatch<Request extends BatchRequest>(
+  options: BatchOptions,
   requests: Iterable<Request>,
-): AsyncGenerator<BatchText<Request, Seen>> {
-  const { device, config, parameters, sequences, length, stopTokens, signal, observe } = options;
+): AsyncGenerator<BatchText<Request>> {
+  const { device, config, parameters, sequences, length, stopTokens, signal } = options;
   const passes = compilePasses(device, config, options.cacheType);
   const waiting = requests[Symbol.iterator]();
-  const lanes: (Work<Request, Seen> | undefined)[] = new Array(sequences).fill(undefined);
+  const lanes: (Work<Request> | undefined)[] = new Array(sequences).fill(undefined);
   let cache: KvLayers<DeviceArray> = passes.empty(sequences * length);
   try {
     while (true) {
@@ -131,18 +129,22 @@ export async function* generateBatch<Request extends BatchRequest, Seen = never>
       cache = made.cache;
       using logits = made.logits;
       const turns = ready.map(turnOf);
-      const { tokens, seen } = observe === undefined
-        ? { tokens: await chooseTokens(passes, logits, turns), seen: [] }
-        : await observedTokens(logits, turns, observe);
+      const { tokens, top } = await chooseTokens(
+        device,
+        passes,
+        logits,
+        turns,
+        options.topTokens ?? 0,
+      );
       for (const [i, work] of ready.entries()) {
         work.text.push(tokens[i]);
-        work.seen.push(...seen.slice(i, i + 1));
+        work.top.push(...top.slice(i, i + 1));
         const ended = endOf(work, length, stopTokens);
         if (ended === undefined) continue;
         lanes[lanes.indexOf(work)] = undefined;
         const { request, text } = work;
         const written = text.slice(request.prompt.length);
-        yield { request, tokens: written, seen: work.seen, stopped: ended === "stop" };
+        yield { request, tokens: written, top: work.top, stopped: ended === "stop" };
       }
     }
   } finally {
@@ -151,8 +153,8 @@ export async function* generateBatch<Request extends BatchRequest, Seen = never>
 }
 
 /** Gives every free lane the next request. */
-function fillLanes<Request extends BatchRequest, Seen>(
-  lanes: (Work<Request, Seen> | undefined)[],
+function fillLanes<Request extends BatchRequest>(
+  lanes: (Work<Request> | undefined)[],
   waiting: Iterator<Request>,
   length: number,
 ): void {
@@ -168,14 +170,14 @@ function fillLanes<Request extends BatchRequest, Seen>(
         "leave it out, or raise the length",
       );
     }
-    lanes[lane] = { request: next.value, text: [...prompt], seen: [], cached: 0 };
+    lanes[lane] = { request: next.value, text: [...prompt], top: [], cached: 0 };
   }
 }
 
 /** One pass: the rows of all lanes, the sequences that it brings to a new token, and their places. */
-interface Pass<Request extends BatchRequest, Seen> {
+interface Pass<Request extends BatchRequest> {
   readonly rows: readonly Row[];
-  readonly ready: readonly Work<Request, Seen>[];
+  readonly ready: readonly Work<Request>[];
   readonly places: readonly number[];
 }
 
@@ -183,12 +185,12 @@ interface Pass<Request extends BatchRequest, Seen> {
  * Every sequence that writes adds its one row, and prompts share what is left of the pass, so that
  * passes are alike in size and little of them is padding.
  */
-function nextPass<Request extends BatchRequest, Seen>(
-  lanes: readonly (Work<Request, Seen> | undefined)[],
+function nextPass<Request extends BatchRequest>(
+  lanes: readonly (Work<Request> | undefined)[],
   length: number,
-): Pass<Request, Seen> {
+): Pass<Request> {
   const rows: Row[] = [];
-  const ready: Work<Request, Seen>[] = [];
+  const ready: Work<Request>[] = [];
   const places: number[] = [];
   const writing = lanes.filter((work) => work !== undefined && leftOf(work) === 1).length;
   let room = Math.max(PASS_ROWS - writing, 1);
@@ -207,7 +209,7 @@ function nextPass<Request extends BatchRequest, Seen>(
 }
 
 /** Rows of a text that are not in the cache yet. */
-function leftOf<Request extends BatchRequest, Seen>({ text, cached }: Work<Request, Seen>): number {
+function leftOf<Request extends BatchRequest>({ text, cached }: Work<Request>): number {
   return text.length - cached;
 }
 
@@ -218,13 +220,13 @@ function paddedPlaces(places: readonly number[]): Int32Array {
   return padded;
 }
 
-function turnOf<Request extends BatchRequest, Seen>({ request, text }: Work<Request, Seen>): Turn {
+function turnOf<Request extends BatchRequest>({ request, text }: Work<Request>): Turn {
   const { warp, key } = request;
   return { text, warp, coin: () => coinsOf(key).sample(text.length) };
 }
 
-function endOf<Request extends BatchRequest, Seen>(
-  { request, text }: Work<Request, Seen>,
+function endOf<Request extends BatchRequest>(
+  { request, text }: Work<Request>,
   length: number,
   stopTokens: ReadonlySet<TokenId>,
 ): "stop" | "limit" | undefined {

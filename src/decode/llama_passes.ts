@@ -18,6 +18,7 @@ import { compile } from "../runtime/compile.ts";
 import { type Device, read, releaseTree } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { type Logits, logitsOf, type TokenId } from "./language_model.ts";
+import { type LogitStatistics, logitStatistics } from "./row_statistics.ts";
 
 /** One row of a pass. */
 export interface Row {
@@ -82,6 +83,11 @@ export interface LlamaPasses {
   readonly likeliest: (
     logits: DeviceArray,
   ) => { readonly tokens: DeviceArray; readonly sums: DeviceArray };
+  /** What logits come to at the temperature of each row, f32 `[n, 1]`. */
+  readonly statistics: (
+    logits: DeviceArray,
+    temperatures: DeviceArray,
+  ) => LogitStatistics<DeviceArray>;
   /** Runs packed rows for their keys and values alone. */
   readonly fill: (
     parameters: LlamaParameters<DeviceArray>,
@@ -154,6 +160,7 @@ export function compilePasses(
   return {
     step: compile(device, step, { name: "a forward pass", donate: [1] }),
     likeliest: compile(device, likeliest, { name: "the likeliest tokens" }),
+    statistics: compile(device, logitStatistics, { name: "statistics of logits" }),
     fill: compile(device, fill, { name: "a prefill pass", donate: [1] }),
     grow: compile(device, grow, { name: "cache growth" }),
     empty: compile(device, empty, { name: "a new cache" }),

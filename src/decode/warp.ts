@@ -9,6 +9,7 @@
 
 import { OutriderError } from "../core/errors.ts";
 import { ALL, softmaxUntil } from "./cut.ts";
+import type { Nucleus } from "./nucleus.ts";
 import { type Logits, logitsOf, oneHot, type Probs, type TokenId } from "./language_model.ts";
 
 /**
@@ -31,6 +32,8 @@ export interface Warp {
   readonly probs?: (logits: Logits, previous: readonly TokenId[]) => Probs;
   /** The one token that the warp leaves, where it leaves one: what every coin would choose. */
   readonly only?: (logits: Logits, previous: readonly TokenId[]) => TokenId;
+  /** What the warp keeps, where that is a nucleus at a temperature and nothing else. */
+  readonly nucleus?: Nucleus;
 }
 
 /**

@@ -8,10 +8,8 @@ import { foldIn, keyOf } from "../core/random.ts";
 import type { DistillationEntry } from "../data/distillation_set.ts";
 import type { TeacherRow } from "../data/teacher_rows.ts";
 import { type BatchRequest, generateBatch } from "../decode/generate_batch.ts";
-import type { Logits, TokenId } from "../decode/language_model.ts";
-import { topTokens } from "../decode/top_tokens.ts";
-import { chainWarps, temperature, type Warp } from "../decode/warp.ts";
-import { topP } from "../decode/warp_truncate.ts";
+import type { TokenId } from "../decode/language_model.ts";
+import { nucleus } from "../decode/nucleus.ts";
 import type { CacheType } from "../decode/llama_passes.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
@@ -64,10 +62,6 @@ interface NumberedRequest extends BatchRequest {
   readonly temperature: number;
 }
 
-function warpOf(value: number, mass: number): Warp {
-  return mass === 1 ? temperature(value) : chainWarps(temperature(value), topP(mass));
-}
-
 /** Refuses numbers with which no answer would ever be given. */
 function checkCounts({ done, sequences, temperatures }: DistillOptions): void {
   const expect = (holds: boolean, expected: string, found: number): void => {
@@ -100,21 +94,19 @@ export async function* distilledEntries(options: DistillOptions): AsyncGenerator
   const requests = prompts.map((prompt, index): NumberedRequest => {
     const value = temperatures[index % temperatures.length];
     const key = foldIn(keyOf(seed), index);
-    const warp = warpOf(value, options.topP);
+    const warp = nucleus(value, options.topP);
     return { index, prompt, temperature: value, key, maximumTokens, warp };
   });
   const { sequences, stopTokens, signal, teacherTokens = 0 } = options;
-  const observe = teacherTokens === 0
-    ? undefined
-    : (logits: Logits): TeacherRow => topTokens(logits, teacherTokens);
-  const batch = { device, ...target, sequences, length, stopTokens, signal, observe };
+  const topTokens = teacherTokens;
+  const batch = { device, ...target, sequences, length, stopTokens, signal, topTokens };
   const ready = new Map<number, DistilledEntry>();
   let next = options.done;
   for await (const text of generateBatch(batch, requests.slice(options.done))) {
     const { index, prompt, temperature } = text.request;
     const { topP } = options;
     const entry = { prompt, response: text.tokens, temperature, topP, seed };
-    ready.set(index, { entry, teacher: text.seen });
+    ready.set(index, { entry, teacher: text.top });
     for (let made = ready.get(next); made !== undefined; made = ready.get(next)) {
       ready.delete(next++);
       yield made;

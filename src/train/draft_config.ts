@@ -18,13 +18,21 @@ export interface DraftSizes {
   readonly width?: number;
   /** The largest share of the target's parameters, above 0 to 1; {@link PAPER_SHARE} if left out. */
   readonly share?: number;
+  /** Classes of a trimmed vocabulary; the target's vocabulary if left out. */
+  readonly vocabulary?: number;
 }
 
-function sized(target: LlamaConfig, layers: number, width: number): LlamaConfig {
+function sized(
+  target: LlamaConfig,
+  layers: number,
+  width: number,
+  vocabulary: number,
+): LlamaConfig {
   const heads = width % 32 === 0 && width >= 64 ? width / 32 : 2;
   const headWidth = width / heads;
   return {
     ...target,
+    vocabulary,
     layers,
     width,
     heads,
@@ -67,10 +75,11 @@ function checkSizes({ layers = 1, width = 8, share = PAPER_SHARE }: DraftSizes):
  */
 export function draftConfig(target: LlamaConfig, sizes: DraftSizes): LlamaConfig {
   checkSizes(sizes);
-  const layers = sizes.layers ?? 1;
-  if (sizes.width !== undefined) return sized(target, layers, sizes.width);
+  const { layers = 1, vocabulary = target.vocabulary } = sizes;
+  const ofWidth = (width: number): LlamaConfig => sized(target, layers, width, vocabulary);
+  if (sizes.width !== undefined) return ofWidth(sizes.width);
   const most = parameterCount(target) * (sizes.share ?? PAPER_SHARE);
   let width = 8;
-  while (parameterCount(sized(target, layers, width + 8)) <= most) width += 8;
-  return sized(target, layers, width);
+  while (parameterCount(ofWidth(width + 8)) <= most) width += 8;
+  return ofWidth(width);
 }

@@ -8,8 +8,7 @@ import { OutriderError } from "../core/errors.ts";
 import { foldIn, keyOf } from "../core/random.ts";
 import { generateBatch } from "../decode/generate_batch.ts";
 import type { TokenId } from "../decode/language_model.ts";
-import { chainWarps, temperature } from "../decode/warp.ts";
-import { topP } from "../decode/warp_truncate.ts";
+import { nucleus } from "../decode/nucleus.ts";
 import type { DistillOptions } from "./distill.ts";
 
 /** What {@link selfSeededInstructions} needs. */
@@ -63,7 +62,7 @@ export async function* selfSeededInstructions(
   options: SelfSeedOptions,
 ): AsyncGenerator<SelfSeeded> {
   const { device, target, stopTokens, sequences, signal, header, done, count } = options;
-  const warp = chainWarps(temperature(options.temperature), topP(options.topP));
+  const warp = nucleus(options.temperature, options.topP);
   const requests = Array.from({ length: Math.max(0, count - done) }, (_, i) => ({
     index: done + i,
     prompt: header,

@@ -11,6 +11,7 @@ import {
   generateBatch,
   limit,
   llamaModel,
+  nucleus,
   temperature,
   topP,
   untilToken,
@@ -83,6 +84,33 @@ Deno.test("greedy texts, whose tokens the device chooses, are those of plain dec
       const plain = limit(autoregressive({ target: model, warp: request.warp }), tokens.length);
       const alone = await generate(plain, request.prompt, { key: request.key });
       assertEquals(tokens, alone.tokens);
+    }
+  }
+  device.close();
+});
+
+Deno.test("texts from a nucleus, which the device sums up, are those of plain decoding", async () => {
+  const device = createDevice(wasmBackend());
+  const config = { ...CONFIG, vocabulary: 1024 };
+  const parameters = uploadTree(device, initLlama(keyOf(4), config));
+  const requests = requestsOf(9).map((request, i) => ({
+    ...request,
+    warp: nucleus([0, 0.05, 0.3][i % 3], 0.9),
+  }));
+  const model = llamaModel({ device, config, parameters });
+  const none = new Set<number>();
+  const options = { device, config, parameters, length: 128, stopTokens: none };
+  for (const sequences of [1, 4, 9]) {
+    const batch = { ...options, sequences, topTokens: 5 };
+    for await (const { request, tokens, top } of generateBatch(batch, requests)) {
+      const plain = limit(autoregressive({ target: model, warp: request.warp }), tokens.length);
+      const alone = await generate(plain, request.prompt, { key: request.key });
+      assertEquals(tokens, alone.tokens);
+      assertEquals(top.length, tokens.length);
+      for (const [i, { tokens: likeliest }] of top.entries()) {
+        assertEquals(likeliest.length, 5);
+        if (request.warp.only !== undefined) assertEquals(likeliest[0], tokens[i]);
+      }
     }
   }
   device.close();
