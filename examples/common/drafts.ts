@@ -76,17 +76,6 @@ export function checkDraft(
   );
 }
 
-/** Refuses a trimmed draft where only one with the target's whole vocabulary will do. */
-export function untrimmed(draft: OpenDraft): OpenDraft {
-  if (draft.vocabulary === undefined) return draft;
-  draft.close();
-  throw new OutriderError(
-    "a draft with the target's whole vocabulary",
-    `one of ${draft.config.vocabulary} classes in ${draft.path}`,
-    "name the draft that it was trimmed from",
-  );
-}
-
 /** A draft model on a device. */
 export interface LoadedDraftModel<Cache = LlamaCache> {
   readonly model: LanguageModel<Cache>;
