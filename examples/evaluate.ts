@@ -1,121 +1,135 @@
 /**
- * Compares drafts on the same prompts: tau, acceptance, MBSU, tokens per second, equal texts.
+ * Compares drafts on the same prompts: tau, acceptance, MBSU, tokens per second, equal texts, each
+ * with its interval, and says in words what that shows.
  *
- *     deno task evaluate --target embedded --draft out/pretrain/draft.gguf \
- *       --draft out/finetune/draft.gguf --prompts language --count 20
+ *     deno task evaluate --target embedded --draft base=out/pretrain/draft.gguf \
+ *       --draft tvd++=out/finetune/draft.gguf --draft lookup --decoding 0,1 --out out/evaluate
  *
  * @module
  */
-import { keyOf, OutriderError } from "@outrider/outrider";
-import { integer, optionalText, runCommand, text, texts, toggle } from "@outrider/outrider/cli";
-import { heldOutPrompts, openPrompts } from "@outrider/outrider/data";
-import { draftModel, draftPromptLookup, verifyBlock, verifyToken } from "@outrider/outrider/decode";
-import { compareDrafts, type Contestant, contestant } from "@outrider/outrider/evaluate";
-import { encodeChat, writeTextAtomically } from "@outrider/outrider/io";
-import { contestTable } from "./common/contest_table.ts";
-import { decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
+import { keyOf } from "@outrider/outrider";
+import {
+  type CommandContext,
+  integer,
+  optionalText,
+  type Progress,
+  runCommand,
+  texts,
+  toggle,
+} from "@outrider/outrider/cli";
+import { rememberPrefix } from "@outrider/outrider/decode";
+import {
+  type EvaluationHead,
+  type EvaluationPlan,
+  type EvaluationResults,
+  openResults,
+  reportOf,
+  resultsInMemory,
+  runEvaluation,
+} from "@outrider/outrider/evaluate";
+import { decodingFlags } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { cacheFlags, type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
+import {
+  decodingWith,
+  draftSpecs,
+  type NamedDraft,
+  openDraft,
+} from "./common/evaluation_drafts.ts";
+import { settingFlags } from "./common/evaluation_flags.ts";
+import { terminalReport, writeReport } from "./common/evaluation_report.ts";
+import { openTasks, taskFlags } from "./common/evaluation_tasks.ts";
+import { cacheFlags, loadModel, targetFlags } from "./common/models.ts";
 import { makeFolder } from "./common/recipe.ts";
 
-const { verify, temperature, topK, topP, minP, repetitionPenalty, seed } = decodingFlags;
+const { topK, minP, repetitionPenalty, seed } = decodingFlags;
 const flags = {
   ...targetFlags,
   ...cacheFlags,
-  draft: texts({ placeholder: "DRAFT|auto|lookup", help: "a draft to compare; at least one" }),
-  prompts: text({
-    placeholder: "NAME|FILES",
-    default: "language",
-    help: "language (prompts that training never showed), or .jsonl files with instructions",
+  draft: texts({
+    placeholder: "[NAME=]MODEL",
+    help: "a draft to compare: a model, lookup, self or self:LAYERS (the target's first), or none",
   }),
-  count: integer({ default: 20, minimum: 1, maximum: 100_000, help: "most prompts" }),
-  gamma: integer({ default: 3, minimum: 1, maximum: 64, help: "tokens to draft per step" }),
+  ...taskFlags,
+  ...settingFlags,
   maxTokens: integer({ default: 128, minimum: 1, help: "most tokens of an answer" }),
-  verify,
-  temperature,
   topK,
-  topP,
   minP,
   repetitionPenalty,
   seed,
-  out: optionalText({ placeholder: "DIR", help: "a folder for report.json and report.md" }),
+  out: optionalText({
+    placeholder: "DIR",
+    help: "a folder for results and the report as JSON, Markdown and HTML; a killed run goes on",
+  }),
   ...deviceFlags,
   json: toggle({ help: "print one JSON object" }),
 };
 
-/** Prompts that no draft was trained on, as token ids. */
-async function promptsOf(
-  { file }: LoadedModel,
-  { prompts, count, seed }: {
-    readonly prompts: string;
-    readonly count: number;
-    readonly seed: number;
-  },
-): Promise<number[][]> {
-  const conversations = prompts === "language"
-    ? heldOutPrompts(seed, count).map(({ prompt }) => [{ role: "user", content: prompt } as const])
-    : await openPrompts(prompts, { seed, count });
-  const encoded = conversations.map((messages) => encodeChat(file.tokenizer, messages));
-  const fitting = encoded.filter(({ length }) => length < file.config.contextLength);
-  if (fitting.length > 0) return fitting;
-  throw new OutriderError(
-    `prompts of fewer than ${file.config.contextLength} tokens`,
-    `${encoded.length} longer ones`,
-    "name other prompts",
-  );
+/** Measures what is missing; Ctrl-C ends it with what there is. */
+async function measure(
+  plan: EvaluationPlan,
+  results: EvaluationResults,
+  { signal, progress, log }: CommandContext,
+): Promise<void> {
+  const texts = results.records().length;
+  if (texts > 0) log(`goes on after ${texts} texts\n`);
+  let bar: Progress | undefined;
+  const onText = (done: number, total: number): void => {
+    bar ??= progress({ label: "evaluate", unit: "texts", total, startedAt: done - 1 });
+    bar.update(done);
+  };
+  try {
+    await runEvaluation(plan, results, { signal, onText });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  bar?.finish();
 }
 
 await runCommand({
   name: "deno task evaluate",
-  summary: "Compares drafts on the same prompts, with plain decoding in the same run.",
+  summary: "Compares drafts on the same prompts, with plain decoding in the same run. Finetuned " +
+    "drafts are\ncompared with the one named base; names such as kld@500 make curves over steps.",
   flags,
   examples: [
-    "deno task evaluate --target embedded --draft out/pretrain/draft.gguf " +
-    "--draft out/finetune/draft.gguf",
+    "deno task evaluate --target embedded --draft base=out/pretrain/draft.gguf " +
+    "--draft tvd++=out/finetune/draft.gguf",
+    "deno task evaluate --target smollm2 --tasks tasks/ --draft lookup --draft self " +
+    "--gamma 3,5,auto --decoding 0,1,0.6/0.9 --out out/evaluate",
   ],
 }, async (options, context) => {
-  if (options.draft.length === 0 || options.draft.includes("none")) {
-    throw new OutriderError("one or more --draft MODEL", "none", "name drafts, or --draft lookup");
-  }
-  const { device } = await openDevice(options);
+  const specs = draftSpecs(options.draft);
   if (options.out !== undefined) await makeFolder(options.out);
+  const { device } = await openDevice(options);
   const target = await loadModel(device, options.target, options, context);
-  const { model } = target;
-  const contestants: Contestant[] = [];
-  for (const name of options.draft) {
-    const loaded = await loadDraft(device, name, options.dtype, target, context);
-    const draft = loaded.model;
-    contestants.push(
-      draft === undefined
-        ? contestant(model, { name, sizeRatio: 0, draft: draftPromptLookup() })
-        : contestant(model, {
-          name,
-          sizeRatio: draft.size / target.size,
-          draft: draftModel(draft.model, { vocabulary: draft.vocabulary }),
-        }),
-    );
+  const drafts: NamedDraft[] = [];
+  for (const spec of specs) {
+    drafts.push(await openDraft(spec, { device, dtype: options.dtype, target, context }));
   }
-  const prompts = await promptsOf(target, options);
-  const bar = context.progress({ label: "evaluate", unit: "prompts", total: prompts.length });
-  const rows = await compareDrafts(model, contestants, prompts, {
-    gamma: options.gamma,
-    verify: options.verify === "block" ? verifyBlock : verifyToken,
-    warp: warpOf(options),
-    maxTokens: options.maxTokens,
-    stopTokens: target.file.tokenizer.endOfTurn,
+  const tasks = await openTasks(target.file, options);
+  // The same prompt comes many times in a row: the target reads it once.
+  const remembering = { ...target, model: rememberPrefix(target.model) };
+  const plan = {
+    tasks,
+    decodings: options.decoding.map((heat) => decodingWith(heat, remembering, drafts, options)),
     key: keyOf(options.seed),
-    onPrompt: (done) => bar.update(done),
-    signal: context.signal,
-  });
-  bar.finish();
-  const table = contestTable(rows, options.temperature === 0 ? "greedy" : "sampled");
-  context.print(table);
+  };
+  const head: EvaluationHead = {
+    target: options.target,
+    tokenizer: target.file.tokenizer.hash,
+    dtype: options.dtype,
+    cache: options.cache,
+    maxTokens: options.maxTokens,
+    seed: options.seed,
+  };
+  const results = options.out === undefined
+    ? resultsInMemory(head)
+    : await openResults(`${options.out}/results.jsonl`, head);
+  await measure(plan, results, context);
+  await results.close();
+  remembering.model.forget();
   device.close();
-  const { gamma, dtype } = options;
-  const report = { target: options.target, gamma, temperature: options.temperature, dtype, rows };
-  if (options.out !== undefined) {
-    await writeTextAtomically(`${options.out}/report.json`, `${JSON.stringify(report, null, 2)}\n`);
-    await writeTextAtomically(`${options.out}/report.md`, "```\n" + table + "```\n");
-  }
+  const report = reportOf({ head, records: results.records() });
+  context.print(terminalReport(report));
+  if (options.out !== undefined) await writeReport(options.out, report, context);
   return report;
 });

@@ -8,7 +8,7 @@ import { foldIn, type Key, uniformInteger } from "../core/random.ts";
 
 /** A measured value with its 95 % interval; without bounds where prompts are too few. */
 export interface Figure {
-  /** The value of all prompts together. */
+  /** The value of all prompts together; 0 for none. */
   readonly value: number;
   /** The lower bound; -Infinity for fewer than two prompts. */
   readonly low: number;
@@ -73,7 +73,7 @@ export function bootstrap(
   statistic: (sums: readonly number[]) => number,
   draws: Draws,
 ): Figure {
-  const value = statistic(weightedSums(samples, undefined));
+  const value = samples.length === 0 ? 0 : statistic(weightedSums(samples, undefined));
   if (samples.length < 2) return { value, low: -Infinity, high: Infinity };
   const drawn = Float64Array.from(draws, (counts) => statistic(weightedSums(samples, counts)));
   drawn.sort();

@@ -6,7 +6,16 @@
 
 export { bootstrap, drawPrompts, type Draws, type Figure } from "./bootstrap.ts";
 export * from "./compare.ts";
+export { type Curve, type DraftComparison } from "./comparisons.ts";
+export { namedSteps } from "./draft_names.ts";
+export { changeText, figureText } from "./figure_text.ts";
+export * from "./figures.ts";
 export * from "./metrics.ts";
+export { reportOf } from "./report.ts";
+export * from "./report_html.ts";
+export { contestTables, type ReportTable } from "./report_tables.ts";
+export { markdownOf } from "./report_text.ts";
+export * from "./report_types.ts";
 export {
   type ArmSetting,
   type DecodingIdentity,

@@ -17,7 +17,7 @@ import {
   type TaskIdentity,
 } from "./record.ts";
 import type { EvaluationResults } from "./results.ts";
-import { tallyOf } from "./tally.ts";
+import { decodingSeconds, tallyOf } from "./tally.ts";
 
 /** Writes a text. */
 export type Writer = (
@@ -74,15 +74,22 @@ interface Visit {
   readonly missing: readonly (EvaluationArm | undefined)[];
 }
 
-/** Tokens that every writer writes before the first text that counts. */
-const WARM_UP_TOKENS = 16;
+/**
+ * What every writer writes before the first text that counts: engines compile fast models, of which
+ * a few tokens are soon written, for a while.
+ */
+const WARM_UP = { tokens: 16, seconds: 0.2 };
+/** What a text counts as at least, so that warm-up ends whatever the clock says. */
+const LEAST_SECONDS = 0.001;
 
-/** What an evaluation is told while it runs. */
-export interface EvaluationProgress {
+/** How an evaluation is run. */
+export interface EvaluationRun {
   /** Ends the evaluation; texts that are complete stay. */
   readonly signal?: AbortSignal;
   /** Told how many texts there are, and how many the plan has. */
   readonly onText?: (done: number, total: number) => void;
+  /** Seconds that every writer decodes before the first text that counts (default .2). */
+  readonly warmUpSeconds?: number;
 }
 
 /**
@@ -122,8 +129,9 @@ export interface EvaluationProgress {
 export async function runEvaluation(
   plan: EvaluationPlan,
   results: EvaluationResults,
-  { signal, onText }: EvaluationProgress = {},
+  run: EvaluationRun = {},
 ): Promise<void> {
+  const { signal, onText } = run;
   checkPrompts(plan, results.records());
   checkDrafts(plan, results.records());
   const visits = visitsOf(plan, results.records());
@@ -132,7 +140,7 @@ export async function runEvaluation(
   let done = total - visits.reduce((sum, { missing }) => sum + missing.length, 0);
   const warm = new Set<EvaluationDecoding>();
   for (const visit of visits) {
-    if (!warm.has(visit.decoding)) await warmUp(visit, plan.key, signal);
+    if (!warm.has(visit.decoding)) await warmUp(visit, plan.key, run);
     warm.add(visit.decoding);
     for (const arm of rotated(visit.missing, visit.prompt)) {
       signal?.throwIfAborted();
@@ -169,11 +177,17 @@ async function measured(
 async function warmUp(
   { task, prompt, decoding, missing }: Visit,
   key: Key,
-  signal: AbortSignal | undefined,
+  { signal, warmUpSeconds = WARM_UP.seconds }: EvaluationRun,
 ): Promise<void> {
   for (const arm of missing) {
     const write = arm?.write ?? decoding.plain;
-    await write(task.prompts[prompt], { key, signal, most: WARM_UP_TOKENS });
+    let seconds = 0;
+    do {
+      signal?.throwIfAborted();
+      const options = { key, signal, most: WARM_UP.tokens };
+      const { reports } = await write(task.prompts[prompt], options);
+      seconds += Math.max(LEAST_SECONDS, decodingSeconds(tallyOf(reports)));
+    } while (seconds < warmUpSeconds);
   }
 }
 

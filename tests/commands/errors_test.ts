@@ -43,6 +43,7 @@ Deno.test("unknown flags exit with 2 and name the nearest one", () =>
 Deno.test("wrong values and missing flags are refused before anything is loaded", () => {
   const target = ["--target", "embedded"];
   const generate = [...target, "--prompt", "a"];
+  const lookup = [...target, "--draft", "lookup"];
   const inputs: readonly BadInput[] = [
     ["generate", [], /--target MODEL/],
     ["generate", target, /--prompt TEXT or --prompt-file FILE, found neither/],
@@ -68,7 +69,12 @@ Deno.test("wrong values and missing flags are refused before anything is loaded"
     ],
     ["pretrain", [...target], /--out DIR/],
     ["evaluate", [...target], /one or more --draft/],
-    ["evaluate", [...target, "--draft", "none"], /one or more --draft/],
+    ["evaluate", [...target, "--draft", "a=lookup", "--draft", "a=self"], /different names/],
+    ["evaluate", [...lookup, "--gamma", "3,0"], /"auto" for --gamma, found "0"/],
+    ["evaluate", [...lookup, "--gamma", "3,3"], /different values for --gamma/],
+    ["evaluate", [...lookup, "--decoding", "0,hot"], /--decoding, found "hot"/],
+    ["evaluate", [...lookup, "--decoding", ".5/2"], /--decoding/],
+    ["evaluate", [...lookup, "--verify", "tree"], /block, token for --verify/],
   ];
   return inPairs(inputs, refused);
 });
@@ -102,6 +108,10 @@ Deno.test("files that are missing, damaged or do not belong together are refused
     const ask = (model: string) => ["--target", model, "--prompt", "a"];
     const out = ["--out", `${folder}/out`];
     const under = ["--out", `${text}/below`];
+    const lookup = ["--target", target, "--draft", "lookup"];
+    await Deno.mkdir(`${folder}/empty`);
+    await Deno.mkdir(`${folder}/damaged`);
+    await Deno.writeTextFile(`${folder}/damaged/results.jsonl`, "{}\n");
     const inputs: readonly BadInput[] = [
       ["generate", ask("no-such-model"), /found "no-such-model"/],
       ["generate", ask(`${folder}/none.gguf`), /none\.gguf/],
@@ -122,6 +132,13 @@ Deno.test("files that are missing, damaged or do not belong together are refused
       ["chat", ["--target", target, "--prompt", "x ".repeat(400)], /at most 256 tokens/],
       ["evaluate", ["--target", target, "--draft", foreign], /with the tokenizer of/],
       ["evaluate", ["--target", target, "--draft", target, ...under], /a folder to write to/],
+      ["evaluate", ["--target", target, "--draft", `base=${folder}/none.gguf`], /none\.gguf/],
+      ["evaluate", ["--target", target, "--draft", "self:9"], /1 to 2 layers/],
+      ["evaluate", [...lookup, "--tasks", `x=${folder}/none.jsonl`], /none\.jsonl/],
+      ["evaluate", [...lookup, "--tasks", `${folder}/empty`], /\.jsonl files in .*empty/],
+      ["evaluate", [...lookup, "--tasks", `a=${set},a=language`], /tasks of different names/],
+      ["evaluate", [...lookup, "--tasks", set], /with "text", "messages" or "instruction"/],
+      ["evaluate", [...lookup, "--out", `${folder}/damaged`], /results\.jsonl, line 1/],
       ["pretrain", ["--target", target, ...under], /a folder to write to at .*words\.txt\/below/],
       ["pretrain", ["--target", target, "--data", `${folder}/none.txt`, ...out], /none\.txt/],
       ["pretrain", ["--target", target, "--width", "10", ...out], /a multiple of 8, found 10/],

@@ -3,12 +3,12 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
 import { openResults, resultsInMemory, runEvaluation } from "../../src/evaluate/mod.ts";
 import { withFolder } from "../io/with_folder.ts";
-import { HEAD, smallPlan } from "./small_plan.ts";
+import { COLD, HEAD, smallPlan } from "./small_plan.ts";
 
 /** The file of a small evaluation. */
 async function writtenTo(path: string): Promise<string> {
   const results = await openResults(path, HEAD);
-  await runEvaluation(smallPlan({ prompts: 1 }), results);
+  await runEvaluation(smallPlan({ prompts: 1 }), results, COLD);
   await results.close();
   return await Deno.readTextFile(path);
 }
@@ -35,7 +35,7 @@ Deno.test("cut at any byte, the complete lines stay and the run goes on", () =>
       const results = await openResults(path, HEAD);
       const complete = ends.filter((end) => end <= cut).length;
       assertEquals(results.records().length, Math.max(0, complete - 1), `cut at ${cut}`);
-      await runEvaluation(smallPlan({ prompts: 1 }), results);
+      await runEvaluation(smallPlan({ prompts: 1 }), results, COLD);
       await results.close();
       const again = await openResults(path, HEAD);
       const drafted = again.records().filter(({ arm }) => arm !== undefined);
@@ -77,7 +77,7 @@ Deno.test("a damaged line, another file, and a folder that is not there are refu
 Deno.test("results in memory are those of a file", () =>
   withFolder(async (folder) => {
     const memory = resultsInMemory(HEAD);
-    await runEvaluation(smallPlan({ prompts: 1 }), memory);
+    await runEvaluation(smallPlan({ prompts: 1 }), memory, COLD);
     await writtenTo(`${folder}/results.jsonl`);
     const file = await openResults(`${folder}/results.jsonl`, HEAD);
     const digests = (records: typeof memory) => records.records().map(({ digest }) => digest);

@@ -33,6 +33,9 @@ export const HEAD: EvaluationHead = {
   seed: 1,
 };
 
+/** Models of a few tokens need no warming up beyond a text each. */
+export const COLD = { warmUpSeconds: 0 };
+
 /** A model draft by its name. */
 export function modelDraft(name: string, fingerprint = "f"): DraftIdentity {
   return { name, kind: "model", fingerprint, sizeRatio: 0.1 };
