@@ -37,27 +37,9 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   finetune: ["target", "dtype", "draft", "set", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),
   export: ["target", "draft", "format", "weights", "out", "json", "help"],
-  evaluate: [
-    "target",
-    "dtype",
-    "cache",
-    "draft",
-    "prompts",
-    "count",
-    "gamma",
-    "max-tokens",
-    "verify",
-  ]
-    .concat(
-      "temperature",
-      "top-k",
-      "top-p",
-      "min-p",
-      "repetition-penalty",
-      "seed",
-      "out",
-      ...DEVICE,
-    ),
+  evaluate: ["target", "dtype", "cache", "draft", "tasks", "out-of-distribution", "count"]
+    .concat("gamma", "decoding", "verify", "max-tokens", "top-k", "min-p", "repetition-penalty")
+    .concat("seed", "out", DEVICE),
 };
 
 Deno.test("--help of every command exits with 0 and explains every flag", () =>
