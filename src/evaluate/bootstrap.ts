@@ -73,26 +73,24 @@ export function bootstrap(
   statistic: (sums: readonly number[]) => number,
   draws: Draws,
 ): Figure {
-  const value = samples.length === 0 ? 0 : statistic(weightedSums(samples, undefined));
+  if (samples.length === 0) return { value: 0, low: -Infinity, high: Infinity };
+  const columns = samples[0].map((_, j) => Float64Array.from(samples, (sample) => sample[j]));
+  const value = statistic(columns.map((column) => column.reduce((sum, one) => sum + one, 0)));
   if (samples.length < 2) return { value, low: -Infinity, high: Infinity };
-  const drawn = Float64Array.from(draws, (counts) => statistic(weightedSums(samples, counts)));
+  const sums = new Array<number>(columns.length).fill(0);
+  const drawn = Float64Array.from(draws, (counts) => {
+    for (let j = 0; j < columns.length; j++) sums[j] = weightedSum(columns[j], counts);
+    return statistic(sums);
+  });
   drawn.sort();
   const tail = expandedTail(samples.length);
   return { value, low: quantile(drawn, tail), high: quantile(drawn, 1 - tail) };
 }
 
-function weightedSums(
-  samples: readonly (readonly number[])[],
-  counts: Uint16Array | undefined,
-): number[] {
-  const sums = new Array<number>(samples[0]?.length ?? 0).fill(0);
-  for (let i = 0; i < samples.length; i++) {
-    const count = counts === undefined ? 1 : counts[i];
-    if (count === 0) continue;
-    const sample = samples[i];
-    for (let j = 0; j < sums.length; j++) sums[j] += count * sample[j];
-  }
-  return sums;
+function weightedSum(values: Float64Array, counts: Uint16Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += counts[i] * values[i];
+  return sum;
 }
 
 /** The share of resamples below an interval's lower bound. */

@@ -172,7 +172,8 @@ function placesFigure(report: EvaluationReport): ReportFigure {
 }
 
 function curvesFigure({ curves }: EvaluationReport): ReportFigure {
-  const values = curves.flatMap(({ points, run, task, decoding, gamma }) =>
+  const fixed = curves.filter(({ gamma }) => gamma !== "auto");
+  const values = fixed.flatMap(({ points, run, task, decoding, gamma }) =>
     points.map(({ steps, tau }) => ({
       task,
       decoding,

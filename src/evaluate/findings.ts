@@ -8,6 +8,7 @@ import { IN_DISTRIBUTION } from "./cells.ts";
 import type { DraftComparison } from "./comparisons.ts";
 import { changeText, differenceText, figureText, type Side, sideOf } from "./figure_text.ts";
 import { BASE, finalDrafts, namedSteps } from "./draft_names.ts";
+import type { ArmSetting } from "./record.ts";
 import type { EvaluationReport, Finding, ReportRow, Verdict } from "./report_types.ts";
 import { speedFindings } from "./speed_findings.ts";
 
@@ -25,6 +26,11 @@ export function findingsOf(numbers: Numbers): Finding[] {
     bestTau(numbers),
     ...speedFindings(numbers),
   ];
+}
+
+/** Whatever has a draft length that does not follow the clock: of such tau is a property. */
+function fixed<One extends ArmSetting>(list: readonly One[]): readonly One[] {
+  return list.filter(({ gamma }) => gamma !== "auto");
 }
 
 /** Rows of single tasks, each text counted once. */
@@ -54,7 +60,9 @@ function losslessness(numbers: Numbers): Finding {
 }
 
 /** "gamma 3, T=0" and, where it is not the default one, the rule. */
-function settingText({ gamma, verify, decoding }: DraftComparison | ReportRow): string {
+function settingText(
+  { gamma, verify, decoding }: ArmSetting & { readonly decoding: string },
+): string {
   return `gamma ${gamma}, ${decoding}${verify === "block" ? "" : `, ${verify} verification`}`;
 }
 
@@ -84,7 +92,7 @@ function smallest(comparisons: readonly DraftComparison[]): DraftComparison {
 /** Comparisons of drafts that went furthest with the base, on one task. */
 function finalWithBase(numbers: Numbers, task: string | undefined): readonly DraftComparison[] {
   const finals = finalDrafts(numbers.rows);
-  return numbers.withBase.filter((one) => one.task === task && finals.has(one.of));
+  return fixed(numbers.withBase).filter((one) => one.task === task && finals.has(one.of));
 }
 
 const NO_BASE = `No draft is named ${BASE} beside finetuned ones.`;
@@ -107,7 +115,7 @@ function lift(numbers: Numbers): Finding {
 function rivalry(numbers: Numbers): Finding[] {
   return ["kld", "tvd"].map((rival) => {
     const claim = `TVD++ gives a higher tau than ${rival.toUpperCase()} where tokens are sampled`;
-    const comparisons = numbers.betweenDrafts.flatMap((one) => {
+    const comparisons = fixed(numbers.betweenDrafts).flatMap((one) => {
       if (one.task !== knownTask(numbers) || one.greedy) return [];
       return isOf(one, "tvd++", rival) ? one : isOf(one, rival, "tvd++") ? turned(one) : [];
     });
@@ -143,18 +151,22 @@ function turned(one: DraftComparison): DraftComparison {
 
 function growth(numbers: Numbers): Finding {
   const claim = "tau grows with finetuning steps";
-  const curves = numbers.curves.filter(({ task }) => task === knownTask(numbers));
+  const curves = fixed(numbers.curves).filter(({ task }) => task === knownTask(numbers));
   if (curves.length === 0) {
     const text = "No drafts are named by their steps (such as tvd++@500).";
     return { claim, verdict: "not measured", text };
   }
   const sides = curves.map(({ gain }) => sideOf(gain, 0));
-  const parts = curves.map(({ run, gain, gamma, decoding, points }) => {
-    const [first, last] = [points[0].steps, points[points.length - 1].steps];
-    const range = `from step ${first} to ${last}`;
-    return `${run} ${differenceText(gain)} ${range} (gamma ${gamma}, ${decoding})`;
+  const { above, below, around } = counted(sides);
+  const ordered = curves.toSorted((a, b) => b.gain.value - a.gain.value);
+  const [most, least] = [ordered[0], ordered[ordered.length - 1]].map((curve) => {
+    const { run, gain, points } = curve;
+    const range = `from step ${points[0].steps} to ${points[points.length - 1].steps}`;
+    return `${run} ${differenceText(gain)} ${range} (${settingText(curve)})`;
   });
-  return { claim, verdict: verdictOf(sides, "above"), text: `${parts.join("; ")}.` };
+  const text = `Of ${curves.length} runs in all settings ${above} rise, ${below} fall, ${around} ` +
+    `are within noise. Most: ${most}. Least: ${least}.`;
+  return { claim, verdict: verdictOf(sides, "above"), text };
 }
 
 function elsewhere(numbers: Numbers): Finding {

@@ -29,6 +29,7 @@ th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bo
 th:first-child, td:first-child { text-align: left; }
 figure { margin: 1.5rem 0; } figcaption { font-weight: 600; }
 svg { max-width: 100%; height: auto; }
+summary { cursor: pointer; } summary h2 { display: inline-block; margin: 1rem 0; }
 .verdict { font-weight: 600; } .claim { margin-top: 1rem; }
 `;
 
@@ -66,9 +67,11 @@ function tableHtml({ title, header, rows }: ReportTable): string {
   return tag("h3", escaped(title)) + tag("div", table, ' class="scroll"');
 }
 
-function groupHtml({ title, note, tables }: TableGroup): string {
-  const content = [tag("h2", escaped(title)), tag("p", escaped(note)), ...tables.map(tableHtml)];
-  return tag("section", content.join("\n"));
+/** The first group is open; the others are many numbers that few will want. */
+function groupHtml({ title, note, tables }: TableGroup, index: number): string {
+  const heading = tag("summary", tag("h2", escaped(title)));
+  const content = [heading, tag("p", escaped(note)), ...tables.map(tableHtml)];
+  return tag("details", content.join("\n"), index === 0 ? " open" : "");
 }
 
 /** The drawing with a name and a description that are read out in its place. */
