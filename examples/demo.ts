@@ -40,7 +40,8 @@ import {
 import { contestTable } from "./common/contest_table.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { type LoadedModel, loadModel } from "./common/models.ts";
-import { codecOf, noteOf } from "./common/recipe.ts";
+import { codecOf } from "./common/recipe.ts";
+import { noteOf } from "./common/training.ts";
 import type { Device } from "@outrider/outrider/runtime";
 
 const flags = {

@@ -14,7 +14,8 @@ const DECODING = [
   "min-p",
 ]
   .concat("repetition-penalty", "stop", "seed");
-const TRAINING = ["data", "steps", "rows", "rate", "save-every", "save-memory", "out", "seed"];
+const TRAINING = ["data", "validation", "evaluate-every", "steps", "rows", "rate", "schedule"]
+  .concat("save-every", "save-memory", "resume", "start-over", "out", "seed");
 
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   generate: [
@@ -30,11 +31,20 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   ],
   logits: ["target", "dtype", "cache", "prompt", "prompt-file", "system", "raw", "top", ...DEVICE],
   chat: ["target", "dtype", "cache", "system", "prompt", ...DECODING, ...DEVICE],
-  pretrain: ["target", "layers", "width", ...TRAINING, ...DEVICE],
+  pretrain: [
+    "target",
+    "layers",
+    "width",
+    "share",
+    "keep-tokens",
+    "count-in",
+    ...TRAINING,
+    ...DEVICE,
+  ],
   distill: ["target", "dtype", "cache", "prompts", "count", "temperatures", "top-p", "max-tokens"]
-    .concat("max-prompt", "sequences", "out", "seed", ...DEVICE),
+    .concat("max-prompt", "sequences", "teacher-tokens", "out", "seed", ...DEVICE),
   fetch_text: ["out", "source", "target", "json", "help"],
-  finetune: ["target", "dtype", "draft", "set", "loss", "loss-temperature", "mix"]
+  finetune: ["target", "dtype", "draft", "set", "teacher", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),
   export: ["target", "draft", "format", "weights", "out", "json", "help"],
   evaluate: ["target", "dtype", "cache", "draft", "tasks", "out-of-distribution", "count"]
