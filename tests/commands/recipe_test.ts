@@ -101,28 +101,57 @@ async function goesOn(
   assert(otherSet.stderr.includes("found another answer 1; run with the options of the first run"));
 }
 
-Deno.test("Ctrl-C stops pretraining after its step, and the same command goes on from there", () =>
+/** Waits until a run has logged some steps; fails where it has ended before. */
+async function hasBegun(child: Deno.ChildProcess, metrics: string): Promise<void> {
+  let ended = false;
+  void child.status.then(() => ended = true);
+  const lines = async () => (await Deno.readTextFile(metrics).catch(() => "")).split("\n").length;
+  while (await lines() < 5) {
+    assert(!ended, "it goes on until it is stopped");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`${signal} stops pretraining after its step, and the same command goes on from there`, () =>
+    withFolder(async (folder) => {
+      const target = `${folder}/tiny.gguf`;
+      await writeTinyModel(target);
+      const steps = ["--width", "16", "--rows", "128", "--steps", "60"];
+      const args = (out: string) => ["--target", target, ...steps, "--out", `${folder}/${out}`];
+      const child = startCommand("pretrain", args("stopped"));
+      await child.stdin.close();
+      await hasBegun(child, `${folder}/stopped/metrics.jsonl`);
+      child.kill(signal);
+      const stopped = await outcomeOf(child);
+      assertEquals(stopped.code, code, stopped.stderr);
+      const [, done] = stopped.stdout.match(/after (\d+) of 60 steps\n$/) ?? [];
+      assert(Number(done) < 60, `heard while it runs: ${stopped.stdout}`);
+      const resumed = await runCommand("pretrain", [...args("stopped"), "--resume"]);
+      assert(resumed.stderr.includes(`goes on after step ${done}\n`), resumed.stderr);
+      assertEquals([resumed.code, await runCode("pretrain", args("whole"))], [0, 0]);
+      for (const file of ["draft.gguf", "checkpoint.safetensors"]) {
+        assertEquals(
+          await Deno.readFile(`${folder}/stopped/${file}`),
+          await Deno.readFile(`${folder}/whole/${file}`),
+        );
+      }
+    }));
+}
+
+Deno.test("training that cannot go on ends with one line and exit code 1", () =>
   withFolder(async (folder) => {
     const target = `${folder}/tiny.gguf`;
     await writeTinyModel(target);
-    const steps = ["--width", "16", "--rows", "128", "--steps", "40"];
-    const args = (out: string) => ["--target", target, ...steps, "--out", `${folder}/${out}`];
-    const child = startCommand("pretrain", args("stopped"));
-    const metrics = `${folder}/stopped/metrics.jsonl`;
-    const started = async () =>
-      (await Deno.readTextFile(metrics).catch(() => "")).split("\n").length > 4;
-    while (!await started()) await new Promise((resolve) => setTimeout(resolve, 10));
-    child.kill("SIGINT");
-    await child.stdin.close();
-    const stopped = await outcomeOf(child);
-    assertEquals(stopped.code, 130, stopped.stderr);
-    assert(/after \d+ of 40 steps\n$/.test(stopped.stdout), stopped.stdout);
-    const resumed = await runCommand("pretrain", args("stopped"));
-    assertEquals([resumed.code, await runCode("pretrain", args("whole"))], [0, 0]);
-    assertEquals(
-      await Deno.readFile(`${folder}/stopped/draft.gguf`),
-      await Deno.readFile(`${folder}/whole/draft.gguf`),
-    );
+    const rate = ["--rate", "1e30", "--width", "16", "--rows", "128", "--steps", "60"];
+    const out = ["--target", target, "--out", `${folder}/out`, "--save-every", "5"];
+    const { code, stderr } = await runCommand("pretrain", [...out, ...rate]);
+    assertEquals(code, 1, stderr);
+    const line = stderr.trimEnd().split("\n").at(-1) ?? "";
+    assert(/^error: expected a finite .*, found .* in steps \d+ to \d+; check/.test(line), line);
+    const metrics = (await Deno.readTextFile(`${folder}/out/metrics.jsonl`)).trimEnd().split("\n");
+    const skipped = metrics.map((text) => JSON.parse(text).skipped);
+    assertEquals(skipped.slice(-10), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   }));
 
 async function runCode(name: string, args: readonly string[]): Promise<number> {

@@ -72,7 +72,9 @@ Deno.test("a loss that jumps up and stays ends the run within 50 steps, and the 
     assertEquals([end?.step, end?.good], [750, 700]);
     const message = end?.message ?? "";
     assert(
-      /^expected a loss near 2(\.\d+)?, .* in steps 701 to 750: training diverges; /.test(message),
+      /^expected a loss near (2|1\.9\d|2\.0\d), .* in steps 701 to 750: training diverges; /.test(
+        message,
+      ),
       message,
     );
     assert(!message.includes("\n"));
