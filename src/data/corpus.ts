@@ -11,9 +11,12 @@ import {
   textDocument,
   type TokenDocument,
 } from "./documents.ts";
+import { joinCorpora } from "./join_corpora.ts";
 import { conversation, document, type Message } from "./language.ts";
 import type { Corpus } from "./packing.ts";
 import { type CorpusRecord, readRecords } from "./records.ts";
+import { cachedTokens } from "./token_cache.ts";
+import { gatherDocuments, type TokenCorpus } from "./token_memory.ts";
 
 /** The name of the built-in corpus. */
 export const LANGUAGE_CORPUS = "language";
@@ -24,8 +27,15 @@ export interface CorpusOptions {
   readonly seed?: number;
   /** The weight of tokens that the assistant did not say, in conversations (default 0). */
   readonly promptWeight?: number;
-  /** Reading of files stops after this many tokens (default 32 million). */
+  /** Reading of files stops after this many tokens (default 32 million; all with a cache). */
   readonly maximumTokens?: number;
+  /** Where the tokens of files are kept on the disk; in memory if left out. */
+  readonly cache?: {
+    /** The folder, which is made where there is none. */
+    readonly folder: string;
+    /** What tells the codec from others: a tokenizer's hash and a chat template, for instance. */
+    readonly codec: string;
+  };
 }
 
 const DEFAULT_MAXIMUM_TOKENS = 32_000_000;
@@ -70,9 +80,31 @@ function documentOf(
     : conversationDocument(record.messages, codec, promptWeight);
 }
 
+/** The documents of a file, in order, as they are read. */
+async function* documentsIn(
+  path: string,
+  codec: DocumentCodec,
+  promptWeight: number,
+): AsyncGenerator<TokenDocument> {
+  for await (const { record } of readRecords(path)) {
+    const made = documentOf(record, codec, promptWeight);
+    if (made.tokens.length >= 2) yield made;
+  }
+}
+
+async function* documentsInAll(
+  paths: readonly string[],
+  codec: DocumentCodec,
+  promptWeight: number,
+): AsyncGenerator<TokenDocument> {
+  for (const path of paths) yield* documentsIn(path, codec, promptWeight);
+}
+
 /**
- * Opens a corpus: `language`, or files separated by commas (text or JSONL, plain or gzip), which
- * are read into memory as tokens.
+ * Opens a corpus: `language`, or files separated by commas (text or JSONL, plain or gzip).
+ *
+ * Files are tokenised into memory, or, where a cache is named, once into a token file for each, from
+ * which documents are read when they are asked for: such a corpus may be larger than memory.
  *
  * @throws OutriderError where a file cannot be read or nothing is in it
  */
@@ -82,20 +114,31 @@ export async function openCorpus(
   options: CorpusOptions = {},
 ): Promise<Corpus> {
   if (name === LANGUAGE_CORPUS) return languageCorpus(codec, options);
-  const { promptWeight = 0, maximumTokens = DEFAULT_MAXIMUM_TOKENS } = options;
-  const documents: TokenDocument[] = [];
-  let tokens = 0;
-  for (const path of pathsOf(name)) {
-    for await (const { record } of readRecords(path)) {
-      const made = documentOf(record, codec, promptWeight);
-      if (made.tokens.length < 2) continue;
-      documents.push(made);
-      tokens += made.tokens.length;
-      if (tokens >= maximumTokens) break;
+  const { promptWeight = 0, cache } = options;
+  const paths = pathsOf(name);
+  const corpora: TokenCorpus[] = [];
+  if (cache === undefined) {
+    const { maximumTokens = DEFAULT_MAXIMUM_TOKENS } = options;
+    const { vocabularySize } = codec;
+    const documents = documentsInAll(paths, codec, promptWeight);
+    corpora.push(await gatherDocuments(documents, { vocabularySize, maximumTokens }));
+  } else {
+    let left = options.maximumTokens ?? Infinity;
+    for (const path of paths) {
+      if (left <= 0) break;
+      const documents = documentsIn(path, codec, promptWeight);
+      const corpus = await cachedTokens(path, documents, {
+        ...cache,
+        codec: `${cache.codec} ${codec.endOfText} ${promptWeight}`,
+        vocabularySize: codec.vocabularySize,
+        maximumTokens: left,
+      });
+      corpora.push(corpus);
+      left -= corpus.tokens;
     }
-    if (tokens >= maximumTokens) break;
   }
-  return corpusOf(documents, name);
+  const filled = corpora.filter(({ length }) => length > 0);
+  return filled.length > 0 ? joinCorpora(filled) : corpusOf([], name);
 }
 
 /** Documents in memory as a corpus; `name` is for the error where there are none. */

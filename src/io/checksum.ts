@@ -12,6 +12,13 @@ export function sha256OfText(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
+/** The SHA-256 of data that arrive in chunks, in hexadecimal. */
+export async function sha256OfChunks(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of chunks) hash.update(chunk);
+  return hash.digest("hex");
+}
+
 /**
  * Passes chunks through and checks, at the end, that they were the expected ones. (The Web API
  * digests whole buffers only; Node's digests as the bytes pass.)

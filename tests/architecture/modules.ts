@@ -30,7 +30,11 @@ export const ALLOWED: Readonly<Record<string, Allowance>> = {
   losses: { modules: ["core"] },
   optim: { modules: ["core"] },
   cli: { modules: ["core"], files: ERRORS_AND_RANDOM, packages: ["@std/cli/parse-args"] },
-  data: { modules: ["core"], files: ERRORS_AND_RANDOM, packages: ["node:stream", "node:zlib"] },
+  data: {
+    modules: ["core", "io"],
+    files: [...ERRORS_AND_RANDOM, "src/io/atomic_write.ts", "src/io/checksum.ts"],
+    packages: ["node:stream", "node:zlib"],
+  },
   io: {
     modules: ["core", "nn"],
     packages: ["@huggingface/hub", "@huggingface/jinja", "node:crypto"],
