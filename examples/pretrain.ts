@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { OutriderError } from "@outrider/outrider";
+import { keyOf, OutriderError } from "@outrider/outrider";
 import {
+  choice,
   type CommandContext,
   integer,
   integerOr,
@@ -17,8 +18,21 @@ import {
 } from "@outrider/outrider/cli";
 import { openCorpus, tokenCounts } from "@outrider/outrider/data";
 import { type ModelFile, openModel } from "@outrider/outrider/io";
-import { parameterCount, type TrimmedVocabulary, trimVocabulary } from "@outrider/outrider/nn";
-import { draftConfig, PAPER_SHARE, pretrainDraft } from "@outrider/outrider/train";
+import type { DenseHostTensor } from "@outrider/outrider/core";
+import {
+  initLlama,
+  type LlamaConfig,
+  type LlamaParameters,
+  parameterCount,
+  type TrimmedVocabulary,
+  trimVocabulary,
+} from "@outrider/outrider/nn";
+import {
+  draftConfig,
+  inheritEmbedding,
+  PAPER_SHARE,
+  pretrainDraft,
+} from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { findModel, targetFlags } from "./common/models.ts";
 import { codecOf, makeFolder, stageFlags } from "./common/recipe.ts";
@@ -60,6 +74,11 @@ const flags = {
     placeholder: "DIRS",
     help: "the distillation sets to count tokens in, for --keep-tokens",
   }),
+  begin: choice({
+    of: ["inherit", "random"],
+    default: "inherit",
+    help: "the first embedding: the target's in fewer dimensions, or drawn",
+  }),
   ...trainingFlags,
   ...stageFlags,
   ...deviceFlags,
@@ -92,6 +111,22 @@ async function vocabularyOf(
   const share = 100 * kept / sets.tokens;
   context.log(`${keepTokens} tokens are ${share.toFixed(2)} % of what the target wrote\n`);
   return vocabulary;
+}
+
+/** The first weights of the draft. */
+async function firstWeights(
+  { begin, seed }: { readonly begin: "inherit" | "random"; readonly seed: number },
+  config: LlamaConfig,
+  target: ModelFile,
+  vocabulary: TrimmedVocabulary | undefined,
+): Promise<LlamaParameters<DenseHostTensor>> {
+  const drawn = initLlama(keyOf(seed), config);
+  const embedding = target.tensors.get("embedding");
+  if (begin === "random" || embedding === undefined || config.width > target.config.width) {
+    return drawn;
+  }
+  const values = await embedding.readFloat32();
+  return inheritEmbedding(drawn, { values, width: target.config.width }, vocabulary);
 }
 
 await runCommand({
@@ -132,9 +167,10 @@ await runCommand({
     device,
     config,
     vocabulary,
+    parameters: await firstWeights(options, config, file, vocabulary),
     corpus,
     ...trainingOptions(options, heldOut),
-    data: `${options.data} for ${options.target}`,
+    data: `${options.data} for ${options.target}, ${options.begin} embedding`,
     onStep: reporter.onStep,
     signal: context.signal,
   });

@@ -116,11 +116,12 @@ export async function* generateBatch<Request extends BatchRequest>(
   const passes = compilePasses(device, config, options.cacheType);
   const waiting = requests[Symbol.iterator]();
   const lanes: (Work<Request> | undefined)[] = new Array(sequences).fill(undefined);
+  const held: (readonly TokenId[])[] = new Array(sequences).fill([]);
   let cache: KvLayers<DeviceArray> = passes.empty(sequences * length);
   try {
     while (true) {
       signal?.throwIfAborted();
-      fillLanes(lanes, waiting, length);
+      fillLanes(lanes, held, waiting, length);
       if (lanes.every((work) => work === undefined)) return;
       const { rows, places, ready } = nextPass(lanes, length);
       using packed = upload(device, packRows(rows, paddedBatchRows(rows.length)));
@@ -128,6 +129,7 @@ export async function* generateBatch<Request extends BatchRequest>(
       const made = passes.step(parameters, cache, packed, wanted);
       cache = made.cache;
       using logits = made.logits;
+      if (ready.length === 0) continue;
       const turns = ready.map(turnOf);
       const { tokens, top } = await chooseTokens(
         device,
@@ -141,8 +143,10 @@ export async function* generateBatch<Request extends BatchRequest>(
         work.top.push(...top.slice(i, i + 1));
         const ended = endOf(work, length, stopTokens);
         if (ended === undefined) continue;
-        lanes[lanes.indexOf(work)] = undefined;
         const { request, text } = work;
+        const lane = lanes.indexOf(work);
+        lanes[lane] = undefined;
+        held[lane] = text.slice(0, work.cached);
         const written = text.slice(request.prompt.length);
         yield { request, tokens: written, top: work.top, stopped: ended === "stop" };
       }
@@ -152,9 +156,15 @@ export async function* generateBatch<Request extends BatchRequest>(
   }
 }
 
-/** Gives every free lane the next request. */
+/**
+ * Gives every free lane the next request. What its prompt has in common with the text before, whose
+ * rows are still there, is not computed again: chat prompts begin alike.
+ *
+ * @param held the text whose rows each free lane's slots hold
+ */
 function fillLanes<Request extends BatchRequest>(
   lanes: (Work<Request> | undefined)[],
+  held: readonly (readonly TokenId[])[],
   waiting: Iterator<Request>,
   length: number,
 ): void {
@@ -170,8 +180,18 @@ function fillLanes<Request extends BatchRequest>(
         "leave it out, or raise the length",
       );
     }
-    lanes[lane] = { request: next.value, text: [...prompt], top: [], cached: 0 };
+    // The last row is computed in any case: its logits are wanted.
+    const cached = Math.min(commonLength(held[lane], prompt), prompt.length - 1);
+    lanes[lane] = { request: next.value, text: [...prompt], top: [], cached };
   }
+}
+
+/** How many tokens two texts begin with alike. */
+function commonLength(a: readonly TokenId[], b: readonly TokenId[]): number {
+  const most = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < most && a[length] === b[length]) length++;
+  return length;
 }
 
 /** One pass: the rows of all lanes, the sequences that it brings to a new token, and their places. */

@@ -17,7 +17,9 @@ export * from "./finetune.ts";
 export type { GuardState } from "./guard.ts";
 export * from "./on_policy.ts";
 export * from "./on_policy_batch.ts";
+export * from "./inherit_embedding.ts";
 export * from "./pretrain.ts";
+export * from "./remote_distill.ts";
 export type { Resume } from "./resume.ts";
 export * from "./row_batch.ts";
 export * from "./run_progress.ts";
@@ -27,5 +29,11 @@ export * from "./stage.ts";
 export * from "./train_loop.ts";
 export * from "./trainer.ts";
 export type { DeviceState, StepMetrics, Trainer, TrainingState } from "./training_step.ts";
+export {
+  ownHiddenStates,
+  type OwnTexts,
+  ownUnitDirection,
+  unitDirection,
+} from "./unit_direction.ts";
 export type { Validation } from "./validation.ts";
 export * from "./weights.ts";

@@ -89,6 +89,36 @@ Deno.test("greedy texts, whose tokens the device chooses, are those of plain dec
   device.close();
 });
 
+Deno.test("prompts that begin alike are computed once a lane, and their texts stay the same", async () => {
+  const device = createDevice(wasmBackend());
+  const parameters = uploadTree(device, initLlama(keyOf(4), CONFIG));
+  const header = Array.from({ length: 120 }, (_, i) => (7 * i) % 40);
+  const requests = requestsOf(8).map((request, i) => ({
+    ...request,
+    prompt: i % 3 === 2 ? request.prompt : [...header, ...request.prompt.slice(0, 1 + i)],
+  }));
+  const options = { device, config: CONFIG, parameters, length: 256, stopTokens: STOP };
+  const textsOf = async (sequences: number) => {
+    const texts = await Array.fromAsync(generateBatch({ ...options, sequences }, requests));
+    return new Map(texts.map(({ request, tokens }) => [request, tokens]));
+  };
+  const expected = await textsOf(8); // every text in a lane of its own
+  for (const sequences of [1, 2, 3]) {
+    const found = await textsOf(sequences);
+    for (const request of requests) assertEquals(found.get(request), expected.get(request));
+  }
+  const alike = requests.filter((_, i) => i % 3 !== 2);
+  const runsOf = async (given: BatchRequest[]) => {
+    const before = device.counters().runs;
+    await Array.fromAsync(generateBatch({ ...options, sequences: 1 }, given));
+    return device.counters().runs - before;
+  };
+  let apart = 0;
+  for (const request of alike) apart += await runsOf([request]) - 1; // one run makes the cache
+  assertEquals(await runsOf(alike) - 1, apart - (alike.length - 1), "a pass of prompt less each");
+  device.close();
+});
+
 Deno.test("texts from a nucleus, which the device sums up, are those of plain decoding", async () => {
   const device = createDevice(wasmBackend());
   const config = { ...CONFIG, vocabulary: 1024 };
