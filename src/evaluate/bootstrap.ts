@@ -10,9 +10,9 @@ import { foldIn, type Key, uniformInteger } from "../core/random.ts";
 export interface Figure {
   /** The value of all prompts together; 0 for none. */
   readonly value: number;
-  /** The lower bound; -Infinity for fewer than two prompts. */
+  /** The lower bound; -Infinity for fewer than five prompts. */
   readonly low: number;
-  /** The upper bound; Infinity for fewer than two prompts. */
+  /** The upper bound; Infinity for fewer than five prompts. */
   readonly high: number;
 }
 
@@ -21,6 +21,8 @@ export type Draws = readonly Uint16Array[];
 
 /** Resamples of an interval: its bounds then move by a few hundredths of its width. */
 const RESAMPLES = 1000;
+/** Resamples of fewer prompts are too much alike: intervals of three miss one time in four. */
+const FEWEST_PROMPTS = 5;
 /** The normal quantile of .975. */
 const NORMAL_QUANTILE = 1.959963984540054;
 
@@ -61,10 +63,10 @@ export function drawPrompts(key: Key, size: number, resamples = RESAMPLES): Draw
  * import { bootstrap, drawPrompts } from "@outrider/outrider/evaluate";
  * import { assert, assertEquals } from "@std/assert";
  *
- * const tokensAndPasses = [[20, 10], [30, 10], [25, 10], [22, 10]];
- * const draws = drawPrompts(keyOf(1), 4);
+ * const tokensAndPasses = [[20, 10], [30, 10], [25, 10], [22, 10], [23, 10]];
+ * const draws = drawPrompts(keyOf(1), 5);
  * const tau = bootstrap(tokensAndPasses, ([tokens, passes]) => tokens / passes, draws);
- * assertEquals(tau.value, 97 / 40);
+ * assertEquals(tau.value, 120 / 50);
  * assert(2 <= tau.low && tau.low < tau.value && tau.value < tau.high && tau.high <= 3);
  * ```
  */
@@ -76,7 +78,7 @@ export function bootstrap(
   if (samples.length === 0) return { value: 0, low: -Infinity, high: Infinity };
   const columns = samples[0].map((_, j) => Float64Array.from(samples, (sample) => sample[j]));
   const value = statistic(columns.map((column) => column.reduce((sum, one) => sum + one, 0)));
-  if (samples.length < 2) return { value, low: -Infinity, high: Infinity };
+  if (samples.length < FEWEST_PROMPTS) return { value, low: -Infinity, high: Infinity };
   const sums = new Array<number>(columns.length).fill(0);
   const drawn = Float64Array.from(draws, (counts) => {
     for (let j = 0; j < columns.length; j++) sums[j] = weightedSum(columns[j], counts);

@@ -96,12 +96,15 @@ Deno.test("every resample has as many prompts as there are", () => {
   }
 });
 
-Deno.test("one prompt gives a value without bounds, and none gives no error", () => {
-  assertEquals(bootstrap([[4, 2]], tau, drawPrompts(keyOf(1), 1)), {
-    value: 2,
-    low: -Infinity,
-    high: Infinity,
-  });
+Deno.test("too few prompts give a value without bounds, and none gives no error", () => {
+  for (const size of [1, 4]) {
+    const samples = Array.from({ length: size }, (_, i) => [4 * (i + 1), 2 * (i + 1)]);
+    assertEquals(bootstrap(samples, tau, drawPrompts(keyOf(1), size)), {
+      value: 2,
+      low: -Infinity,
+      high: Infinity,
+    });
+  }
   assertEquals(bootstrap([], () => 0, drawPrompts(keyOf(1), 0)).value, 0);
 });
 
