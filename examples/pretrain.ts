@@ -16,7 +16,7 @@ import {
   runCommand,
   text,
 } from "@outrider/outrider/cli";
-import { openCorpus, tokenCounts } from "@outrider/outrider/data";
+import { type Corpus, openCorpus, tokenCounts } from "@outrider/outrider/data";
 import { type ModelFile, openModel } from "@outrider/outrider/io";
 import type { DenseHostTensor } from "@outrider/outrider/core";
 import {
@@ -89,9 +89,13 @@ const HELD_OUT_SEED = 1_000_003;
 
 const chosen = (value: number | "auto"): number | undefined => value === "auto" ? undefined : value;
 
+/** What a token of the pretraining text counts beside one that the target wrote. */
+const READ_WEIGHT = 1 / 128;
+
 /** The tokens that the draft is to know, and all others as one; undefined where it knows all. */
 async function vocabularyOf(
   { tokenizer, config }: ModelFile,
+  text: Corpus,
   { keepTokens, countIn }: { readonly keepTokens: number; readonly countIn: string | undefined },
   context: Pick<CommandContext, "log">,
 ): Promise<TrimmedVocabulary | undefined> {
@@ -106,9 +110,12 @@ async function vocabularyOf(
   const sets = await openSets(countIn, tokenizer, context);
   const counts = tokenCounts(sets.corpus, config.vocabulary);
   sets.close();
-  const vocabulary = trimVocabulary(counts, keepTokens, tokenizer.endOfTurn);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const read = Number.isFinite(text.length) ? tokenCounts(text, config.vocabulary) : counts;
+  const all = counts.map((count, token) => count + READ_WEIGHT * read[token]);
+  const vocabulary = trimVocabulary(all, keepTokens, tokenizer.endOfTurn);
   const kept = vocabulary.tokenIds.reduce((sum, token) => sum + counts[token], 0);
-  const share = 100 * kept / sets.tokens;
+  const share = 100 * kept / total;
   context.log(`${keepTokens} tokens are ${share.toFixed(2)} % of what the target wrote\n`);
   return vocabulary;
 }
@@ -145,7 +152,7 @@ await runCommand({
     ? undefined
     : await open(options.validation, options.seed + HELD_OUT_SEED);
   const { layers, width } = options;
-  const vocabulary = await vocabularyOf(file, options, context);
+  const vocabulary = await vocabularyOf(file, corpus, options, context);
   const config = draftConfig(file.config, {
     layers: chosen(layers),
     width: chosen(width),

@@ -31,9 +31,13 @@ export function joinCorpora(corpora: readonly Corpus[]): Corpus {
   };
 }
 
+/** What a token counts that is only read, not said: prompts tell little of answers. */
+const READ_WEIGHT = 1 / 64;
+
 /**
- * How often each token is there to be learnt, `[vocabulary]`: tokens of weight 0, such as prompts,
- * do not count.
+ * How much of what is said each token is, `[vocabulary]`: once for each token that is to be learnt,
+ * and where the teacher's distributions are kept, its probability in all places beside; tokens of
+ * weight 0, such as prompts, hardly count.
  *
  * @example
  * ```ts
@@ -41,7 +45,7 @@ export function joinCorpora(corpora: readonly Corpus[]): Corpus {
  * import { assertEquals } from "@std/assert";
  *
  * const corpus = { length: 2, document: () => responseDocument([0], [2]) };
- * assertEquals([...tokenCounts(corpus, 3)], [0, 0, 2]);
+ * assertEquals([...tokenCounts(corpus, 3)], [2 / 64, 0, 2]);
  * ```
  *
  * @throws OutriderError where the corpus has no end
@@ -52,8 +56,11 @@ export function tokenCounts(corpus: Corpus, vocabulary: number): Float64Array {
   }
   const counts = new Float64Array(vocabulary);
   for (let index = 0; index < corpus.length; index++) {
-    const { tokens, weights } = corpus.document(index);
-    tokens.forEach((token, i) => counts[token] += weights[i] > 0 ? 1 : 0);
+    const { tokens, weights, teacher } = corpus.document(index);
+    tokens.forEach((token, i) => counts[token] += weights[i] > 0 ? 1 : READ_WEIGHT);
+    for (const row of teacher?.() ?? []) {
+      row.tokens.forEach((token, i) => counts[token] += Math.exp(row.logProbs[i]));
+    }
   }
   return counts;
 }
