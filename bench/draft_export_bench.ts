@@ -1,6 +1,7 @@
 /**
  * An exported draft inside another engine: SmolLM2-135M-Instruct in native llama.cpp, greedy, plain
- * and with the draft's GGUF file in the engine's own draft predictor, in turns at every prompt.
+ * and with the draft's GGUF file in the engine's own draft predictor, in turns at every prompt. The
+ * engine drafts while its target computes, with as many threads again.
  *
  *     deno run -A bench/draft_export_bench.ts
  *     deno run -A bench/draft_export_bench.ts --draft out/finetune/draft.safetensors --json
@@ -14,13 +15,13 @@ import { copyIn, smolLm2 } from "./harness/models.ts";
 import { numberIn, numbersIn, type Peer } from "./harness/peer_process.ts";
 import { startLlamaCpp } from "./harness/peers.ts";
 import { type Bench, benchFlags, runBench } from "./harness/program.ts";
-import { type Task, TASKS } from "./harness/prompts.ts";
+import { TASKS } from "./harness/prompts.ts";
 import { type Findings, joinFindings } from "./harness/report.ts";
-import { ratioOf } from "./harness/statistics.ts";
+import { fastest, type Ratio, ratioOf, type Series } from "./harness/statistics.ts";
 import { type Amount, type PartedSide, runTurns } from "./harness/turns.ts";
 
 interface Settings {
-  readonly threads: number;
+  readonly threads: readonly number[];
   readonly prompts: number;
   readonly maxTokens: number;
   readonly rounds: number;
@@ -36,19 +37,29 @@ interface Predictor {
 
 /** A way to decode, what it wrote last by prompt, and what was foreseen in all of its runs. */
 interface Way {
+  /** The predictor's name; none for plain decoding. */
+  readonly predictor?: string;
   readonly side: PartedSide;
   readonly written: (readonly number[])[];
   readonly counts: { tokens: number; used: number; refuted: number };
 }
 
+/** Prompts of one kind as token ids. */
+interface EncodedTask {
+  readonly name: string;
+  readonly prompts: readonly (readonly number[])[];
+}
+
 function wayOf(
   peer: Peer,
-  { threads, maxTokens }: Settings,
+  { maxTokens }: Settings,
   { tokenizer }: ModelFile,
-  prompts: readonly (readonly number[])[],
-  name: string,
+  { name: task, prompts }: EncodedTask,
+  threads: number,
   predictor?: string,
 ): Way {
+  const kind = predictor === undefined ? "plain" : `draft, ${predictor}`;
+  const name = `${kind}, ${task}, ${threads} threads`;
   const written: (readonly number[])[] = [];
   const counts = { tokens: 0, used: 0, refuted: 0 };
   const stops = [...tokenizer.endOfTurn];
@@ -63,10 +74,10 @@ function wayOf(
     counts.refuted += numberIn(reply, "refuted");
     return { amount: tokens.length, seconds: numberIn(reply, "seconds") };
   };
-  return { side: { name, unit: "tokens/s", measure }, written, counts };
+  return { predictor, side: { name, unit: "tokens/s", measure }, written, counts };
 }
 
-/** How many texts are equal to the plain ones, and how far the draft saw. */
+/** How many texts are the plain ones, and how far the draft saw. */
 function remarkOf(plain: Way, { side, written, counts }: Way): string {
   const equal = written.filter((tokens, i) => tokens.join() === plain.written[i].join()).length;
   const perPass = counts.tokens / (counts.tokens - counts.used);
@@ -75,39 +86,49 @@ function remarkOf(plain: Way, { side, written, counts }: Way): string {
     `${perPass.toFixed(2)} tokens per target pass, ${(100 * right).toFixed(0)} % of drafts right`;
 }
 
+/** The fastest way with a draft over the fastest without one. */
+function ratioOfBest(task: string, ways: readonly Way[], series: readonly Series[]): Ratio {
+  const best = (wanted: (way: Way) => boolean) => fastest(series.filter((_, i) => wanted(ways[i])));
+  const [ahead, plain] = [
+    best(({ predictor }) => predictor !== undefined),
+    best(({ predictor }) => predictor === undefined),
+  ];
+  return ratioOf(`${task}: best with the draft / best plain`, ahead, plain);
+}
+
 async function compare(
   bench: Bench,
   peer: Peer,
   target: ModelFile,
-  { name, prompts }: Task,
+  task: EncodedTask,
   predictors: Readonly<Record<string, Predictor>>,
   settings: Settings,
 ): Promise<Findings> {
-  const encoded = prompts.slice(0, settings.prompts)
-    .map((content) => encodeChat(target.tokenizer, [{ role: "user", content }]));
-  const way = (label: string, predictor?: string) =>
-    wayOf(peer, settings, target, encoded, `${label}, ${name}`, predictor);
-  const ways = [
-    way("plain"),
-    way("plain again"),
-    ...Object.keys(predictors).map((predictor) => way(`draft, ${predictor}`, predictor)),
-  ];
+  const ways = settings.threads.flatMap((threads) =>
+    [undefined, ...Object.keys(predictors)].map((predictor) =>
+      wayOf(peer, settings, target, task, threads, predictor)
+    )
+  );
   const sides = ways.map(({ side }) => side);
-  const series = await runTurns(sides, encoded.length, bench.roundOptions(name, settings));
-  const [plain, ...others] = series;
+  const options = bench.roundOptions(task.name, settings);
+  const series = await runTurns(sides, task.prompts.length, options);
+  const [plain] = ways;
   return {
     series,
-    ratios: others.map((one) => ratioOf(`${one.name} / plain`, one, plain)),
-    remarks: ways.slice(1).map((one) => remarkOf(ways[0], one)),
+    ratios: [ratioOfBest(task.name, ways, series)],
+    remarks: ways.filter((way) => way !== plain).map((way) => remarkOf(plain, way)),
   };
 }
 
-/** The longest prompt and answer, with room for what is drafted beyond it. */
-function contextSizeOf({ tokenizer }: ModelFile, { maxTokens }: Settings): number {
-  const lengths = TASKS.flatMap(({ prompts }) =>
-    prompts.map((content) => encodeChat(tokenizer, [{ role: "user", content }]).length)
-  );
-  return Math.max(...lengths) + maxTokens + 64;
+/** The tasks that are asked for, as token ids. */
+function encodedTasks(
+  bench: Bench,
+  { tokenizer }: ModelFile,
+  { prompts: count }: Settings,
+): EncodedTask[] {
+  const encode = (content: string) => encodeChat(tokenizer, [{ role: "user", content }]);
+  return TASKS.filter(({ name }) => bench.wants(name))
+    .map(({ name, prompts }) => ({ name, prompts: prompts.slice(0, count).map(encode) }));
 }
 
 async function runTasks(
@@ -119,11 +140,16 @@ async function runTasks(
   predictors: Readonly<Record<string, Predictor>>,
   settings: Settings,
 ): Promise<Findings> {
-  const contextSize = contextSizeOf(target, settings);
+  const tasks = encodedTasks(bench, target, settings);
+  if (tasks.length === 0) return joinFindings([]);
+  const longest = Math.max(...tasks.flatMap(({ prompts }) => prompts.map(({ length }) => length)));
+  // Drafts run beyond the answer's end.
+  const contextSize = longest + settings.maxTokens + 64;
   const ahead = { path: draft.path, predictors };
-  await peer.ask({ command: "load", path, threads: [settings.threads], contextSize, draft: ahead });
+  const { threads } = settings;
+  await peer.ask({ command: "load", path, threads, contextSize, draft: ahead });
   const found: Findings[] = [];
-  for (const task of TASKS.filter(({ name }) => bench.wants(name))) {
+  for (const task of tasks) {
     found.push(await compare(bench, peer, target, task, predictors, settings));
   }
   return joinFindings(found);
@@ -146,8 +172,8 @@ await runBench(import.meta, {
     draftTokens: integer({ default: 3, minimum: 1, help: "tokens of drafts of a fixed length" }),
     confidence: number({ default: 0, minimum: 0, maximum: 1, help: "their least probability" }),
   },
-  settings: { threads: 2, prompts: 4, maxTokens: 96, rounds: 5, warmUp: 1 },
-  quick: { threads: 2, prompts: 1, maxTokens: 16, rounds: 2, warmUp: 1 },
+  settings: { threads: [1, 2], prompts: 2, maxTokens: 64, rounds: 5, warmUp: 1 },
+  quick: { threads: [1], prompts: 1, maxTokens: 16, rounds: 2, warmUp: 1 },
 }, async (bench, settings: Settings, options) => {
   const { draftTokens, confidence } = options;
   const shipped = await bench.attempt("SmolLM2", smolLm2);

@@ -18,6 +18,8 @@ import {
   writeModelFolder,
 } from "@outrider/outrider/io";
 import { parameterCount } from "@outrider/outrider/nn";
+import { ownUnitDirection } from "@outrider/outrider/train";
+import { deviceFlags, type DeviceOptions, openDevice } from "./common/device.ts";
 import { type OpenDraft, openDraftFor } from "./common/drafts.ts";
 import { findModel } from "./common/models.ts";
 import { makeFolder } from "./common/recipe.ts";
@@ -41,7 +43,14 @@ const flags = {
     default: "keep",
     help: "how matrices are stored; keep is as the draft has them",
   }),
+  outside: choice({
+    of: ["even", "tied"],
+    default: "even",
+    help: "how tokens unknown to a trimmed draft are scored: even shares their probability, tied " +
+      "gives all of it to each, in half the size",
+  }),
   out: requiredText({ placeholder: "DIR", help: "the folder to write to" }),
+  ...deviceFlags,
   json: toggle({ help: "print one JSON object" }),
 };
 
@@ -75,12 +84,30 @@ function folderFormat(draft: OpenDraft, weights: Weights): FolderFormat {
   return isFloat(format) ? format : "F32";
 }
 
-async function writeGguf(
-  out: string,
-  target: ModelFile,
+/** The draft with the target's vocabulary. */
+async function wholeDraft(
   draft: OpenDraft,
-  weights: Weights,
-): Promise<string> {
+  options: DeviceOptions & { readonly outside: "even" | "tied" },
+): Promise<ReturnType<typeof expandDraft>> {
+  if (draft.vocabulary === undefined || options.outside === "tied") return expandDraft(draft);
+  const { device } = await openDevice(options);
+  try {
+    return expandDraft(draft, { unit: await ownUnitDirection(device, draft) });
+  } finally {
+    device.close();
+  }
+}
+
+/** What is written, and where. */
+interface Written {
+  readonly out: string;
+  readonly target: ModelFile;
+  readonly draft: OpenDraft;
+  readonly whole: ReturnType<typeof expandDraft>;
+  readonly weights: Weights;
+}
+
+async function writeGguf({ out, target, draft, whole, weights }: Written): Promise<string> {
   if (target.source !== "gguf") {
     throw new OutriderError(
       "a target in a GGUF file, whose tokenizer a GGUF file can take along",
@@ -89,24 +116,15 @@ async function writeGguf(
     );
   }
   const path = `${out}/draft.gguf`;
-  await writeGgufModel(path, {
-    name: draft.name,
-    tokenizer: target.metadata,
-    ...expandDraft(draft),
-    format: ggufFormat(draft, weights),
-  });
+  const tokenizer = target.metadata;
+  const format = ggufFormat(draft, weights);
+  await writeGgufModel(path, { name: draft.name, tokenizer, ...whole, format });
   return path;
 }
 
-async function writeFolder(
-  out: string,
-  target: ModelFile,
-  draft: OpenDraft,
-  weights: Weights,
-): Promise<string> {
+async function writeFolder({ out, target, draft, whole, weights }: Written): Promise<string> {
   const like = target.source === "gguf" ? target.metadata : target.path;
-  const format = folderFormat(draft, weights);
-  await writeModelFolder(out, { like, ...expandDraft(draft), format });
+  await writeModelFolder(out, { like, ...whole, format: folderFormat(draft, weights) });
   return out;
 }
 
@@ -124,8 +142,9 @@ await runCommand({
   const draft = await openDraftFor(target, options.draft, context.progress);
   await makeFolder(options.out);
   const write = options.format === "gguf" ? writeGguf : writeFolder;
-  const path = await write(options.out, target, draft, options.weights);
-  const { config } = expandDraft(draft);
+  const whole = await wholeDraft(draft, options);
+  const path = await write({ ...options, target, draft, whole });
+  const { config } = whole;
   const classes = draft.vocabulary?.classes;
   draft.close();
   target.close();

@@ -4,6 +4,7 @@
  * @module
  */
 import { OutriderError } from "@outrider/outrider";
+import { wasmBackend } from "@outrider/outrider/backends/wasm";
 import {
   expandDraft,
   findKnownDraft,
@@ -12,6 +13,8 @@ import {
   openModel,
   writeGgufModel,
 } from "@outrider/outrider/io";
+import { createDevice } from "@outrider/outrider/runtime";
+import { ownUnitDirection } from "@outrider/outrider/train";
 import { benchCache } from "./install.ts";
 
 /** An exported draft. */
@@ -28,17 +31,20 @@ function checkHash(target: ModelFile, path: string, hash: string): void {
   throw new OutriderError(`a draft of ${target.path}`, `another target's in ${path}`, "name it");
 }
 
-/** Writes a draft file as GGUF into the cache folder. */
+/** Writes a draft file as GGUF into the cache folder; tokens outside share their probability. */
 async function exportDraft(path: string, target: ModelFile, format: DraftFormat): Promise<string> {
   const draft = await openDraftFile(path);
+  const device = createDevice(wasmBackend({ threads: 1 }));
   try {
     checkHash(target, path, draft.tokenizerHash);
     await Deno.mkdir(`${benchCache()}/models`, { recursive: true });
     const out = `${benchCache()}/models/exported-draft.${format}.gguf`;
     const tokenizer = target.metadata;
-    await writeGgufModel(out, { name: draft.name, tokenizer, ...expandDraft(draft), format });
+    const whole = expandDraft(draft, { unit: await ownUnitDirection(device, draft) });
+    await writeGgufModel(out, { name: draft.name, tokenizer, ...whole, format });
     return out;
   } finally {
+    device.close();
     draft.close();
   }
 }

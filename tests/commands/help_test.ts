@@ -46,7 +46,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   fetch_text: ["out", "source", "target", "json", "help"],
   finetune: ["target", "dtype", "draft", "set", "teacher", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),
-  export: ["target", "draft", "format", "weights", "out", "json", "help"],
+  export: ["target", "draft", "format", "weights", "outside", "out", ...DEVICE],
   evaluate: ["target", "dtype", "cache", "draft", "tasks", "out-of-distribution", "count"]
     .concat("gamma", "decoding", "verify", "max-tokens", "top-k", "min-p", "repetition-penalty")
     .concat("seed", "out", DEVICE),
