@@ -5,16 +5,9 @@
  *
  * @module
  */
-import { OutriderError } from "@outrider/outrider";
+import { type CommandContext, integer, runCommand, text } from "@outrider/outrider/cli";
 import {
-  type CommandContext,
-  integer,
-  number,
-  numbers,
-  runCommand,
-  text,
-} from "@outrider/outrider/cli";
-import {
+  type Message,
   openPrompts,
   openSetWriter,
   type SetManifest,
@@ -22,9 +15,9 @@ import {
   teacherLayout,
   teacherRowBytes,
 } from "@outrider/outrider/data";
-import { encodeChat } from "@outrider/outrider/io";
 import { distilledEntries } from "@outrider/outrider/train";
 import type { Device } from "@outrider/outrider/runtime";
+import { answerFlags, type AnswerOptions, manifestOf, shortPrompts } from "./common/answers.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { cacheFlags, type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
 import { makeFolder, stageFlags } from "./common/recipe.ts";
@@ -39,25 +32,7 @@ const flags = {
     help: "what to answer: language, self (the target writes them), or .jsonl files with " +
       "instruction or messages",
   }),
-  count: integer({
-    default: 1000,
-    minimum: 1,
-    maximum: 10_000_000,
-    help: "most prompts to answer",
-  }),
-  temperatures: numbers({
-    default: [0, 0.3, 0.7, 1],
-    minimum: 0,
-    help: "temperatures to answer at, in turn",
-  }),
-  topP: number({
-    default: 0.95,
-    minimum: 0,
-    maximum: 1,
-    help: "keep the most probable tokens of mass X",
-  }),
-  maxTokens: integer({ default: 128, minimum: 1, help: "most tokens of an answer" }),
-  maxPrompt: integer({ default: 256, minimum: 1, help: "longer prompts are left out" }),
+  ...answerFlags,
   sequences: integer({ default: 16, minimum: 1, maximum: 256, help: "answers at work together" }),
   teacherTokens: integer({
     default: 64,
@@ -69,78 +44,26 @@ const flags = {
   ...deviceFlags,
 };
 
-interface DistillFlags {
-  readonly target: string;
+interface DistillFlags extends AnswerOptions {
   readonly dtype: string;
-  readonly prompts: string;
   readonly count: number;
-  readonly temperatures: readonly number[];
-  readonly topP: number;
-  readonly maxTokens: number;
-  readonly maxPrompt: number;
   readonly sequences: number;
   readonly teacherTokens: number;
-  readonly seed: number;
   readonly out: string;
 }
 
-/** Prompts in tokens; those that are too long are left out, and counted. */
+/** What is to be answered. */
 async function promptsOf(
   device: Device,
   target: LoadedModel,
   options: DistillFlags,
   context: CommandContext,
-): Promise<{ readonly prompts: number[][]; readonly leftOut: number }> {
-  const { count, seed, maxPrompt, sequences } = options;
+): Promise<(readonly Message[])[]> {
+  const { count, seed, sequences } = options;
   const path = `${options.out}/instructions.jsonl`;
-  const messages = options.prompts === "self"
+  return options.prompts === "self"
     ? await selfPrompts({ device, target, path, count, temperature: 1, seed, sequences }, context)
     : await openPrompts(options.prompts, { seed, count });
-  const all = messages.map((turns) => encodeChat(target.file.tokenizer, turns));
-  const most = Math.min(maxPrompt, target.file.config.contextLength - 1);
-  const prompts = all.filter(({ length }) => length <= most);
-  const leftOut = all.length - prompts.length;
-  if (prompts.length === 0) {
-    throw new OutriderError(
-      `prompts of at most ${most} tokens`,
-      `${all.length} longer ones`,
-      "raise --max-prompt or name other prompts",
-    );
-  }
-  if (leftOut > 0) {
-    context.log(`leaves out ${leftOut} of ${all.length} prompts, longer than ${most} tokens\n`);
-  }
-  return { prompts, leftOut };
-}
-
-const ENTRIES_PER_SHARD = 1000;
-
-async function textHash(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return new Uint8Array(digest).slice(0, 16).toHex();
-}
-
-async function manifestOf(
-  { file }: LoadedModel,
-  options: DistillFlags,
-): Promise<SetManifest> {
-  const { target, dtype, prompts, temperatures, topP, seed, teacherTokens } = options;
-  return {
-    version: 1,
-    target,
-    dtype,
-    tokenizerHash: file.tokenizer.hash,
-    templateHash: await textHash(file.chatTemplate ?? ""),
-    vocabulary: file.config.vocabulary,
-    prompts,
-    maximumPrompt: options.maxPrompt,
-    maximumTokens: options.maxTokens,
-    temperatures,
-    topP,
-    seed,
-    teacherTokens: Math.min(teacherTokens, file.config.vocabulary),
-    entriesPerShard: ENTRIES_PER_SHARD,
-  };
 }
 
 /** Says how much the teacher's rows will take, before the first is written. */
@@ -160,7 +83,7 @@ async function answer(
   target: LoadedModel,
   { writer, prompts, options, context }: {
     readonly writer: SetWriter;
-    readonly prompts: readonly number[][];
+    readonly prompts: readonly (readonly number[])[];
     readonly options: DistillFlags & Parameters<typeof loadModel>[2];
     readonly context: CommandContext;
   },
@@ -209,8 +132,10 @@ await runCommand({
   const { device } = await openDevice(options);
   await makeFolder(options.out);
   const target = await loadModel(device, options.target, options, context);
-  const { prompts, leftOut } = await promptsOf(device, target, options, context);
-  const manifest = await manifestOf(target, options);
+  const all = await promptsOf(device, target, options, context);
+  const prompts = shortPrompts(all, target.file, options, context).map(({ tokens }) => tokens);
+  const teacherTokens = Math.min(options.teacherTokens, target.file.config.vocabulary);
+  const manifest = await manifestOf(target.file, options, { dtype: options.dtype, teacherTokens });
   const writer = await openSetWriter(options.out, manifest);
   const before = writer.tokens();
   announce(manifest, prompts.length - writer.count(), context);
@@ -226,6 +151,6 @@ await runCommand({
     answers: writer.count(),
     tokens: writer.tokens(),
     newTokens: writer.tokens() - before,
-    leftOut,
+    leftOut: all.length - prompts.length,
   };
 });

@@ -6,7 +6,7 @@
  * @module
  */
 import { OutriderError } from "@outrider/outrider";
-import { optionalText, runCommand, texts } from "@outrider/outrider/cli";
+import { optionalText, requiredText, runCommand, texts, toggle } from "@outrider/outrider/cli";
 import {
   npmPackageFiles,
   openModel,
@@ -16,15 +16,15 @@ import {
   writeTextAtomically,
 } from "@outrider/outrider/io";
 import { findModel } from "./common/models.ts";
-import { makeFolder, stageFlags } from "./common/recipe.ts";
+import { makeFolder } from "./common/recipe.ts";
 import { TEXT_SOURCES, type TextSource } from "./common/text_sources.ts";
 
 const names = TEXT_SOURCES.map(({ name }) => name);
 const flags = {
-  out: stageFlags.out,
+  out: requiredText({ placeholder: "DIR", help: "the folder to write to" }),
   source: texts({ placeholder: "NAME", help: `only these of ${names.join(", ")}` }),
   target: optionalText({ placeholder: "MODEL", help: "count tokens with this model's tokenizer" }),
-  json: stageFlags.json,
+  json: toggle({ help: "print one JSON object" }),
 };
 
 /** What the manifest says of one source. */

@@ -43,6 +43,9 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   ],
   distill: ["target", "dtype", "cache", "prompts", "count", "temperatures", "top-p", "max-tokens"]
     .concat("max-prompt", "sequences", "teacher-tokens", "out", "seed", ...DEVICE),
+  distill_remote: ["server", "model", "api-key-env", "target", "prompts", "count", "temperatures"]
+    .concat("top-p", "max-tokens", "max-prompt", "requests", "attempts", "timeout", "out", "seed")
+    .concat("json", "help"),
   fetch_text: ["out", "source", "target", "json", "help"],
   finetune: ["target", "dtype", "draft", "set", "teacher", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),
