@@ -101,6 +101,22 @@ export interface OwnTexts {
 /**
  * The last hidden states of a model along texts that it samples itself at temperature 1, f32
  * `[texts * length, width]`.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { createDevice, uploadTree } from "@outrider/outrider/runtime";
+ * import { ownHiddenStates } from "@outrider/outrider/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 32 });
+ * const parameters = uploadTree(device, initLlama(keyOf(1), config));
+ * const own = { device, config, parameters, texts: 2, length: 4, seed: 1 };
+ * assertEquals((await ownHiddenStates(own)).length, 2 * 4 * 8);
+ * ```
  */
 export async function ownHiddenStates(
   { device, config, parameters, texts, length, seed }: OwnTexts,
@@ -160,6 +176,29 @@ const OWN_TEXTS = { texts: 64, length: 96, seed: 1 };
 /**
  * The direction in which the hidden states of a stored draft measure about 1, f32 `[width]`, found
  * on texts that it writes: what `expandDraft` needs to share a probability evenly.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { wasmBackend } from "@outrider/outrider/backends/wasm";
+ * import { openDraftFile, writeDraftFile } from "@outrider/outrider/io";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { createDevice } from "@outrider/outrider/runtime";
+ * import { ownUnitDirection, weightReader } from "@outrider/outrider/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempFile({ suffix: ".safetensors" });
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 32 });
+ * const readWeight = weightReader(initLlama(keyOf(1), config));
+ * const written = { name: "tiny", config, readWeight, tokenizerHash: "hash" };
+ * await writeDraftFile(path, { ...written, format: "F16" });
+ * const draft = await openDraftFile(path);
+ * const device = createDevice(wasmBackend({ threads: 1 }));
+ * assertEquals((await ownUnitDirection(device, draft)).length, 8);
+ * device.close();
+ * draft.close();
+ * await Deno.remove(path);
+ * ```
  */
 export async function ownUnitDirection(
   device: Device,
