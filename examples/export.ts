@@ -46,8 +46,9 @@ const flags = {
   outside: choice({
     of: ["even", "tied"],
     default: "even",
-    help: "how tokens unknown to a trimmed draft are scored: even shares their probability, tied " +
-      "gives all of it to each, in half the size",
+    help:
+      "what each token unknown to a trimmed draft gets of their probability: an even share, or, " +
+      "tied, all of it",
   }),
   out: requiredText({ placeholder: "DIR", help: "the folder to write to" }),
   ...deviceFlags,
