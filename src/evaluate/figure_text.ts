@@ -56,11 +56,3 @@ function signed(value: number, digits: number): string {
   const isZero = Number(text) === 0;
   return isZero ? text.replace("-", "") : value > 0 ? `+${text}` : text;
 }
-
-/** Where a figure lies: its whole interval above or below a value, or around it. */
-export type Side = "above" | "below" | "around";
-
-/** On which side of a value a figure's whole interval lies. */
-export function sideOf({ low, high }: Figure, of: number): Side {
-  return low > of ? "above" : high < of ? "below" : "around";
-}

@@ -6,10 +6,11 @@
  */
 import { IN_DISTRIBUTION } from "./cells.ts";
 import type { DraftComparison } from "./comparisons.ts";
-import { changeText, differenceText, figureText, type Side, sideOf } from "./figure_text.ts";
+import { changeText, differenceText, figureText } from "./figure_text.ts";
+import { counted, type Side, sideOf, verdictOf } from "./sides.ts";
 import { BASE, finalDrafts, namedSteps } from "./draft_names.ts";
 import type { ArmSetting } from "./record.ts";
-import type { EvaluationReport, Finding, ReportRow, Verdict } from "./report_types.ts";
+import type { EvaluationReport, Finding, ReportRow } from "./report_types.ts";
 import { speedFindings } from "./speed_findings.ts";
 
 /** What findings are made of. */
@@ -64,21 +65,6 @@ function settingText(
   { gamma, verify, decoding }: ArmSetting & { readonly decoding: string },
 ): string {
   return `gamma ${gamma}, ${decoding}${verify === "block" ? "" : `, ${verify} verification`}`;
-}
-
-/** How many comparisons lie on each side of equality. */
-function counted(sides: readonly Side[]): Readonly<Record<Side, number>> {
-  const count = (wanted: Side) => sides.filter((side) => side === wanted).length;
-  return { above: count("above"), below: count("below"), around: count("around") };
-}
-
-/** Whether what should lie on one side does: always, sometimes, or, where never, how not. */
-function verdictOf(sides: readonly Side[], wanted: "above" | "below"): Verdict {
-  const counts = counted(sides);
-  if (sides.length === 0) return "not measured";
-  if (counts[wanted] === sides.length) return "holds";
-  if (counts[wanted] > 0) return "holds in part";
-  return counts.around === sides.length ? "within noise" : "does not hold";
 }
 
 function largest(comparisons: readonly DraftComparison[]): DraftComparison {
@@ -200,8 +186,7 @@ function bestTau(numbers: Numbers): Finding {
     return { claim, verdict: "not measured", text: "No draft model was measured at gamma 3." };
   }
   const best = rows.reduce((a, b) => b.tau.value > a.tau.value ? b : a);
-  const side = sideOf(best.tau, PAPER_TAU);
-  const verdict = side === "above" ? "holds" : side === "below" ? "does not hold" : "within noise";
+  const verdict = verdictOf([sideOf(best.tau, PAPER_TAU)], "above");
   const text = `The highest is ${figureText(best.tau)} (${best.name}, ${best.task}, ${
     settingText(best)
   }).`;

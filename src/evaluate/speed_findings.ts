@@ -3,9 +3,11 @@
  *
  * @module
  */
+import type { Figure } from "./bootstrap.ts";
 import { IN_DISTRIBUTION } from "./cells.ts";
-import { figureText, sideOf } from "./figure_text.ts";
+import { figureText } from "./figure_text.ts";
 import type { EvaluationReport, Finding, ReportRow } from "./report_types.ts";
+import { type Side, sideOf, verdictOf } from "./sides.ts";
 
 /** What findings about time are made of. */
 type Numbers = Pick<EvaluationReport, "rows" | "betweenDrafts">;
@@ -20,10 +22,21 @@ function draftRows({ rows }: Numbers): readonly ReportRow[] {
   return rows.filter(({ task, kind }) => task !== IN_DISTRIBUTION && kind !== "none");
 }
 
-/** The fastest, where tau bounds what a draft can gain: any more is noise of the machine. */
+/** The fastest of those that gain time, or of all where none does. */
 function fastest(rows: readonly ReportRow[]): ReportRow {
   const gain = ({ speedUp, tau }: ReportRow) => Math.min(speedUp.value, tau.value);
-  return rows.reduce((a, b) => gain(b) > gain(a) ? b : a);
+  const gaining = rows.filter(isGaining);
+  const eligible = gaining.length > 0 ? gaining : rows;
+  return eligible.reduce((a, b) => gain(b) > gain(a) ? b : a);
+}
+
+/** tau bounds what a draft can gain: more than that is noise of the machine. */
+function sideOfGain({ speedUp, tau }: ReportRow): Side {
+  return speedUp.value > tau.high ? "around" : sideOf(speedUp, 1);
+}
+
+function isGaining(row: ReportRow): boolean {
+  return sideOfGain(row) === "above";
 }
 
 function rowText({ name, gamma, decoding, speedUp }: ReportRow): string {
@@ -35,26 +48,19 @@ function gains(numbers: Numbers): Finding {
   const tasks = Map.groupBy(draftRows(numbers), ({ task }) => task);
   if (tasks.size === 0) return { claim, verdict: "not measured", text: "No draft was measured." };
   const best = [...tasks].map(([task, rows]) => ({ task, row: fastest(rows) }));
-  const gaining = best.filter(({ row }) => sideOf(row.speedUp, 1) === "above");
-  const others = best.filter(({ row }) => sideOf(row.speedUp, 1) !== "above");
+  const gaining = best.filter(({ row }) => isGaining(row));
+  const others = best.filter(({ row }) => !isGaining(row));
   const list = (some: typeof best) =>
     some.map(({ task, row }) => `${task} ${rowText(row)}`).join("; ");
-  const above = `Best ratio to plain decoding where it is above 1: ${list(gaining)}.`;
-  const elsewhere = gaining.length === 0
-    ? `No ratio to plain decoding is above 1. The best: ${list(others)}.`
-    : `No ratio is above 1 elsewhere; the best: ${list(others)}.`;
+  const above = `The best ratio to plain decoding above 1: ${list(gaining)}.`;
+  const elsewhere = `No draft's interval lies above 1 on ${
+    others.map(({ task }) => task).join(", ")
+  }; the best ratio: ${list(others)}.`;
   const parts = [
     ...(gaining.length === 0 ? [] : [above]),
     ...(others.length === 0 ? [] : [elsewhere]),
   ];
-  const isNoise = others.every(({ row }) => sideOf(row.speedUp, 1) === "around");
-  const verdict = others.length === 0
-    ? "holds"
-    : gaining.length > 0
-    ? "holds in part"
-    : isNoise
-    ? "within noise"
-    : "does not hold";
+  const verdict = verdictOf(best.map(({ row }) => sideOfGain(row)), "above");
   return { claim, verdict, text: parts.join(" ") };
 }
 
@@ -73,6 +79,11 @@ function automatic(numbers: Numbers): Finding {
   return { claim, verdict: losing.length < rows.length ? "holds in part" : "does not hold", text };
 }
 
+/** On which side of another figure's whole interval a figure's whole interval lies. */
+function sideAgainst(one: Figure, other: Figure): Side {
+  return one.low > other.high ? "above" : one.high < other.low ? "below" : "around";
+}
+
 function rivals(numbers: Numbers): Finding {
   const claim = "A trained draft is faster than prompt lookup and self-speculation on every task";
   const rows = draftRows(numbers);
@@ -88,19 +99,11 @@ function rivals(numbers: Numbers): Finding {
     const others = all.filter(({ kind }) => kind === "lookup" || kind === "self");
     if (trained.length === 0 || others.length === 0) return [];
     const [own, other] = [fastest(trained), fastest(others)];
-    const isApart = own.speedUp.low > other.speedUp.high || own.speedUp.high < other.speedUp.low;
-    const side = !isApart ? "around" : own.speedUp.low > other.speedUp.high ? "above" : "below";
+    const side = sideAgainst(own.speedUp, other.speedUp);
     const text = `${task}: ${rowText(own)} against ${rowText(other)}`;
     return [{ side, text: side === "around" ? `${text}, intervals overlap` : text }];
   });
-  const count = (wanted: string) => sides.filter(({ side }) => side === wanted).length;
-  const verdict = count("above") === sides.length
-    ? "holds"
-    : count("above") > 0
-    ? "holds in part"
-    : count("around") === sides.length
-    ? "within noise"
-    : "does not hold";
+  const verdict = verdictOf(sides.map(({ side }) => side), "above");
   const text = `The fastest of each: ${sides.map(({ text }) => text).join("; ")}.`;
   return { claim, verdict, text };
 }

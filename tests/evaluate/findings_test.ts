@@ -128,11 +128,20 @@ Deno.test("time is gained on a task where the best draft's interval lies above 1
   ]);
   const { text } = finding(claim, { tasks, drafts: [timed("a", { chat: 1.3, news: 0.9 })] });
   assert(
-    /^Best ratio .* above 1: chat 1\.30 \[.*\] \(a, gamma 3, T=\d\)\. No ratio .* news 0\.90/.test(
-      text,
-    ),
+    /^The best ratio .* above 1: chat 1\.30 \[.*\] \(a, gamma 3, T=\d\)\. No .* on news; .* news 0\.90/
+      .test(
+        text,
+      ),
     text,
   );
+});
+
+Deno.test("a draft that never ran ahead gains no time, whatever the clock says", () => {
+  const idle: MadeDraft = { ...timed("idle", { chat: 1.3 }), tau: () => 1 };
+  verdicts("A draft gains wall-clock time", [
+    ["within noise", { drafts: [idle], scatter: 0.01 }],
+    ["holds", { drafts: [idle, timed("a", { chat: 1.2 })], scatter: 0.01 }],
+  ]);
 });
 
 Deno.test("an automatic length loses nothing as long as no interval lies below 1", () => {
