@@ -9,7 +9,6 @@
  *
  * @module
  */
-import { OutriderError } from "@outrider/outrider";
 import { choice, optionalText, text } from "@outrider/outrider/cli";
 import { heldOutPrompts } from "@outrider/outrider/data";
 import {
@@ -30,6 +29,7 @@ import {
 } from "@outrider/outrider/decode";
 import { encodeChat, resolveModel, WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
 import { timedDecode } from "./harness/decoding.ts";
+import { type OpenDraft, openDraftOn } from "./harness/drafts.ts";
 import { type OpenModel, openOn } from "./harness/models.ts";
 import { type Bench, benchFlags, runBench } from "./harness/program.ts";
 import { type Task, TASKS } from "./harness/prompts.ts";
@@ -98,7 +98,7 @@ function speculativeWay<DraftState, Length>(
   return wayOf(opened, decoder, prompts, settings.maxTokens, `${name}, ${label}`);
 }
 
-async function waysOf(comparison: Comparison, draft: OpenModel | undefined): Promise<Way[]> {
+async function waysOf(comparison: Comparison, draft: OpenDraft | undefined): Promise<Way[]> {
   const { opened, task, settings, label } = comparison;
   const target = opened.model;
   const plain = autoregressive({ target, warp: GREEDY });
@@ -113,8 +113,9 @@ async function waysOf(comparison: Comparison, draft: OpenModel | undefined): Pro
     speculativeWay(comparison, lookup, automaticLength(await measureCosts(target)), "lookup, auto"),
   ];
   if (draft === undefined) return ways;
-  const model = draftModel(draft.model);
-  const costs = await measureCosts(target, draft.model);
+  const { vocabulary } = draft;
+  const model = draftModel(draft.model, { vocabulary });
+  const costs = await measureCosts(target, draft.model, { vocabulary });
   return [
     ...ways,
     speculativeWay(comparison, model, fixed, name("draft")),
@@ -125,7 +126,7 @@ async function waysOf(comparison: Comparison, draft: OpenModel | undefined): Pro
 async function compare(
   bench: Bench,
   comparison: Comparison,
-  draft: OpenModel | undefined,
+  draft: OpenDraft | undefined,
 ): Promise<Findings> {
   const { settings, label } = comparison;
   const ways = await waysOf(comparison, draft);
@@ -150,19 +151,12 @@ interface Contest {
   readonly dtype: WeightType;
   readonly tasks: readonly Task[];
   readonly draft?: string;
-}
-
-/** Opens a draft, which must speak the target's tokens. */
-async function openDraft({ file, threads }: OpenModel, path: string): Promise<OpenModel> {
-  const draft = await openOn(threads, path, "f32");
-  if (draft.file.tokenizer.hash === file.tokenizer.hash) return draft;
-  draft.close();
-  throw new OutriderError("the target's tokenizer", "another one", "name the target's own draft");
+  readonly draftDtype: WeightType;
 }
 
 async function contest(
   bench: Bench,
-  { target, dtype, tasks, draft }: Contest,
+  { target, dtype, tasks, draft, draftDtype }: Contest,
   settings: Settings,
 ): Promise<Findings> {
   if (!tasks.some(({ name }) => bench.wants(name))) return joinFindings([]);
@@ -174,7 +168,8 @@ async function contest(
     if (opened === undefined) continue;
     const ahead = draft === undefined
       ? undefined
-      : await bench.attempt(`${draft} ahead of ${target}`, () => openDraft(opened, draft));
+      : await bench.attempt(`${draft} ahead of ${target}`, () =>
+        openDraftOn(opened, draft, draftDtype));
     for (const task of tasks.filter(({ name }) => bench.wants(name))) {
       const comparison = { opened, task, settings, label: `${task.name}, ${label}` };
       found.push(await compare(bench, comparison, ahead));
@@ -197,7 +192,8 @@ await runBench(import.meta, {
     ...benchFlags,
     targets: text({ default: "embedded,smollm2", help: "names or paths, separated by commas" }),
     dtype: choice({ of: WEIGHT_TYPES, default: "keep", help: "weights of a target from a file" }),
-    draft: optionalText({ placeholder: "FILE", help: "a draft of one of them" }),
+    draft: optionalText({ placeholder: "DRAFT|auto", help: "a draft of one of them" }),
+    draftDtype: choice({ of: WEIGHT_TYPES, default: "f32", help: "weights of the draft" }),
   },
   settings: {
     threads: [2],
@@ -209,7 +205,7 @@ await runBench(import.meta, {
     warmUp: 1,
   },
   quick: { threads: [1], prompts: 1, ownPrompts: 4, maxTokens: 12, gamma: 3, rounds: 2, warmUp: 1 },
-}, async (bench, settings: Settings, { targets, dtype, draft }) => {
+}, async (bench, settings: Settings, { targets, dtype, draft, draftDtype }) => {
   const found: Findings[] = [];
   for (const target of targets.split(",")) {
     const { prompts, ownPrompts } = settings;
@@ -217,7 +213,7 @@ await runBench(import.meta, {
     const kind = target === "embedded"
       ? { dtype: "f32", tasks: ownTasks(ownPrompts) } as const
       : { dtype, tasks: asked };
-    found.push(await contest(bench, { target, draft, ...kind }, settings));
+    found.push(await contest(bench, { target, draft, draftDtype, ...kind }, settings));
   }
   return joinFindings(found);
 });
