@@ -30,7 +30,8 @@ th:first-child, td:first-child { text-align: left; }
 figure { margin: 1.5rem 0; } figcaption { font-weight: 600; }
 svg { max-width: 100%; height: auto; }
 summary { cursor: pointer; } summary h2 { display: inline-block; margin: 1rem 0; }
-.verdict { font-weight: 600; } .claim { margin-top: 1rem; }
+section dl { display: block; } .claim { margin-top: 1rem; opacity: 1; }
+.verdict { font-weight: 600; }
 `;
 
 function escaped(text: string): string {
@@ -108,7 +109,7 @@ export function htmlOf(report: EvaluationReport, figures: readonly DrawnFigure[]
     tag("title", title),
     tag("style", STYLE),
   ];
-  const findings = tag("dl", report.findings.map(findingHtml).join("\n"), ' style="display:block"');
+  const findings = tag("dl", report.findings.map(findingHtml).join("\n"));
   const drawn = figures.length === 0 ? [] : [
     tag("section", [tag("h2", "Figures"), ...figures.map(figureHtml)].join("\n")),
   ];
