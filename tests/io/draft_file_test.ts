@@ -229,3 +229,24 @@ Deno.test("a draft file damaged at random is refused in one line, or read", () =
     }
     assert(counts.refused > 500, JSON.stringify(counts));
   }));
+
+Deno.test("a draft file opens from a web server, too", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/draft.safetensors`;
+    const config = configOf();
+    await writeDraftFile(path, contentOf(config));
+    const bytes = await Deno.readFile(path);
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.get("range") ?? "") ?? [];
+      const part = bytes.slice(Number(from), Number(to) + 1);
+      const headers = { "content-range": `bytes ${from}-${to}/${bytes.length}` };
+      return new Response(part, { status: 206, headers });
+    });
+    const url = `http://127.0.0.1:${server.addr.port}/drafts/draft.safetensors`;
+    const [local, remote] = [await openDraftFile(path), await openDraftFile(url)];
+    assertEquals(remote.path, url);
+    assertEquals(await loadDenseLlama(remote), await loadDenseLlama(local));
+    local.close();
+    remote.close();
+    await server.shutdown();
+  }));
