@@ -44,8 +44,7 @@ const flags = {
   teacher: choice({
     of: ["auto", "cached", "target"],
     default: "auto",
-    help: "whence the target's distributions: cached in the sets, or by running the target; auto " +
-      "takes those in the sets where they are",
+    help: "whence the target's distributions: the sets or the target itself; auto prefers sets",
   }),
   validation: optionalText({
     placeholder: "DIRS",
@@ -119,10 +118,10 @@ await runCommand({
   const { config, vocabulary } = file;
   const target = await openModel(await findModel(options.target, context.progress));
   checkDraft(target, file);
-  const sets = await openSets(options.set, target.tokenizer, context);
+  const sets = await openSets(options.set, target.tokenizer);
   const heldOut = options.validation === undefined
     ? undefined
-    : await openSets(options.validation, target.tokenizer, context);
+    : await openSets(options.validation, target.tokenizer);
   const mixed = options.mix === 0 ? undefined : {
     corpus: await openCorpus(options.data, codecOf(target), {
       seed: options.seed,
@@ -130,13 +129,15 @@ await runCommand({
     }),
     share: options.mix,
   };
+  const teacher = await teacherOf(device, target, options, sets);
+  context.log(sets.note);
   const reporter = stepReporter(context, `finetune ${options.loss}`, options);
   const result = await finetuneDraft({
     device,
     config,
     vocabulary,
     parameters: await loadDenseLlama(file),
-    target: await teacherOf(device, target, options, sets),
+    target: teacher,
     loss: options.loss,
     temperature: options.lossTemperature,
     set: sets.corpus,

@@ -107,7 +107,7 @@ async function vocabularyOf(
       "name what distill wrote by --count-in, or leave out --keep-tokens",
     );
   }
-  const sets = await openSets(countIn, tokenizer, context);
+  const sets = await openSets(countIn, tokenizer);
   const counts = tokenCounts(sets.corpus, config.vocabulary);
   sets.close();
   const total = counts.reduce((sum, count) => sum + count, 0);
@@ -116,7 +116,9 @@ async function vocabularyOf(
   const vocabulary = trimVocabulary(all, keepTokens, tokenizer.endOfTurn);
   const kept = vocabulary.tokenIds.reduce((sum, token) => sum + counts[token], 0);
   const share = 100 * kept / total;
-  context.log(`${keepTokens} tokens are ${share.toFixed(2)} % of what the target wrote\n`);
+  context.log(
+    `${sets.note}${keepTokens} tokens are ${share.toFixed(2)} % of what the target wrote\n`,
+  );
   return vocabulary;
 }
 

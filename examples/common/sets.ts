@@ -4,7 +4,6 @@
  * @module
  */
 import { OutriderError } from "@outrider/outrider";
-import type { CommandContext } from "@outrider/outrider/cli";
 import {
   type Corpus,
   countsLine,
@@ -25,6 +24,8 @@ export interface OpenSets {
   readonly cachedTokens: number;
   /** What they are, to know them again. */
   readonly data: string;
+  /** What was kept and left out of each, for people. */
+  readonly note: string;
   readonly close: () => void;
 }
 
@@ -59,7 +60,6 @@ function checkTokenizer(
 export async function openSets(
   names: string,
   tokenizer: Pick<Tokenizer, "endOfTurn" | "hash">,
-  { log }: Pick<CommandContext, "log">,
 ): Promise<OpenSets> {
   const folders = names.split(",").map((name) => name.trim()).filter((name) => name !== "");
   const sets: DistillationSet[] = [];
@@ -69,7 +69,6 @@ export async function openSets(
       const set = await openDistillationSet(folder, filterOf(tokenizer));
       sets.push(set);
       checkTokenizer(folder, set, tokenizer);
-      log(`${folder}: ${countsLine(set.counts)}, ${set.tokens} tokens\n`);
     }
     return {
       corpus: joinCorpora(sets.map(({ corpus }) => corpus)),
@@ -79,6 +78,9 @@ export async function openSets(
         `set of ${manifest.target} to ${manifest.prompts}, seed ${manifest.seed}, ` +
         `${counts.kept} answers of ${tokens} tokens`
       ).join("; "),
+      note: sets.map(({ counts, tokens }, i) =>
+        `${folders[i]}: ${countsLine(counts)}, ${tokens} tokens\n`
+      ).join(""),
       close,
     };
   } catch (error) {

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { memorySource, readGguf, resolveModel } from "../../src/io/mod.ts";
 import { withFolder } from "../io/with_folder.ts";
 import { inPairs, runCommand } from "./run_command.ts";
+import { writeSmallSet } from "./small_set.ts";
 import { writeTinyModel } from "./tiny_target.ts";
 
 /** A bad command line and what its one line must say. */
@@ -33,9 +34,8 @@ async function poisoned(bytes: Uint8Array, tensor: string): Promise<Uint8Array> 
 Deno.test("a backend that is not there is refused by every command that computes", () =>
   withFolder(async (folder) => {
     const out = ["--out", `${folder}/out`];
-    const set = `${folder}/set.jsonl`;
-    const line = { prompt: [1], response: [5, 2], temperature: 0, topP: 1, seed: 1 };
-    await Deno.writeTextFile(set, `${JSON.stringify(line)}\n`);
+    const entry = { prompt: [1], response: [5, 2] };
+    const set = await writeSmallSet(`${folder}/set`, "embedded", entry);
     const inputs: readonly (readonly [string, readonly string[]])[] = [
       ["generate", ASK],
       ["logits", ASK],
@@ -98,8 +98,12 @@ Deno.test("prompts, drafts, sets and folders that do not fit the embedded model 
       ["evaluate", [...TARGET, "--draft", foreign], /a draft with the tokenizer of/],
       ["generate", [...ASK, "--draft", `${folder}/none.gguf`], /none\.gguf/],
       ["evaluate", [...TARGET, "--draft", `${folder}/none.gguf`], /none\.gguf/],
-      ["finetune", [...TARGET, "--draft", "embedded", "--set", missing, ...out], /missing\.jsonl/],
-      ["finetune", [...TARGET, "--draft", "embedded", ...out], /--set FILE/],
+      [
+        "finetune",
+        [...TARGET, "--draft", "embedded", "--set", missing, ...out],
+        /missing\.jsonl\/manifest/,
+      ],
+      ["finetune", [...TARGET, "--draft", "embedded", ...out], /--set DIRS/],
       ["pretrain", [...TARGET, ...under], /a folder to write to at/],
       ["distill", [...TARGET, ...under], /a folder to write to at/],
       ["evaluate", [...TARGET, "--draft", "lookup", ...under], /a folder to write to at/],

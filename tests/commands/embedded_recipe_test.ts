@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { withFolder } from "../io/with_folder.ts";
 import { jsonOf, outcomeOf, runCommand, startCommand } from "./run_command.ts";
+import { writeSmallSet } from "./small_set.ts";
 
 const README = new URL("../../README.md", import.meta.url);
 
@@ -42,7 +43,7 @@ Deno.test("README's four commands follow one another", () =>
       const end = name === "evaluate"
         ? / 4\/4$/m
         : name === "distill"
-        ? /10 answers\n$/
+        ? /10 answers, \d+ tokens\n$/
         : /6 steps\n$/;
       assert(end.test(stdout), `${name}: ${stdout}`);
     }
@@ -98,7 +99,7 @@ Deno.test("a killed distill goes on to the same set, whichever signal ended it",
       args: ["--target", "embedded", "--count", "80", "--sequences", "4"]
         .concat("--max-tokens", "30", "--seed", "3", "--out", `${folder}/${out}`),
     });
-    const set = `${folder}/cut/set.jsonl`;
+    const set = `${folder}/cut/shard-00000.jsonl`;
     assert(await killed(stage("cut"), set, 5, "SIGKILL"), "killed before its end");
     const kept = await Deno.readTextFile(set);
     assert(await killed(stage("cut"), set, kept.split("\n").length + 5, "SIGTERM"), "and again");
@@ -108,23 +109,23 @@ Deno.test("a killed distill goes on to the same set, whichever signal ended it",
     const resumed = await runCommand("distill", stage("cut").args);
     assertEquals(resumed.code, 0, resumed.stderr);
     assert(/^goes on after \d+ answers$/m.test(resumed.stderr), resumed.stderr);
-    const whole = await jsonOf<{ answers: number; leftOut: number }>(
+    const whole = await jsonOf<{ answers: number; tokens: number; leftOut: number }>(
       "distill",
       stage("whole").args,
     );
     assertEquals(whole.answers + whole.leftOut, 80);
-    assertEquals(resumed.stdout, `${set} with ${whole.answers} answers\n`);
-    assertEquals(
-      await Deno.readTextFile(set),
-      await Deno.readTextFile(`${folder}/whole/set.jsonl`),
-    );
+    const counts = `${whole.answers} answers, ${whole.tokens} tokens`;
+    assertEquals(resumed.stdout, `${folder}/cut with ${counts}\n`);
+    for (const name of ["manifest.json", "shard-00000.jsonl", "shard-00000.teacher"]) {
+      const [a, b] = [`${folder}/cut/${name}`, `${folder}/whole/${name}`];
+      assertEquals(await Deno.readFile(a), await Deno.readFile(b), name);
+    }
   }));
 
 Deno.test("a killed pretrain and finetune go on to the same draft", () =>
   withFolder(async (folder) => {
-    const set = `${folder}/set.jsonl`;
-    const entry = { prompt: [1, 285, 13], response: [53, 481, 301, 35, 60, 2], temperature: 0 };
-    await Deno.writeTextFile(set, `${JSON.stringify({ ...entry, topP: 1, seed: 1 })}\n`);
+    const entry = { prompt: [1, 285, 13], response: [53, 481, 301, 35, 60, 2] };
+    const set = await writeSmallSet(`${folder}/set`, "embedded", entry);
     const common = ["--target", "embedded", "--steps", "60", "--rows", "128", "--save-every", "2"];
     const outs = ["cut", "whole"];
     const stages = {

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { withFolder } from "../io/with_folder.ts";
 import { inPairs, runCommand } from "./run_command.ts";
+import { writeSmallSet } from "./small_set.ts";
 import { writeTinyModel } from "./tiny_target.ts";
 
 /** A bad command line and what its one line must say. */
@@ -99,12 +100,13 @@ Deno.test("files that are missing, damaged or do not belong together are refused
     const empty = await cut("c.gguf", 0);
     const text = `${folder}/words.txt`;
     await Deno.writeTextFile(text, "word ".repeat(3000));
-    const set = `${folder}/set.jsonl`;
-    await Deno.writeTextFile(
-      set,
-      '{"prompt":[1],"response":[5,2],"temperature":0,"topP":1,"seed":1}\n',
-    );
-    await Deno.writeTextFile(`${folder}/bad.jsonl`, '{"prompt":[1],"response":[999999]}\n{}\n');
+    const entry = { prompt: [1], response: [5, 2] };
+    const set = await writeSmallSet(`${folder}/set`, target, entry);
+    const shard = `${set}/shard-00000.jsonl`;
+    const foreignSet = await writeSmallSet(`${folder}/foreign`, foreign, entry);
+    const badSet = await writeSmallSet(`${folder}/bad`, target, entry);
+    const badLines = '{"prompt":[1],"response":[999999]}\n{}\n';
+    await Deno.writeTextFile(`${badSet}/shard-00000.jsonl`, badLines);
     const ask = (model: string) => ["--target", model, "--prompt", "a"];
     const out = ["--out", `${folder}/out`];
     const under = ["--out", `${text}/below`];
@@ -136,8 +138,8 @@ Deno.test("files that are missing, damaged or do not belong together are refused
       ["evaluate", ["--target", target, "--draft", "self:9"], /1 to 2 layers/],
       ["evaluate", [...lookup, "--tasks", `x=${folder}/none.jsonl`], /none\.jsonl/],
       ["evaluate", [...lookup, "--tasks", `${folder}/empty`], /\.jsonl files in .*empty/],
-      ["evaluate", [...lookup, "--tasks", `a=${set},a=language`], /tasks of different names/],
-      ["evaluate", [...lookup, "--tasks", set], /with "text", "messages" or "instruction"/],
+      ["evaluate", [...lookup, "--tasks", `a=${shard},a=language`], /tasks of different names/],
+      ["evaluate", [...lookup, "--tasks", shard], /with "text", "messages" or "instruction"/],
       ["evaluate", [...lookup, "--out", `${folder}/damaged`], /results\.jsonl, line 1/],
       ["pretrain", ["--target", target, ...under], /a folder to write to at .*words\.txt\/below/],
       ["pretrain", ["--target", target, "--data", `${folder}/none.txt`, ...out], /none\.txt/],
@@ -146,13 +148,23 @@ Deno.test("files that are missing, damaged or do not belong together are refused
       ["distill", ["--target", target, "--prompts", `${folder}/none.jsonl`, ...out], /none\.jsonl/],
       [
         "finetune",
-        ["--target", target, "--draft", target, "--set", `${folder}/none.jsonl`, ...out],
-        /none\.jsonl/,
+        ["--target", target, "--draft", target, "--set", `${folder}/none`, ...out],
+        /none\/manifest\.json, found nothing there/,
       ],
       [
         "finetune",
-        ["--target", target, "--draft", target, "--set", `${folder}/bad.jsonl`, ...out],
-        /bad\.jsonl/,
+        ["--target", target, "--draft", target, "--set", badSet, ...out],
+        /bad\/shard-00000\.jsonl, line 1/,
+      ],
+      [
+        "finetune",
+        ["--target", target, "--draft", target, "--set", foreignSet, ...out],
+        /a distillation set in the target's tokens/,
+      ],
+      [
+        "finetune",
+        ["--target", target, "--draft", target, "--set", set, "--teacher", "cached", ...out],
+        /sets with the target's distributions/,
       ],
       ["finetune", ["--target", target, "--draft", foreign, "--set", set, ...out], /tokenizer of/],
       ["finetune", ["--target", target, "--draft", `${folder}/no`, "--set", set, ...out], /no/],

@@ -18,6 +18,18 @@ const TRAINING = ["data", "validation", "evaluate-every", "steps", "rows", "rate
   .concat("save-every", "save-memory", "resume", "start-over", "out", "seed");
 
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  align: [
+    "target",
+    "dtype",
+    "instructions",
+    "text",
+    "answers",
+    "max-tokens",
+    "keep-tokens",
+    "layers",
+  ]
+    .concat("pretrain-steps", "finetune-steps", "rows", "loss", "tasks", "seed", "threads", "out")
+    .concat("json", "help"),
   generate: [
     "target",
     "dtype",
@@ -38,6 +50,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
     "share",
     "keep-tokens",
     "count-in",
+    "begin",
     ...TRAINING,
     ...DEVICE,
   ],
