@@ -53,7 +53,7 @@ Deno.test("every draft is measured in every setting on every task, and reported 
   withFolder(async (folder) => {
     const args = await prepared(folder);
     const out = `${folder}/report`;
-    const grid = ["--gamma", "2,auto", "--decoding", "0,0.6/0.9", "--verify", "block,token"];
+    const grid = ["--gamma", "2,3", "--decoding", "0,0.6/0.9", "--verify", "block,token"];
     const report = await jsonOf<Report>("evaluate", [...args, ...grid, "--out", out]);
     const places = report.rows.map(({ task, decoding, gamma, verify, name }) =>
       [task, decoding, gamma, verify, name].join(" ")
@@ -61,7 +61,7 @@ Deno.test("every draft is measured in every setting on every task, and reported 
     // Greedy decoding needs one rule, and plain decoding once more neither rules nor lengths.
     assertEquals(places.length, 2 * (5 * 2 + 1) + 2 * (5 * 2 * 2 + 1));
     assertEquals(new Set(places).size, places.length);
-    assert(places.includes("open-ended T=0.6, top-p 0.9 auto token self:1"), places.join("\n"));
+    assert(places.includes("open-ended T=0.6, top-p 0.9 3 token self:1"), places.join("\n"));
     for (const row of report.rows) {
       assertEquals([row.prompts, row.outOfDistribution], [2, row.task === "code"]);
       if (row.decoding === "T=0") assertEquals(row.equalTexts, 2, "a draft changes no text");
@@ -76,7 +76,7 @@ Deno.test("every draft is measured in every setting on every task, and reported 
     const stored = JSON.parse(await Deno.readTextFile(`${out}/report.json`));
     assertEquals(stored.rows, report.rows);
     const markdown = await Deno.readTextFile(`${out}/report.md`);
-    assert(markdown.includes("| self:1 | auto, token |"), markdown);
+    assert(markdown.includes("| self:1 | 3, token |"), markdown);
     await readsAlone(`${out}/report.html`);
   }));
 
@@ -144,7 +144,7 @@ const OTHERS: readonly (readonly [readonly string[], RegExp])[] = [
 Deno.test("Ctrl-C ends an evaluation with a report of what there is", () =>
   withFolder(async (folder) => {
     const out = `${folder}/out`;
-    const args = [...await prepared(folder), "--max-tokens", "60", "--out", out];
+    const args = [...await prepared(folder), "--max-tokens", "60", "--gamma", "auto", "--out", out];
     const child = startCommand("evaluate", args);
     await child.stdin.close();
     const lines = async () =>
