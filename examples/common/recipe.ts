@@ -6,8 +6,6 @@
 import { integer, requiredText, toggle } from "@outrider/outrider/cli";
 import type { DocumentCodec } from "@outrider/outrider/data";
 import { type ModelFile, renderChat, type Tokenizer } from "@outrider/outrider/io";
-import type { LlamaConfig } from "@outrider/outrider/nn";
-import { type StageResult, weightReader } from "@outrider/outrider/train";
 import { OutriderError } from "@outrider/outrider";
 
 /** Flags of every stage. */

@@ -8,7 +8,7 @@
  */
 import { OutriderError } from "../core/errors.ts";
 import { responseDocument } from "./documents.ts";
-import { readingError, readLines } from "./file_lines.ts";
+import { readLines } from "./file_lines.ts";
 import { corpusOf } from "./corpus.ts";
 import type { Corpus } from "./packing.ts";
 import { parseJson } from "./records.ts";

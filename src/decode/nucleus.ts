@@ -7,14 +7,6 @@
 import { chainWarps, temperature, type Warp } from "./warp.ts";
 import { topP } from "./warp_truncate.ts";
 
-/** What is kept of a distribution. */
-export interface Nucleus {
-  /** Above 0. */
-  readonly temperature: number;
-  /** Probability mass that is kept, of the most probable tokens. */
-  readonly mass: number;
-}
-
 /**
  * The warp of a temperature and a nucleus (Holtzman et al. 2020): the same as
  * `chainWarps(temperature(value), topP(mass))`.

@@ -10,8 +10,8 @@ import { reshape } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { decay } from "./decay.ts";
 import type { Logits, TokenId } from "./language_model.ts";
-import type { Nucleus } from "./nucleus.ts";
 import type { TopTokens } from "./top_tokens.ts";
+import type { Nucleus } from "./warp.ts";
 
 /** Tokens of a block. */
 const BLOCK = 64;

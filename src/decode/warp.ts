@@ -9,8 +9,15 @@
 
 import { OutriderError } from "../core/errors.ts";
 import { ALL, softmaxUntil } from "./cut.ts";
-import type { Nucleus } from "./nucleus.ts";
 import { type Logits, logitsOf, oneHot, type Probs, type TokenId } from "./language_model.ts";
+
+/** What is kept of a distribution. */
+export interface Nucleus {
+  /** Above 0. */
+  readonly temperature: number;
+  /** Probability mass that is kept, of the most probable tokens. */
+  readonly mass: number;
+}
 
 /**
  * A function from a logits row `[vocabulary]` and all tokens before the one to be chosen to a logits
