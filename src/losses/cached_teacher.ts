@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { add, div, equal, full, less, log, maximum, mul } from "../core/elementwise_ops.ts";
+import { add, div, equal, exp, full, less, log, maximum, mul } from "../core/elementwise_ops.ts";
 import { not, or, stopGradient, sub, where } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
 import { softmax, sumKeeping } from "../core/linear_ops.ts";
 import { scatterSet } from "../core/linear_ops.ts";
-import { iota, reshape } from "../core/movement_ops.ts";
+import { iota, reshape, sliceAxis } from "../core/movement_ops.ts";
 import { sameShape, shapeText } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { logProbabilities } from "./rows.ts";
 
 /** The likeliest classes of a teacher's distributions, `[rows, k]` each. */
 export interface CachedProbs<Leaf> {
@@ -22,6 +23,7 @@ export interface CachedProbs<Leaf> {
 
 /** Nothing is less likely; a logarithm of 0 would be no number. */
 const LEAST_PROBABILITY = 1e-30;
+const LEAST_LOGARITHM = Math.log(LEAST_PROBABILITY);
 
 function checkShapes(draftLogits: Tensor, { classes, probs }: CachedProbs<Tensor>): void {
   const [rows] = draftLogits.shape;
@@ -35,7 +37,10 @@ function checkShapes(draftLogits: Tensor, { classes, probs }: CachedProbs<Tensor
   );
 }
 
-/** The cached probabilities in their places, f32 `[rows, vocab]`, and 0 elsewhere. */
+/** What stands where a class is not listed: the logarithm of no probability. */
+const UNLISTED = 1;
+
+/** Logarithms of the cached probabilities in their places, f32 `[rows, vocab]`; else UNLISTED. */
 function spread(
   { classes, probs }: CachedProbs<Tensor>,
   rows: number,
@@ -43,9 +48,17 @@ function spread(
 ): Tensor {
   const count = rows * classes.shape[1];
   const place = add(mul(iota(classes.shape, 0), vocabulary), classes);
-  const places = reshape(where(less(classes, 0), -1, place), [count]);
-  const table = full([rows * vocabulary, 1], 0);
-  return reshape(scatterSet(table, places, reshape(probs, [count, 1])), [rows, vocabulary]);
+  const isNone = or(less(classes, 0), not(less(0, probs)));
+  const places = reshape(where(isNone, -1, place), [count]);
+  const table = full([rows * vocabulary, 1], UNLISTED);
+  const logs = log(maximum(probs, LEAST_PROBABILITY));
+  return reshape(scatterSet(table, places, reshape(logs, [count, 1])), [rows, vocabulary]);
+}
+
+/** The mass of the tail: what the cached probabilities lack to 1, f32 `[rows, 1]`. */
+function tailOf({ classes, probs }: CachedProbs<Tensor>): Tensor {
+  const listed = where(less(classes, 0), 0, probs);
+  return maximum(sub(1, sumKeeping(listed, [1])), 0);
 }
 
 /**
@@ -83,12 +96,19 @@ export function cachedTeacherLogits(
   checkShapes(draftLogits, cached);
   const [rows, vocabulary] = draftLogits.shape;
   const known = spread(cached, rows, vocabulary);
-  const unlisted = not(less(0, known));
-  const inTail = other === undefined
-    ? unlisted
-    : or(unlisted, equal(iota([rows, vocabulary], 1), other));
-  const draft = where(inTail, softmax(draftLogits), 0);
-  const tail = maximum(sub(1, sumKeeping(known, [1])), 0);
-  const share = div(tail, maximum(sumKeeping(draft, [1]), LEAST_PROBABILITY));
-  return stopGradient(log(maximum(add(known, mul(draft, share)), LEAST_PROBABILITY)));
+  const unlisted = less(0, known);
+  const place = iota([rows, vocabulary], 1);
+  const inTail = other === undefined ? unlisted : or(unlisted, equal(place, other));
+  // Of the wide arrays only the draft's exponentials are computed, which losses need as well.
+  const logDraft = logProbabilities(draftLogits);
+  const mass = sumKeeping(where(inTail, softmax(draftLogits), 0), [1]);
+  const share = div(tailOf(cached), maximum(mass, LEAST_PROBABILITY));
+  const inProportion = add(logDraft, log(maximum(share, LEAST_PROBABILITY)));
+  const logs = where(unlisted, inProportion, known);
+  if (other === undefined) return stopGradient(maximum(logs, LEAST_LOGARITHM));
+  const isOther = equal(place, other);
+  const column = (wide: Tensor): Tensor => sliceAxis(wide, 1, other, 1);
+  const ownKnown = where(column(unlisted), 0, exp(column(known)));
+  const own = log(maximum(add(ownKnown, exp(column(inProportion))), LEAST_PROBABILITY));
+  return stopGradient(maximum(where(isOther, own, logs), LEAST_LOGARITHM));
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { add, equal, less, mul, where } from "../core/elementwise_ops.ts";
+import { add, less, mul, where } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
 import { gather } from "../core/linear_ops.ts";
-import { constant, iota, reshape } from "../core/movement_ops.ts";
+import { constant, reshape } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { acceptance } from "../losses/acceptance.ts";
 import { cachedTeacherLogits } from "../losses/cached_teacher.ts";
@@ -18,7 +18,7 @@ import {
   type Scoring,
   wholeLogits,
 } from "../losses/in_chunks.ts";
-import type { DistillationLoss, RowwiseLoss } from "../losses/rows.ts";
+import { countedLogits, type DistillationLoss, type RowwiseLoss } from "../losses/rows.ts";
 import { type LayerTransform, llama, llamaHead, llamaLogits } from "../nn/llama.ts";
 import { classLogits } from "../nn/class_logits.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
@@ -74,12 +74,6 @@ function inClasses(batch: RowBatch<Tensor>, vocabulary?: TrimmedVocabulary): Row
     tokens: classOf(tokens),
     targets: where(less(targets, 0), targets, classOf(targets)),
   };
-}
-
-/** What is drafted from: all tokens outside have probability 0, whatever their class was given. */
-function draftedLogits(logits: Tensor, vocabulary?: TrimmedVocabulary): Tensor {
-  if (vocabulary === undefined) return logits;
-  return where(equal(iota(logits.shape, 1), vocabulary.other), -Infinity, logits);
 }
 
 /** The mean loss of the tokens that follow in text. */
@@ -213,9 +207,14 @@ export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trai
       const { logits, mean } = rows;
       const targetLogits = teach(rows);
       const distilled = mean(distillationMask, (part) => loss(logits, targetLogits, part));
-      const drafted = draftedLogits(logits, vocabulary);
-      const alpha = mean(distillationMask, (part) => acceptance(drafted, targetLogits, part));
-      const value = add(distilled, mul(textLoss(rows, batch), textWeight));
+      // All tokens outside have probability 0 in drafting, whatever their class was given.
+      const alpha = mean(
+        distillationMask,
+        (part) => acceptance(logits, targetLogits, part, vocabulary?.other),
+      );
+      const value = textWeight === 0
+        ? distilled
+        : add(distilled, mul(textLoss(rows, batch), textWeight));
       return { value, auxiliary: { alpha, distilled } };
     });
   };
@@ -243,7 +242,9 @@ function teachingOf<Optimizer>(
     return ({ logits, rowsOf }) => {
       const { classes, probs } = cached;
       const known = { classes: rowsOf(classes), probs: rowsOf(probs) };
-      return cachedTeacherLogits(logits, known, vocabulary?.other);
+      // The logits as losses read them, so that their exponentials are computed once.
+      const counted = countedLogits(logits, rowsOf(batch.distillationMask));
+      return cachedTeacherLogits(counted, known, vocabulary?.other);
     };
   }
   const hidden = hiddenOf(target.config, teacher, batch);
