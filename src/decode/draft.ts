@@ -28,8 +28,11 @@ export interface Proposal<State> {
   readonly state: State;
   /** The drafted tokens, `[count]`. */
   readonly tokens: readonly TokenId[];
-  /** The distributions that they were drawn from, `[count][vocabulary]`. */
-  readonly probs: readonly Probs[];
+  /**
+   * The distributions that they were drawn from, `[count][vocabulary]`: an array, or rows that are
+   * made when they are first read, which nobody does where the warp leaves one token.
+   */
+  readonly probs: ArrayLike<Probs>;
 }
 
 /**
@@ -78,6 +81,7 @@ export interface Draft<State> {
  */
 export function checkProposal<State>(proposal: Proposal<State>, vocabulary: number): void {
   const { tokens, probs } = proposal;
+  checkTokens(proposal, vocabulary);
   const sound = tokens.length === probs.length &&
     tokens.every((token, i) => probs[i].length === vocabulary && probs[i][token] > 0);
   if (sound) return;
@@ -86,4 +90,13 @@ export function checkProposal<State>(proposal: Proposal<State>, vocabulary: numb
     `${tokens.length} tokens, ${probs.length} distributions, or a token of probability 0`,
     "correct the drafter",
   );
+}
+
+/** Checks that drafted tokens are some of the target's. Throws an {@link OutriderError} if not. */
+export function checkTokens<State>({ tokens }: Proposal<State>, vocabulary: number): void {
+  const wrong = tokens.find((token) =>
+    !(Number.isInteger(token) && token >= 0 && token < vocabulary)
+  );
+  if (wrong === undefined) return;
+  throw new OutriderError(`drafted tokens below ${vocabulary}`, `${wrong}`, "correct the drafter");
 }

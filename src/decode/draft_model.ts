@@ -15,6 +15,7 @@ import {
   type Probs,
   type TokenId,
 } from "./language_model.ts";
+import { lazyRows } from "./lazy_rows.ts";
 import { sample } from "./sample.ts";
 import { probabilities } from "./warp.ts";
 
@@ -103,7 +104,7 @@ async function draftTokens<Cache>(
   let text = classes.ofText(context);
   const count = Math.min(gamma, model.contextLength - context.length + 1);
   const tokens: TokenId[] = [];
-  const probs: Probs[] = [];
+  const rows: (() => Probs)[] = [];
   let cache = first;
   for (let i = 0; i < count; i++) {
     const step = await model.forward(cache, text.slice(model.lengthOf(cache)), 1);
@@ -113,8 +114,9 @@ async function draftTokens<Cache>(
     const drafted = draftOne(request, row, text, classes);
     text = [...text, drafted.drawn];
     tokens.push(classes.tokenOf(drafted.drawn));
-    probs.push(drafted.probs);
+    rows.push(drafted.probs);
   }
+  const probs = lazyRows(rows.length, (place) => rows[place]());
   return { state: { cache }, tokens, probs };
 }
 
@@ -124,13 +126,13 @@ function draftOne(
   row: Logits,
   text: readonly number[],
   classes: DraftClasses,
-): { readonly drawn: number; readonly probs: Probs } {
+): { readonly drawn: number; readonly probs: () => Probs } {
   if (warp.only) {
     const drawn = warp.only(row, text);
-    return { drawn, probs: oneHot(vocabulary, classes.tokenOf(drawn)) };
+    return { drawn, probs: () => oneHot(vocabulary, classes.tokenOf(drawn)) };
   }
   const probs = probabilities(warp, row, text);
-  return { drawn: sample(probs, coin(text.length)), probs: classes.spread(probs) };
+  return { drawn: sample(probs, coin(text.length)), probs: () => classes.spread(probs) };
 }
 
 /** Runs `work` and, if it fails, closes the last cache that it held. */

@@ -7,6 +7,7 @@
 import { OutriderError } from "../core/errors.ts";
 import type { Draft } from "./draft.ts";
 import { oneHot, type TokenId } from "./language_model.ts";
+import { lazyRows } from "./lazy_rows.ts";
 
 /** The lengths of suffix that prompt lookup tries, longest first. */
 export interface PromptLookupOptions {
@@ -47,7 +48,7 @@ export function draftPromptLookup(options: PromptLookupOptions = {}): Draft<null
     init: () => Promise.resolve(null),
     propose: (_state, { context, gamma, vocabulary }) => {
       const tokens = lookUp(context, gamma, longest, shortest);
-      const probs = tokens.map((token) => oneHot(vocabulary, token));
+      const probs = lazyRows(tokens.length, (place) => oneHot(vocabulary, tokens[place]));
       return Promise.resolve({ state: null, tokens, probs });
     },
     guess: (_state, context) => lookUp(context, 1, longest, shortest)[0],

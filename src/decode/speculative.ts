@@ -7,9 +7,10 @@
 import type { Key } from "../core/random.ts";
 import { plainStep } from "./autoregressive.ts";
 import type { Decoder, Step } from "./decoder.ts";
-import { checkProposal, type Draft, type Proposal } from "./draft.ts";
+import { checkProposal, checkTokens, type Draft, type Proposal } from "./draft.ts";
 import { type DraftLength, fixedLength } from "./draft_length.ts";
-import type { LanguageModel, Logits, Probs, TokenId } from "./language_model.ts";
+import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
+import { lazyRows } from "./lazy_rows.ts";
 import { nextToken } from "./next_token.ts";
 import {
   checkLogits,
@@ -30,7 +31,10 @@ export interface SpeculativeOptions<Cache, DraftState> {
   readonly target: LanguageModel<Cache>;
   /** What runs ahead. */
   readonly draft: Draft<DraftState>;
-  /** The rule that judges, such as `verifyToken` or `verifyBlock`. */
+  /**
+   * The rule that judges, such as `verifyToken` or `verifyBlock`; it must be exact, and is not asked
+   * where the warp leaves one token.
+   */
   readonly verify: Verify;
   /** What shapes both models' distributions; `temperature(0)` is greedy. */
   readonly warp: Warp;
@@ -171,7 +175,8 @@ async function speculate<Cache, DraftState, LengthState>(
   const started = now();
   const proposal = await propose(options, state, gamma);
   held.draft = proposal.state;
-  checkProposal(proposal, target.vocabulary);
+  if (options.warp.only === undefined) checkProposal(proposal, target.vocabulary);
+  else checkTokens(proposal, target.vocabulary);
   const drafted = now();
   const block = [...state.text.slice(-1), ...proposal.tokens];
   const pass = await target.forward(held.cache, block, block.length);
@@ -226,6 +231,8 @@ function judge<Cache, DraftState>(
   logits: readonly Logits[],
 ): Verdict {
   const start = text.length;
+  // Where the warp leaves one token, every exact rule accepts this token and no other.
+  if (warp.only !== undefined) return judgeCertain(warp.only, text, tokens, logits);
   if (tokens.length === 0) {
     // Plain decoding, at its price: every exact rule draws this token.
     return { accepted: 0, next: nextToken(warp, logits[0], text, () => coins.sample(start)) };
@@ -235,20 +242,21 @@ function judge<Cache, DraftState>(
     (place) => probabilities(warp, logits[place], [...text, ...tokens.slice(0, place)]),
   );
   const round: Round = { tokens, draft: probs, target };
-  // Where the warp leaves one token, every coin says the same, and drawing them takes time.
-  const isCertain = warp.only !== undefined;
   return verify(round, {
-    accept: tokens.map((_, i) => isCertain ? 0 : coins.accept(start, start + i)),
-    sample: logits.map((_, i) => isCertain ? 0 : coins.sample(start + i)),
+    accept: tokens.map((_, i) => coins.accept(start, start + i)),
+    sample: logits.map((_, i) => coins.sample(start + i)),
   });
 }
 
-/** Rows that are computed when they are first read. */
-function lazyRows(length: number, row: (place: number) => Probs): ArrayLike<Probs> {
-  const rows: { readonly length: number; [place: number]: Probs } = { length };
-  for (let place = 0; place < length; place++) {
-    let known: Probs | undefined;
-    Object.defineProperty(rows, place, { get: () => known ??= row(place) });
+/** The verdict on drafted tokens where the target's next token is certain. */
+function judgeCertain(
+  only: NonNullable<Warp["only"]>,
+  text: readonly TokenId[],
+  tokens: readonly TokenId[],
+  logits: readonly Logits[],
+): Verdict {
+  for (let place = 0;; place++) {
+    const next = only(logits[place], [...text, ...tokens.slice(0, place)]);
+    if (tokens[place] !== next) return { accepted: place, next };
   }
-  return rows;
 }

@@ -15,7 +15,7 @@ export interface Round {
   /** The drafted tokens, `[gamma]`. */
   readonly tokens: readonly TokenId[];
   /** The processed distributions that they were drawn from, `[gamma][vocabulary]`. */
-  readonly draft: readonly Probs[];
+  readonly draft: ArrayLike<Probs>;
   /**
    * The target's processed distributions, `[gamma + 1][vocabulary]`: an array, or rows that are
    * computed when they are first read, so that a rule pays only for those that it looks at.

@@ -117,7 +117,7 @@ Deno.test("a trimmed draft proposes its own tokens alone, whatever lies outside 
         draft.close(state);
         assertEquals(tokens.length, 3);
         tokens.forEach((token, i) => assert(probs[i][token] > 0));
-        for (const row of probs) {
+        for (const row of Array.from(probs)) {
           assertEquals(row.length, VOCABULARY);
           row.forEach((p, token) =>
             assert(p === 0 || vocabulary.classOf(token) !== vocabulary.other)
