@@ -122,7 +122,7 @@ function wholePiece(piece: string, spec: TokenizerSpec): string {
 /** Longer pieces seldom come again. */
 const LONGEST_REMEMBERED = 32;
 /** Text has few different pieces; beyond so many the memory starts anew. */
-const MOST_REMEMBERED = 2 ** 15;
+const MOST_REMEMBERED = 2 ** 17;
 
 /** Remembers what pieces become: most words of a text have been there before. */
 function remembered(

@@ -113,8 +113,8 @@ Deno.test("a text's ids do not depend on the texts encoded before it, however ma
   const word = (): string => choose.pick(["hello", "日本", "x", "é"]) + choose.below(2 ** 30);
   const texts = Array.from({ length: 100 }, () => Array.from({ length: 20 }, word).join(" x"));
   const expected = texts.map((text) => fresh.encode(text));
-  for (let round = 0; round < 3; round++) {
-    for (let i = 0; i < 40_000; i++) byteLevel.encode(`word${String.fromCodePoint(0x4e00 + i)}`);
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < 150_000; i++) byteLevel.encode(`word${String.fromCodePoint(0x4e00 + i)}`);
     assertEquals(texts.map((text) => byteLevel.encode(text)), expected);
   }
 });
