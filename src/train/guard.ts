@@ -6,40 +6,59 @@
  */
 import { OutriderError } from "../core/errors.ts";
 
+/** A level of what is watched, and what counts as high beside it. */
+export interface GuardLevel {
+  /** The median of a window of steps. */
+  readonly median: number;
+  /** Above this a step is high. */
+  readonly limit: number;
+}
+
 /** What the guard remembers of a run. */
 export interface GuardState {
-  /** What was watched in the last steps of an ordinary loss, the newest at the end. */
+  /** Steps of an ordinary loss so far. */
+  readonly ordinary: number;
+  /** What was watched in the last of them, the newest at the end. */
   readonly recent: readonly number[];
-  /** The lowest median of `recent` so far, and what counts as high beside it; none at first. */
-  readonly best: { readonly median: number; readonly limit: number } | null;
-  /** How many steps in a row were above the limit. */
+  /** The levels of the last windows. */
+  readonly levels: readonly GuardLevel[];
+  /** How many steps in a row were above the highest limit. */
   readonly highInARow: number;
 }
 
 /** The guard's memory before the first step. */
-export const NEW_GUARD: GuardState = { recent: [], best: null, highInARow: 0 };
+export const NEW_GUARD: GuardState = { ordinary: 0, recent: [], levels: [], highInARow: 0 };
 
-/** Steps whose median is what later ones are held against. */
+/** Steps of a window. */
 const WINDOW = 100;
-/** Fewer steps than this say nothing. */
+/** Steps from one window to the next, and those before the first. */
+const BETWEEN_LEVELS = 25;
 const LEAST_STEPS = 50;
+/** Levels that count: those of 500 steps, so that an easy stretch of the data sets no standard. */
+const LEVELS = 20;
 /** High steps in a row that end a run. */
-const MOST_HIGH = 50;
+const MOST_HIGH = 100;
 /** Skipped steps in a row that end a run. */
 const MOST_SKIPPED = 10;
 
 /**
- * What is above this has left its course: by half of the median, by ten times the median deviation
- * (almost seven standard deviations of normal noise) and by a tenth of a nat.
+ * What is above the limit has left its course: by half of the median, by ten times the median
+ * deviation (almost seven standard deviations of normal noise) and by a tenth of a nat.
  */
-function limitOf(median: number, values: readonly number[]): number {
+function levelOf(values: readonly number[]): GuardLevel {
+  const median = medianOf(values);
   const deviation = medianOf(values.map((value) => Math.abs(value - median)));
-  return median + Math.max(0.1, 0.5 * Math.abs(median), 10 * deviation);
+  return { median, limit: median + Math.max(0.1, 0.5 * Math.abs(median), 10 * deviation) };
 }
 
 function medianOf(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)];
+}
+
+/** The level that a step is held against; none in the first steps. */
+function standardOf({ levels }: GuardState): GuardLevel | undefined {
+  return levels.length === 0 ? undefined : levels.reduce((a, b) => b.limit > a.limit ? b : a);
 }
 
 /**
@@ -65,16 +84,15 @@ export function guardStep(
 ): GuardState {
   if (isSkipped(metrics)) return state;
   const value = watched(metrics);
-  if (state.best !== null && value > state.best.limit) {
+  const standard = standardOf(state);
+  if (standard !== undefined && value > standard.limit) {
     return { ...state, highInARow: state.highInARow + 1 };
   }
+  const ordinary = state.ordinary + 1;
   const recent = [...state.recent, value].slice(-WINDOW);
-  if (recent.length < LEAST_STEPS) return { ...state, recent, highInARow: 0 };
-  const median = medianOf(recent);
-  const best = state.best !== null && state.best.median <= median
-    ? state.best
-    : { median, limit: limitOf(median, recent) };
-  return { recent, best, highInARow: 0 };
+  const isDue = ordinary >= LEAST_STEPS && ordinary % BETWEEN_LEVELS === 0;
+  const levels = isDue ? [...state.levels, levelOf(recent)].slice(-LEVELS) : state.levels;
+  return { ordinary, recent, levels, highInARow: 0 };
 }
 
 /** True where the state after this step is one to go on from. */
@@ -87,7 +105,7 @@ export function isGood(
 
 /** Why the run ends after a step, where it does. */
 export function reasonToStop(
-  { best, highInARow }: GuardState,
+  state: GuardState,
   metrics: Readonly<Record<string, number>>,
   step: number,
 ): OutriderError | undefined {
@@ -100,13 +118,15 @@ export function reasonToStop(
       "check the data and the target, or lower the learning rate and start in another folder",
     );
   }
-  if (best === null || highInARow < MOST_HIGH) return undefined;
+  const { highInARow } = state;
+  const standard = standardOf(state);
+  if (standard === undefined || highInARow < MOST_HIGH) return undefined;
   const [name, shown] = metrics.alpha === undefined
     ? ["a loss", (value: number) => `${round(value)}`] as const
     : ["an alpha", (value: number) => `${round(Math.exp(-value))}`] as const;
   return new OutriderError(
-    `${name} near ${shown(best.median)}, as it has been`,
-    `${metrics.alpha === undefined ? "more" : "less"} than ${shown(best.limit)} in steps ` +
+    `${name} near ${shown(standard.median)}, as it has been`,
+    `${metrics.alpha === undefined ? "more" : "less"} than ${shown(standard.limit)} in steps ` +
       `${step - highInARow + 1} to ${step}: training diverges`,
     "lower the learning rate and start in another folder, or check the data",
   );

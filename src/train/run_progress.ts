@@ -53,7 +53,12 @@ export function newRun({ init }: Pick<BatchSource, "init">): RunProgress {
  */
 export function readProgress(text: string | undefined, from: string): RunProgress {
   const found = parsed(text);
-  if (isProgress(found)) return found;
+  if (isPlace(found)) {
+    const { step, positions } = found;
+    // A guard that remembers other things begins anew: it decides when a run ends, not its bits.
+    const guard = "guard" in found && isGuard(found.guard) ? found.guard : NEW_GUARD;
+    return { step, positions, guard };
+  }
   throw new OutriderError(
     `the number of steps done and the place in the data in ${from}`,
     text === undefined ? "none" : text.slice(0, 80),
@@ -81,15 +86,17 @@ function isPosition(value: unknown): value is BatchPosition {
   return isRecord(value) && [value.epoch, value.index, value.offset].every(isCount);
 }
 
+const areNumbers = (values: readonly unknown[]): boolean =>
+  values.every((value) => typeof value === "number");
+
 function isGuard(value: unknown): value is GuardState {
-  if (!isRecord(value) || !isCount(value.highInARow) || !Array.isArray(value.recent)) return false;
-  const { best, recent } = value;
-  const isBest = best === null ||
-    isRecord(best) && [best.median, best.limit].every((number) => typeof number === "number");
-  return isBest && recent.every((number) => typeof number === "number");
+  if (!isRecord(value) || ![value.ordinary, value.highInARow].every(isCount)) return false;
+  const { recent, levels } = value;
+  return Array.isArray(recent) && areNumbers(recent) && Array.isArray(levels) &&
+    levels.every((level) => isRecord(level) && areNumbers([level.median, level.limit]));
 }
 
-function isProgress(value: unknown): value is RunProgress {
-  return isRecord(value) && isCount(value.step) && isGuard(value.guard) &&
-    Array.isArray(value.positions) && value.positions.every(isPosition);
+function isPlace(value: unknown): value is Pick<RunProgress, "step" | "positions"> {
+  return isRecord(value) && isCount(value.step) && Array.isArray(value.positions) &&
+    value.positions.every(isPosition);
 }

@@ -67,8 +67,8 @@ export interface TrainLoopResult<Optimizer> {
  * A step that is not finite changes nothing but a count. While the loss has left its course nothing
  * is saved, so the last good state stands. The state is released where anything throws.
  *
- * @throws OutriderError where 10 steps in a row are not finite, or where for 50 steps in a row the
- * loss (or -log alpha) is far above the lowest median of 100 steps; the last good state is saved
+ * @throws OutriderError where 10 steps in a row are not finite, or where for 100 steps in a row the
+ * loss (or -log alpha) is far above all its levels of 500 steps before; the last good state is saved
  * @example
  * ```ts
  * import { keyOf } from "@outrider/outrider";

@@ -17,7 +17,12 @@ const STATE = {
 const PROGRESS = {
   step: 12,
   positions: [{ epoch: 1, index: 2, offset: 3 }],
-  guard: { recent: [0.1, 2.25], best: { median: 1 / 3, limit: 0.5 }, highInARow: 0 },
+  guard: {
+    ordinary: 7,
+    recent: [0.1, 2.25],
+    levels: [{ median: 1 / 3, limit: 0.5 }],
+    highInARow: 0,
+  },
 };
 
 Deno.test("a checkpoint gives back every bit of a state, and how far it is", () =>
@@ -109,6 +114,22 @@ Deno.test("a checkpoint with arrays of other names, shapes or types is refused",
     await write({ name: "a", shape: [2], type: "F32" });
     assertEquals((await load())?.progress.step, 12);
     for (
+      const other of [undefined, null, { recent: [1], best: null }, {
+        ...PROGRESS.guard,
+        recent: [null],
+      }]
+    ) {
+      await write(
+        { name: "a", shape: [2], type: "F32" },
+        JSON.stringify({ ...PROGRESS, guard: other }),
+      );
+      assertEquals(
+        (await load())?.progress.guard.recent,
+        [],
+        "a guard of another kind begins anew",
+      );
+    }
+    for (
       const [name, shape, type, message] of [
         ["b", [2], "F32", "expected a F32[2]"],
         ["a", [3], "F32", "found F32[3]"],
@@ -126,8 +147,7 @@ Deno.test("a checkpoint with arrays of other names, shapes or types is refused",
       { positions, guard },
       { step: -1, positions, guard },
       { step, positions: [{ epoch: 0, index: 0.5, offset: 0 }], guard },
-      { step, positions, guard: { ...guard, recent: [null] } },
-      { step, positions, guard: { ...guard, best: 3 } },
+      { step, positions: 3, guard },
     ];
     for (const progress of broken) {
       const text = typeof progress === "string" ? progress : JSON.stringify(progress);

