@@ -15,7 +15,6 @@ import {
   runCommand,
   text,
 } from "@outrider/outrider/cli";
-import { openCorpus } from "@outrider/outrider/data";
 import {
   loadDenseLlama,
   loadLlama,
@@ -29,8 +28,9 @@ import { finetuneDraft, type FinetuneOptions } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { checkDraft, openDraft } from "./common/drafts.ts";
 import { findModel, targetFlags } from "./common/models.ts";
-import { codecOf, fingerprint, makeFolder, stageFlags } from "./common/recipe.ts";
+import { fingerprint, makeFolder, stageFlags } from "./common/recipe.ts";
 import { type OpenSets, openSets } from "./common/sets.ts";
+import { openText, textFlags } from "./common/text.ts";
 import { stepReporter, trainingFlags, trainingOptions } from "./common/training.ts";
 import { writeDraft } from "./common/write_draft.ts";
 
@@ -66,6 +66,7 @@ const flags = {
     default: "language",
     help: "the pretraining text to mix in",
   }),
+  ...textFlags,
   ...trainingFlags,
   ...stageFlags,
   ...deviceFlags,
@@ -123,10 +124,7 @@ await runCommand({
     ? undefined
     : await openSets(options.validation, target.tokenizer);
   const mixed = options.mix === 0 ? undefined : {
-    corpus: await openCorpus(options.data, codecOf(target), {
-      seed: options.seed,
-      promptWeight: 1,
-    }),
+    corpus: await openText(target, options.data, options),
     share: options.mix,
   };
   const teacher = await teacherOf(device, target, options, sets);

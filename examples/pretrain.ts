@@ -16,7 +16,7 @@ import {
   runCommand,
   text,
 } from "@outrider/outrider/cli";
-import { type Corpus, openCorpus, tokenCounts } from "@outrider/outrider/data";
+import { type Corpus, tokenCounts } from "@outrider/outrider/data";
 import { type ModelFile, openModel } from "@outrider/outrider/io";
 import type { DenseHostTensor } from "@outrider/outrider/core";
 import {
@@ -35,8 +35,9 @@ import {
 } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { findModel, targetFlags } from "./common/models.ts";
-import { codecOf, makeFolder, stageFlags } from "./common/recipe.ts";
+import { makeFolder, stageFlags } from "./common/recipe.ts";
 import { openSets } from "./common/sets.ts";
+import { openText, textFlags } from "./common/text.ts";
 import { stepReporter, trainingFlags, trainingOptions } from "./common/training.ts";
 import { writeDraft } from "./common/write_draft.ts";
 
@@ -79,6 +80,7 @@ const flags = {
     default: "inherit",
     help: "the first embedding: the target's in fewer dimensions, or drawn",
   }),
+  ...textFlags,
   ...trainingFlags,
   ...stageFlags,
   ...deviceFlags,
@@ -148,7 +150,7 @@ await runCommand({
   await makeFolder(options.out);
   const file = await openModel(await findModel(options.target, context.progress));
   const open = (data: string, seed: number) =>
-    openCorpus(data, codecOf(file), { seed, promptWeight: 1 });
+    openText(file, data, { seed, tokenCache: options.tokenCache });
   const corpus = await open(options.data, options.seed);
   const heldOut = options.validation === undefined
     ? undefined

@@ -14,7 +14,16 @@ const DECODING = [
   "min-p",
 ]
   .concat("repetition-penalty", "stop", "seed");
-const TRAINING = ["data", "validation", "evaluate-every", "steps", "rows", "rate", "schedule"]
+const TRAINING = [
+  "data",
+  "token-cache",
+  "validation",
+  "evaluate-every",
+  "steps",
+  "rows",
+  "rate",
+  "schedule",
+]
   .concat("save-every", "save-memory", "resume", "start-over", "out", "seed");
 
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
