@@ -29,6 +29,7 @@ export {
 } from "./language.ts";
 export * from "./join_corpora.ts";
 export * from "./packing.ts";
+export * from "./record_stream.ts";
 export { type CorpusRecord, parseRecord, type PositionedRecord, readRecords } from "./records.ts";
 export * from "./set_corpus.ts";
 export { openSetWriter, type SetWriter, teacherLayout } from "./set_folder.ts";
