@@ -101,16 +101,43 @@ export async function openSetWriter(folder: string, manifest: SetManifest): Prom
   const path = `${folder}/manifest.json`;
   if (await isThere(path)) checkManifest(path, await readManifest(path), manifest);
   else await writeManifest(path, manifest);
+  const lock = await lockFile(path);
+  try {
+    return await writerAfter(folder, manifest, lock);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/** The writer behind what the set holds. */
+async function writerAfter(
+  folder: string,
+  manifest: SetManifest,
+  lock: Deno.FsFile,
+): Promise<SetWriter> {
   const shards = await readShards(folder, manifest.vocabulary);
   const last = shards.at(-1);
   const before = shards.slice(0, -1).flatMap(({ entries }) => entries);
   const open = await openShard(last?.path ?? shardPath(folder, 0), manifest, last);
-  return writerOn(folder, manifest, open, {
+  return writerOn(folder, manifest, { open, lock }, {
     shard: Math.max(0, shards.length - 1),
     count: before.length + (last?.entries.length ?? 0),
     inShard: last?.entries.length ?? 0,
     tokens: responseTokens(before) + responseTokens(last?.entries ?? []),
   });
+}
+
+/** Holds a file against other writers until it is closed, or this process ends. */
+async function lockFile(path: string): Promise<Deno.FsFile> {
+  const file = await Deno.open(path, { read: true, write: true });
+  if (await file.tryLock(true)) return file;
+  file.close();
+  throw new OutriderError(
+    "a set that nobody else writes to",
+    `one that another process holds by ${path}`,
+    "wait for it, or name another folder",
+  );
 }
 
 /** The files of the shard that is being written. */
@@ -174,7 +201,7 @@ interface SetProgress {
 function writerOn(
   folder: string,
   manifest: SetManifest,
-  first: OpenShard,
+  { open: first, lock }: { readonly open: OpenShard; readonly lock: Deno.FsFile },
   reached: SetProgress,
 ): SetWriter {
   let [open, progress] = [first, reached];
@@ -206,7 +233,10 @@ function writerOn(
         tokens: progress.tokens + entry.response.length,
       };
     },
-    close: () => closeShard(open),
+    close: async () => {
+      await closeShard(open);
+      lock.close();
+    },
   };
 }
 

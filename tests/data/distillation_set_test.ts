@@ -1,5 +1,5 @@
 /** Distillation sets: read as they were written, and whole after any kill. */
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
 import {
   distillationCorpus,
@@ -121,6 +121,17 @@ Deno.test("a set goes on with the options that it was begun with, and no others"
     const writer = await openSetWriter(folder, MANIFEST);
     await assertRejects(() => writer.append(entries[0]), OutriderError, "2 rows of the teacher");
     await writer.close();
+    const second = "import { openSetWriter } from '" +
+      import.meta.resolve("../../src/data/mod.ts") +
+      `'; await openSetWriter('${folder}', ${JSON.stringify(MANIFEST)})`;
+    const held = await openSetWriter(folder, MANIFEST);
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", second],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assertEquals(code, 1, "a second process is refused");
+    assertMatch(new TextDecoder().decode(stderr), /a set that nobody else writes to/);
+    await held.close();
     await Deno.truncate(teacherPath(`${folder}/shard-00000.jsonl`), 5);
     await assertRejects(() => openSetWriter(folder, MANIFEST), OutriderError, "48 bytes");
     await Deno.writeTextFile(`${folder}/manifest.json`, "{}");
