@@ -36,7 +36,7 @@ import {
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { findModel, targetFlags } from "./common/models.ts";
 import { makeFolder, stageFlags } from "./common/recipe.ts";
-import { openSets } from "./common/sets.ts";
+import { trimmedFor } from "./common/trim.ts";
 import { openText, textFlags } from "./common/text.ts";
 import { stepReporter, trainingFlags, trainingOptions } from "./common/training.ts";
 import { writeDraft } from "./common/write_draft.ts";
@@ -91,39 +91,6 @@ const HELD_OUT_SEED = 1_000_003;
 
 const chosen = (value: number | "auto"): number | undefined => value === "auto" ? undefined : value;
 
-/** What a token of the pretraining text counts beside one that the target wrote. */
-const READ_WEIGHT = 1 / 128;
-
-/** The tokens that the draft is to know, and all others as one; undefined where it knows all. */
-async function vocabularyOf(
-  { tokenizer, config }: ModelFile,
-  text: Corpus,
-  { keepTokens, countIn }: { readonly keepTokens: number; readonly countIn: string | undefined },
-  context: Pick<CommandContext, "log">,
-): Promise<TrimmedVocabulary | undefined> {
-  if (keepTokens === 0) return undefined;
-  if (countIn === undefined) {
-    throw new OutriderError(
-      "sets to count tokens in",
-      "none",
-      "name what distill wrote by --count-in, or leave out --keep-tokens",
-    );
-  }
-  const sets = await openSets(countIn, tokenizer);
-  const counts = tokenCounts(sets.corpus, config.vocabulary);
-  sets.close();
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const read = Number.isFinite(text.length) ? tokenCounts(text, config.vocabulary) : counts;
-  const all = counts.map((count, token) => count + READ_WEIGHT * read[token]);
-  const vocabulary = trimVocabulary(all, keepTokens, tokenizer.endOfTurn);
-  const kept = vocabulary.tokenIds.reduce((sum, token) => sum + counts[token], 0);
-  const share = 100 * kept / total;
-  context.log(
-    `${sets.note}${keepTokens} tokens are ${share.toFixed(2)} % of what the target wrote\n`,
-  );
-  return vocabulary;
-}
-
 /** The first weights of the draft. */
 async function firstWeights(
   { begin, seed }: { readonly begin: "inherit" | "random"; readonly seed: number },
@@ -156,7 +123,7 @@ await runCommand({
     ? undefined
     : await open(options.validation, options.seed + HELD_OUT_SEED);
   const { layers, width } = options;
-  const vocabulary = await vocabularyOf(file, corpus, options, context);
+  const vocabulary = await trimmedFor(file, corpus, options, context);
   const config = draftConfig(file.config, {
     layers: chosen(layers),
     width: chosen(width),

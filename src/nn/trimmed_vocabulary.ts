@@ -139,3 +139,14 @@ function checkCounts(counts: ArrayLike<number>): void {
     );
   }
 }
+
+/** A text by which a vocabulary is known again: how many tokens it keeps, and a hash of which. */
+export function vocabularyId({ tokenIds }: TrimmedVocabulary): string {
+  let hash = 0x811c9dc5; // FNV-1a over the ids
+  for (const id of tokenIds) {
+    for (let shift = 0; shift < 32; shift += 8) {
+      hash = Math.imul(hash ^ ((id >>> shift) & 0xff), 0x01000193);
+    }
+  }
+  return `${tokenIds.length} tokens, ${(hash >>> 0).toString(16).padStart(8, "0")}`;
+}

@@ -11,7 +11,7 @@ import type { DistillationLoss, RowwiseLoss } from "../losses/rows.ts";
 import { atTemperature } from "../losses/warped.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
-import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
+import { type TrimmedVocabulary, vocabularyId } from "../nn/trimmed_vocabulary.ts";
 import type { Device } from "../runtime/device.ts";
 import { packedSource } from "./batch_source.ts";
 import { draftOptimizer } from "./draft_optimizer.ts";
@@ -73,7 +73,8 @@ function batchOf(
 
 /** Distils the target into a draft (Goel et al. 2024, section 3), mixing in pretraining text. */
 export async function finetuneDraft(options: FinetuneOptions): Promise<StageResult> {
-  const { device, config, target, loss, temperature, mix, rowsPerBatch, validation } = options;
+  const { device, config, target, loss, temperature, mix, rowsPerBatch, validation, vocabulary } =
+    options;
   const mixedRows = mix === undefined ? 0 : Math.round(rowsPerBatch * mix.share);
   const set = packing(options.set, options, rowsPerBatch - mixedRows, "distillation");
   const text = mix === undefined || mixedRows === 0
@@ -87,7 +88,7 @@ export async function finetuneDraft(options: FinetuneOptions): Promise<StageResu
     loss: lossAt(loss, temperature),
     textWeight: mix?.share ?? 0,
     target: "cachedTokens" in target ? "cached" : target,
-    vocabulary: options.vocabulary,
+    vocabulary,
   });
   return await runStage({
     ...options,
@@ -97,6 +98,13 @@ export async function finetuneDraft(options: FinetuneOptions): Promise<StageResu
       [packing(validation.corpus, options, rowsPerBatch, "validation")],
       ([rows]) => batchOf(options, rows),
     ),
-    stage: { name: "finetune", config, loss, temperature, share: mix?.share ?? 0 },
+    stage: {
+      name: "finetune",
+      config,
+      vocabulary: vocabulary && vocabularyId(vocabulary),
+      loss,
+      temperature,
+      share: mix?.share ?? 0,
+    },
   });
 }

@@ -8,7 +8,7 @@ import { keyOf } from "../core/random.ts";
 import { batches, type Corpus } from "../data/packing.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import { initLlama, type LlamaParameters } from "../nn/llama_parameters.ts";
-import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
+import { type TrimmedVocabulary, vocabularyId } from "../nn/trimmed_vocabulary.ts";
 import type { Device } from "../runtime/device.ts";
 import { packedSource } from "./batch_source.ts";
 import { draftOptimizer } from "./draft_optimizer.ts";
@@ -32,12 +32,12 @@ export interface PretrainOptions extends StageOptions {
 
 /** Trains a draft from scratch to predict the next token (Goel et al. 2024, section 3). */
 export async function pretrainDraft(options: PretrainOptions): Promise<StageResult> {
-  const { device, config, corpus, seed, layers, validation } = options;
+  const { device, config, corpus, seed, layers, validation, vocabulary } = options;
   const trainer = pretrainer({
     device,
     config,
     layers,
-    vocabulary: options.vocabulary,
+    vocabulary,
     optimizer: draftOptimizer(options),
   });
   const sourceOf = (documents: Corpus) => {
@@ -54,6 +54,6 @@ export async function pretrainDraft(options: PretrainOptions): Promise<StageResu
     parameters: options.parameters ?? initLlama(keyOf(seed), config),
     source: sourceOf(corpus),
     heldOut: validation === undefined ? undefined : sourceOf(validation.corpus),
-    stage: { name: "pretrain", config },
+    stage: { name: "pretrain", config, vocabulary: vocabulary && vocabularyId(vocabulary) },
   });
 }
