@@ -8,7 +8,6 @@
 import { keyOf, OutriderError } from "@outrider/outrider";
 import {
   choice,
-  type CommandContext,
   integer,
   integerOr,
   number,
@@ -16,7 +15,6 @@ import {
   runCommand,
   text,
 } from "@outrider/outrider/cli";
-import { type Corpus, tokenCounts } from "@outrider/outrider/data";
 import { type ModelFile, openModel } from "@outrider/outrider/io";
 import type { DenseHostTensor } from "@outrider/outrider/core";
 import {
@@ -25,7 +23,6 @@ import {
   type LlamaParameters,
   parameterCount,
   type TrimmedVocabulary,
-  trimVocabulary,
 } from "@outrider/outrider/nn";
 import {
   draftConfig,
