@@ -127,7 +127,7 @@ function stagesOf(options: AlignOptions): { stages: Stage[]; draft: string } {
   const fetched = FETCHED.map((name) => `${out}/text/${name}.jsonl`).join(",");
   const data = text ?? fetched;
   const { stages, sets } = distillStages(options);
-  const training = ["--rows", `${rows}`, "--seed", `${seed}`];
+  const training = ["--rows", `${rows}`, "--seed", `${seed}`, "--token-cache", `${out}/tokens`];
   const trim = keepTokens === 0 ? [] : ["--keep-tokens", `${keepTokens}`, "--count-in", sets];
   const pretrain: Stage = {
     command: "pretrain",

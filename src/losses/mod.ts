@@ -19,7 +19,7 @@ export { negativeLogAcceptance } from "./negative_log_acceptance.ts";
 export { onPolicyCorrection } from "./on_policy_correction.ts";
 export type { OnPolicyLoss } from "./on_policy_correction.ts";
 export { isLossName, isRowwise, losses, lossNamed } from "./registry.ts";
-export type { LossName, RowwiseLossName } from "./registry.ts";
+export type { AcrossRowsLossName, LossName, RowwiseLossName } from "./registry.ts";
 export { reverseKld } from "./reverse_kld.ts";
 export type { DistillationLoss, RowwiseLoss } from "./rows.ts";
 export { tvd } from "./tvd.ts";

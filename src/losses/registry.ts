@@ -43,16 +43,13 @@ export const losses: Readonly<Record<LossName, DistillationLoss>> = {
   "d-pace": dPace(),
 };
 
-/** Losses in which the weight of a row follows from other rows of the batch. */
-const ACROSS_ROWS = [
-  "tvd++-batch",
-  "lk",
-  "e2e-tvd",
-  "d-pace",
-] as const satisfies readonly LossName[];
+/** The name of a loss in which the weight of a row follows from other rows of the batch. */
+export type AcrossRowsLossName = "tvd++-batch" | "lk" | "e2e-tvd" | "d-pace";
+
+const ACROSS_ROWS: readonly AcrossRowsLossName[] = ["tvd++-batch", "lk", "e2e-tvd", "d-pace"];
 
 /** The name of a loss that judges each row by this row alone, so that rows come in chunks. */
-export type RowwiseLossName = Exclude<LossName, typeof ACROSS_ROWS[number]>;
+export type RowwiseLossName = Exclude<LossName, AcrossRowsLossName>;
 
 /** True for the name of a loss that judges each row by this row alone. */
 export function isRowwise(name: string): name is RowwiseLossName {

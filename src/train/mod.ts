@@ -14,7 +14,7 @@ export * from "./distill.ts";
 export * from "./draft_config.ts";
 export * from "./draft_optimizer.ts";
 export * from "./finetune.ts";
-export type { GuardState } from "./guard.ts";
+export type { GuardLevel, GuardState } from "./guard.ts";
 export * from "./on_policy.ts";
 export * from "./on_policy_batch.ts";
 export * from "./inherit_embedding.ts";
