@@ -32,7 +32,12 @@ export * from "./packing.ts";
 export * from "./record_stream.ts";
 export { type CorpusRecord, parseRecord, type PositionedRecord, readRecords } from "./records.ts";
 export * from "./set_corpus.ts";
-export { openSetWriter, type SetWriter, teacherLayout } from "./set_folder.ts";
+export {
+  openSetWriter,
+  readDistillationEntriesOf,
+  type SetWriter,
+  teacherLayout,
+} from "./set_folder.ts";
 export { readManifest, type SetManifest } from "./set_manifest.ts";
 export * from "./teacher_rows.ts";
 export * from "./remote_teacher.ts";

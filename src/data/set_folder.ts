@@ -76,6 +76,14 @@ export async function readShards(folder: string, vocabulary = Infinity): Promise
   }
 }
 
+/** All entries of a set, in order. */
+export async function readDistillationEntriesOf(
+  folder: string,
+  vocabulary = Infinity,
+): Promise<DistillationEntry[]> {
+  return (await readShards(folder, vocabulary)).flatMap(({ entries }) => entries);
+}
+
 async function isThere(path: string): Promise<boolean> {
   try {
     await Deno.stat(path);

@@ -26,6 +26,7 @@ export * from "./run_progress.ts";
 export * from "./self_seeded.ts";
 export * from "./speculation_record.ts";
 export * from "./stage.ts";
+export * from "./teach.ts";
 export * from "./train_loop.ts";
 export * from "./trainer.ts";
 export type { DeviceState, StepMetrics, Trainer, TrainingState } from "./training_step.ts";

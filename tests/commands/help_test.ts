@@ -71,6 +71,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   fetch_text: ["out", "source", "target", "json", "help"],
   finetune: ["target", "dtype", "draft", "set", "teacher", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),
+  teach: ["target", "dtype", "cache", "set", "teacher-tokens", "out", ...DEVICE],
   export: ["target", "draft", "format", "weights", "outside", "out", ...DEVICE],
   evaluate: ["target", "dtype", "cache", "draft", "tasks", "out-of-distribution", "count"]
     .concat("gamma", "decoding", "verify", "max-tokens", "top-k", "min-p", "repetition-penalty")
