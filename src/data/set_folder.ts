@@ -52,7 +52,7 @@ function shardPath(folder: string, shard: number): string {
 
 /** The path of the teacher's rows that belong to a shard's entries. */
 export function teacherPath(shard: string): string {
-  return shard.replace(/\.jsonl$/, ".teacher");
+  return shard.replace(/\.jsonl(\.gz)?$/, ".teacher");
 }
 
 /** How the teacher's rows of a set are laid out. */
@@ -60,12 +60,18 @@ export function teacherLayout({ teacherTokens, vocabulary }: SetManifest): Teach
   return { kept: teacherTokens, vocabulary };
 }
 
+/** A shard's file as it is or, for sets that are kept or sent, packed by gzip; undefined if none. */
+async function shardFile(folder: string, shard: number): Promise<string | undefined> {
+  const path = shardPath(folder, shard);
+  for (const file of [path, `${path}.gz`]) if (await isThere(file)) return file;
+}
+
 /** The shards of a set, in order; torn last lines are left out. */
 export async function readShards(folder: string, vocabulary = Infinity): Promise<SetShard[]> {
   const shards: SetShard[] = [];
   for (let shard = 0;; shard++) {
-    const path = shardPath(folder, shard);
-    if (!await isThere(path)) return shards;
+    const path = await shardFile(folder, shard);
+    if (path === undefined) return shards;
     const entries: DistillationEntry[] = [];
     let bytes = 0;
     for await (const { entry, next } of readDistillationEntries(path, vocabulary)) {
@@ -125,14 +131,17 @@ async function writerAfter(
   lock: Deno.FsFile,
 ): Promise<SetWriter> {
   const shards = await readShards(folder, manifest.vocabulary);
-  const last = shards.at(-1);
-  const before = shards.slice(0, -1).flatMap(({ entries }) => entries);
-  const open = await openShard(last?.path ?? shardPath(folder, 0), manifest, last);
+  const all = shards.flatMap(({ entries }) => entries);
+  // A packed shard is never written to.
+  const isOpen = shards.at(-1)?.path.endsWith(".jsonl") === true;
+  const last = isOpen ? shards.at(-1) : undefined;
+  const shard = isOpen ? shards.length - 1 : shards.length;
+  const open = await openShard(shardPath(folder, shard), manifest, last);
   return writerOn(folder, manifest, { open, lock }, {
-    shard: Math.max(0, shards.length - 1),
-    count: before.length + (last?.entries.length ?? 0),
+    shard,
+    count: all.length,
     inShard: last?.entries.length ?? 0,
-    tokens: responseTokens(before) + responseTokens(last?.entries ?? []),
+    tokens: responseTokens(all),
   });
 }
 

@@ -1,4 +1,5 @@
 /** Distillation sets: read as they were written, and whole after any kill. */
+import { gzipSync } from "node:zlib";
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
 import {
@@ -7,6 +8,7 @@ import {
   openDistillationSet,
   openSetWriter,
   parseDistillationEntry,
+  readDistillationEntriesOf,
   readDistillationSet,
   type SetManifest,
   type TeacherRow,
@@ -101,6 +103,30 @@ Deno.test("killed at any byte of a shard, a set goes on after its last whole ent
         assertEquals(await contents(folder), expected);
       });
     }
+  });
+});
+
+Deno.test("packed shards are read as they were, and a set goes on behind them", async () => {
+  await withFolder(async (folder) => {
+    await write(folder, 0, 5);
+    const expected = await readDistillationEntriesOf(folder);
+    for (const name of ["shard-00000.jsonl", "shard-00001.jsonl"]) {
+      await Deno.writeFile(
+        `${folder}/${name}.gz`,
+        gzipSync(await Deno.readFile(`${folder}/${name}`)),
+      );
+      await Deno.remove(`${folder}/${name}`);
+    }
+    assertEquals(await readDistillationEntriesOf(folder), expected);
+    const set = await openDistillationSet(folder);
+    assertEquals(set.corpus.document(3).teacher?.(), teacherOf(entries[4], 4));
+    set.close();
+    const writer = await openSetWriter(folder, MANIFEST);
+    assertEquals(writer.count(), 5);
+    await writer.append(entries[0], teacherOf(entries[0], 0));
+    await writer.close();
+    assertEquals(await readDistillationEntriesOf(folder), [...expected, entries[0]]);
+    assertEquals((await readShards(folder)).map((shard) => shard.entries.length), [3, 2, 1]);
   });
 });
 
