@@ -16,7 +16,13 @@ import {
   type Probs,
   softmax,
 } from "@outrider/outrider/decode";
-import { acceptanceOf, cachedClasses, classProbs, completed } from "./harness/coarse_acceptance.ts";
+import {
+  acceptanceOf,
+  cachedClasses,
+  classProbs,
+  completed,
+  likeliest,
+} from "./harness/coarse_acceptance.ts";
 import { type OpenDraft, openDraftOn } from "./harness/drafts.ts";
 import { type OpenModel, openOn, smolLm2 } from "./harness/models.ts";
 import { benchFlags, runBench } from "./harness/program.ts";
@@ -57,8 +63,9 @@ async function acceptances(
   const sums = new Array<number>(1 + kept.length).fill(0);
   drafts.forEach((law, row) => {
     sums[0] += acceptanceOf(law, classProbs(targets[row], vocabulary));
+    const order = likeliest(targets[row], Math.max(...kept));
     kept.forEach((count, i) => {
-      const cached = cachedClasses(targets[row], count, vocabulary);
+      const cached = cachedClasses(targets[row], order.slice(0, count), vocabulary);
       sums[1 + i] += acceptanceOf(law, completed(cached, law, vocabulary?.other));
     });
   });

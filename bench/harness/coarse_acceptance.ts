@@ -20,15 +20,21 @@ export function acceptanceOf(draft: Float64Array, target: Float64Array): number 
   return draft.reduce((sum, value, i) => sum + Math.min(value, target[i]), 0);
 }
 
-/** What is cached of a distribution: the `kept` likeliest tokens, by class. */
+/** The likeliest tokens, in falling order, at least `count` of them. */
+export function likeliest(target: Probs, count: number): readonly number[] {
+  const threshold = Float64Array.from(target).sort()[Math.max(0, target.length - count)];
+  return Array.from(target.keys()).filter((token) => target[token] >= threshold)
+    .sort((a, b) => target[b] - target[a]);
+}
+
+/** What is cached of a distribution: the probabilities of some tokens, by class. */
 export function cachedClasses(
   target: Probs,
-  kept: number,
+  tokens: readonly number[],
   vocabulary: TrimmedVocabulary | undefined,
 ): ReadonlyMap<number, number> {
-  const order = Array.from(target.keys()).sort((a, b) => target[b] - target[a]).slice(0, kept);
   const classes = new Map<number, number>();
-  for (const token of order) {
+  for (const token of tokens) {
     const place = vocabulary?.classOf(token) ?? token;
     classes.set(place, (classes.get(place) ?? 0) + target[token]);
   }
