@@ -23,7 +23,6 @@ import {
   speculative,
   temperature,
   type TokenId,
-  type Verify,
   verifyToken,
   type Warp,
 } from "../../src/decode/mod.ts";
@@ -69,27 +68,33 @@ function noted(seed: number, warp: Warp, gamma: number) {
   const target = counted(functionModel({ vocabulary: VOCABULARY, contextLength: 40, logits }));
   const model = counted(nearModel(seed + 100, logits, VOCABULARY, 40));
   const expected: Drafted[] = [];
-  let context: readonly TokenId[] = [];
+  let [context, tokens]: (readonly TokenId[])[] = [[], []];
   const inner = draftModel(model);
   const draft: Draft<Awaited<ReturnType<typeof inner.init>>> = {
     ...inner,
-    propose: (state, request) => {
-      context = request.context;
-      return inner.propose(state, request);
+    propose: async (state, request) => {
+      const proposal = await inner.propose(state, request);
+      [context, tokens] = [request.context, proposal.tokens];
+      return proposal;
     },
   };
-  const verify: Verify = (round, coins) => {
-    const verdict = verifyToken(round, coins);
-    round.tokens.forEach((token, i) =>
-      expected.push({
-        prefix: [...context, ...round.tokens.slice(0, i)],
-        token,
-        depth: i < verdict.accepted ? -1 : i - verdict.accepted,
-      })
-    );
-    return verdict;
+  const drafting = rememberProposal(draft);
+  const silent = speculative({ target, draft: drafting, verify: verifyToken, warp, gamma });
+  const decoder: typeof silent = {
+    ...silent,
+    step: async (state) => {
+      const step = await silent.step(state);
+      const { drafted, accepted } = step.report;
+      tokens.slice(0, drafted).forEach((token, i) =>
+        expected.push({
+          prefix: [...context, ...tokens.slice(0, i)],
+          token,
+          depth: i < accepted ? -1 : i - accepted,
+        })
+      );
+      return step;
+    },
   };
-  const decoder = speculative({ target, draft: rememberProposal(draft), verify, warp, gamma });
   return { decoder, expected, alive: () => target.alive() + model.alive() };
 }
 
