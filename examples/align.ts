@@ -14,12 +14,15 @@ import {
   type CommandContext,
   integer,
   optionalText,
+  type OptionsOf,
   requiredText,
   runCommand,
   toggle,
 } from "@outrider/outrider/cli";
+import { WEIGHT_TYPES } from "@outrider/outrider/io";
 import { isLossName, losses } from "@outrider/outrider/losses";
 import { makeFolder } from "./common/recipe.ts";
+import { TEXT_SOURCES } from "./common/text_sources.ts";
 
 const flags = {
   target: requiredText({
@@ -27,7 +30,7 @@ const flags = {
     help: "the chat model: smollm2, embedded, a path, or a hub id such as owner/name",
   }),
   dtype: choice({
-    of: ["f32", "f16", "q8", "q4", "keep"],
+    of: WEIGHT_TYPES,
     default: "q8",
     help: "how the target's weights are stored while it teaches",
   }),
@@ -71,28 +74,7 @@ interface Stage {
   readonly args: readonly string[];
 }
 
-/** What a plan of stages follows from. */
-interface AlignOptions {
-  readonly target: string;
-  readonly dtype: string;
-  readonly instructions: string | undefined;
-  readonly text: string | undefined;
-  readonly answers: number;
-  readonly maxTokens: number;
-  readonly keepTokens: number;
-  readonly layers: number;
-  readonly pretrainSteps: number;
-  readonly finetuneSteps: number;
-  readonly rows: number;
-  readonly loss: string;
-  readonly tasks: string | undefined;
-  readonly seed: number;
-  readonly threads: string | undefined;
-  readonly out: string;
-}
-
-/** The files that `fetch-text` leaves in its folder. */
-const FETCHED = ["sotu", "moby-dick", "wordnet", "node-comments", "aws-comments"];
+type AlignOptions = OptionsOf<typeof flags>;
 
 /** What the draft of the last stage is called: trimmed drafts have a form of their own. */
 function draftIn(folder: string, { keepTokens }: Pick<AlignOptions, "keepTokens">): string {
@@ -124,7 +106,7 @@ function distillStages(options: AlignOptions): { stages: Stage[]; sets: string }
 /** The stages of the recipe, in order. */
 function stagesOf(options: AlignOptions): { stages: Stage[]; draft: string } {
   const { target, out, seed, rows, text, keepTokens } = options;
-  const fetched = FETCHED.map((name) => `${out}/text/${name}.jsonl`).join(",");
+  const fetched = TEXT_SOURCES.map(({ name }) => `${out}/text/${name}.jsonl`).join(",");
   const data = text ?? fetched;
   const { stages, sets } = distillStages(options);
   const training = ["--rows", `${rows}`, "--seed", `${seed}`, "--token-cache", `${out}/tokens`];

@@ -9,8 +9,10 @@
 import { OutriderError } from "@outrider/outrider";
 import { choice, requiredText, runCommand, toggle } from "@outrider/outrider/cli";
 import {
+  type DraftFile,
   expandDraft,
   type ModelFile,
+  openDraftFor,
   openModel,
   type TensorFormat,
   type WritableFormat,
@@ -20,7 +22,6 @@ import {
 import { parameterCount } from "@outrider/outrider/nn";
 import { ownUnitDirection } from "@outrider/outrider/train";
 import { deviceFlags, type DeviceOptions, openDevice } from "./common/device.ts";
-import { type OpenDraft, openDraftFor } from "./common/drafts.ts";
 import { findModel } from "./common/models.ts";
 import { makeFolder } from "./common/recipe.ts";
 
@@ -61,7 +62,7 @@ type FolderFormat = "F32" | "F16" | "BF16";
 const FORMATS = { f32: "F32", f16: "F16", q8: "Q8_0" } as const;
 
 /** How the draft itself stores its matrices. */
-function storedFormat({ tensors }: OpenDraft): TensorFormat {
+function storedFormat({ tensors }: DraftFile): TensorFormat {
   return tensors.get("embedding")?.format ?? "F32";
 }
 
@@ -69,13 +70,13 @@ const isFloat = (format: TensorFormat): format is FolderFormat =>
   format === "F32" || format === "F16" || format === "BF16";
 
 /** What only some files can hold becomes F32, which loses nothing. */
-function ggufFormat(draft: OpenDraft, weights: Weights): WritableFormat {
+function ggufFormat(draft: DraftFile, weights: Weights): WritableFormat {
   if (weights !== "keep") return FORMATS[weights];
   const format = storedFormat(draft);
   return isFloat(format) || format === "Q8_0" ? format : "F32";
 }
 
-function folderFormat(draft: OpenDraft, weights: Weights): FolderFormat {
+function folderFormat(draft: DraftFile, weights: Weights): FolderFormat {
   if (weights === "q8") {
     const cure = "choose f16, or --format gguf";
     throw new OutriderError("weights that such a folder holds: keep, f32, f16", "q8", cure);
@@ -87,7 +88,7 @@ function folderFormat(draft: OpenDraft, weights: Weights): FolderFormat {
 
 /** The draft with the target's vocabulary. */
 async function wholeDraft(
-  draft: OpenDraft,
+  draft: DraftFile,
   options: DeviceOptions & { readonly outside: "even" | "tied" },
 ): Promise<ReturnType<typeof expandDraft>> {
   if (draft.vocabulary === undefined || options.outside === "tied") return expandDraft(draft);
@@ -103,7 +104,7 @@ async function wholeDraft(
 interface Written {
   readonly out: string;
   readonly target: ModelFile;
-  readonly draft: OpenDraft;
+  readonly draft: DraftFile;
   readonly whole: ReturnType<typeof expandDraft>;
   readonly weights: Weights;
 }
@@ -139,8 +140,9 @@ await runCommand({
     "--out out/draft-hf",
   ],
 }, async (options, context) => {
-  const target = await openModel(await findModel(options.target, context.progress));
-  const draft = await openDraftFor(target, options.draft, context.progress);
+  const find = (name: string) => findModel(name, context.progress);
+  const target = await openModel(await find(options.target));
+  const draft = await openDraftFor(target, options.draft, find);
   await makeFolder(options.out);
   const write = options.format === "gguf" ? writeGguf : writeFolder;
   const whole = await wholeDraft(draft, options);

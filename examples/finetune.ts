@@ -19,6 +19,7 @@ import {
   loadDenseLlama,
   loadLlama,
   type ModelFile,
+  openDraftFor,
   openModel,
   type WeightType,
 } from "@outrider/outrider/io";
@@ -26,7 +27,6 @@ import { isLossName, losses } from "@outrider/outrider/losses";
 import { type Device, uploadsTo } from "@outrider/outrider/runtime";
 import { finetuneDraft, type FinetuneOptions } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { checkDraft, openDraft } from "./common/drafts.ts";
 import { findModel, targetFlags } from "./common/models.ts";
 import { fingerprint, makeFolder, stageFlags } from "./common/recipe.ts";
 import { type OpenSets, openSets } from "./common/sets.ts";
@@ -115,10 +115,10 @@ await runCommand({
 }, async (options, context) => {
   const { device } = await openDevice(options);
   await makeFolder(options.out);
-  const file = await openDraft(options.draft, context.progress);
+  const find = (name: string) => findModel(name, context.progress);
+  const target = await openModel(await find(options.target));
+  const file = await openDraftFor(target, options.draft, find);
   const { config, vocabulary } = file;
-  const target = await openModel(await findModel(options.target, context.progress));
-  checkDraft(target, file);
   const sets = await openSets(options.set, target.tokenizer);
   const heldOut = options.validation === undefined
     ? undefined

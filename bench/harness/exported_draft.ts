@@ -4,10 +4,15 @@
  * @module
  */
 import { wasmBackend } from "@outrider/outrider/backends/wasm";
-import { expandDraft, type ModelFile, writeGgufModel } from "@outrider/outrider/io";
+import {
+  type DraftFile,
+  expandDraft,
+  type ModelFile,
+  openDraftFor,
+  writeGgufModel,
+} from "@outrider/outrider/io";
 import { createDevice } from "@outrider/outrider/runtime";
 import { ownUnitDirection } from "@outrider/outrider/train";
-import { type StoredDraft, storedDraft } from "./drafts.ts";
 import { benchCache } from "./install.ts";
 
 /** An exported draft. */
@@ -20,7 +25,7 @@ export interface ExportedDraft {
 export type DraftFormat = "F16" | "Q8_0" | "F32";
 
 /** The weights with the target's vocabulary, in which tokens outside share their probability. */
-async function whole(draft: StoredDraft): Promise<ReturnType<typeof expandDraft>> {
+async function whole(draft: DraftFile): Promise<ReturnType<typeof expandDraft>> {
   if (draft.vocabulary === undefined) return expandDraft(draft);
   const device = createDevice(wasmBackend({ threads: 1 }));
   try {
@@ -36,7 +41,7 @@ export async function exportedDraft(
   target: ModelFile,
   format: DraftFormat,
 ): Promise<ExportedDraft> {
-  const draft = await storedDraft(target, name);
+  const draft = await openDraftFor(target, name);
   const path = /\.gguf$/.test(draft.path)
     ? draft.path
     : `${benchCache()}/models/exported-draft.${format}.gguf`;

@@ -7,7 +7,7 @@ import { OutriderError } from "@outrider/outrider";
 import type { CommandContext } from "@outrider/outrider/cli";
 import { generate, limit, llamaModel } from "@outrider/outrider/decode";
 import type { DraftIdentity, EvaluationDecoding, Writer } from "@outrider/outrider/evaluate";
-import type { WeightType } from "@outrider/outrider/io";
+import { openDraftFor, type WeightType } from "@outrider/outrider/io";
 import { earlyExit, parameterCount } from "@outrider/outrider/nn";
 import type { Device } from "@outrider/outrider/runtime";
 import {
@@ -19,9 +19,8 @@ import {
   warpOf,
   type WarpOptions,
 } from "./decoding.ts";
-import { openDraftFor } from "./drafts.ts";
 import { type Heat, heatName } from "./evaluation_flags.ts";
-import type { LoadedModel } from "./models.ts";
+import { findModel, type LoadedModel } from "./models.ts";
 import { fingerprint } from "./recipe.ts";
 
 /** A draft under the name that reports call it by. */
@@ -117,7 +116,7 @@ async function draftFingerprint(
   target: LoadedModel,
   { progress }: DraftSource["context"],
 ): Promise<string> {
-  const draft = await openDraftFor(target.file, model, progress);
+  const draft = await openDraftFor(target.file, model, (path) => findModel(path, progress));
   const { path } = draft;
   draft.close();
   const { isDirectory } = await Deno.stat(path);

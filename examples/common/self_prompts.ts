@@ -14,6 +14,7 @@ import {
   lengthFilter,
   type Message,
   NO_COUNTS,
+  parseJson,
   readLines,
 } from "@outrider/outrider/data";
 import { encodeChat } from "@outrider/outrider/io";
@@ -43,6 +44,22 @@ interface WrittenInstruction {
   readonly ended: boolean;
 }
 
+function isWritten(value: unknown): value is WrittenInstruction {
+  return typeof value === "object" && value !== null &&
+    "instruction" in value && typeof value.instruction === "string" &&
+    "ended" in value && typeof value.ended === "boolean";
+}
+
+function parsed(line: string, where: string): WrittenInstruction {
+  const value: unknown = parseJson(line, where);
+  if (isWritten(value)) return value;
+  throw new OutriderError(
+    `"instruction" and "ended" in ${where}`,
+    line.slice(0, 60),
+    "delete the file, or name another folder",
+  );
+}
+
 /** The instructions of an earlier run; a torn last line is cut off the file. */
 async function written(path: string): Promise<WrittenInstruction[]> {
   const found: WrittenInstruction[] = [];
@@ -50,8 +67,7 @@ async function written(path: string): Promise<WrittenInstruction[]> {
   using file = await Deno.open(path, { write: true, create: true });
   for await (const { text, next, isComplete } of readLines(path)) {
     if (!isComplete) break;
-    const { instruction, ended } = JSON.parse(text);
-    found.push({ instruction: `${instruction}`, ended: ended === true });
+    found.push(parsed(text, `${path}, line ${found.length + 1}`));
     end = next;
   }
   await file.truncate(end);

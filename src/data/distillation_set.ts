@@ -97,22 +97,6 @@ export async function* readDistillationEntries(
 }
 
 /**
- * Reads a whole set.
- *
- * @param path the file
- * @param vocabularySize ids from here on are an error
- * @throws OutriderError where the file cannot be read or a line is damaged
- */
-export async function readDistillationSet(
-  path: string,
-  vocabularySize = Infinity,
-): Promise<DistillationEntry[]> {
-  const entries: DistillationEntry[] = [];
-  for await (const { entry } of readDistillationEntries(path, vocabularySize)) entries.push(entry);
-  return entries;
-}
-
-/**
  * A distillation set as a corpus in which only responses count.
  *
  * @example

@@ -9,7 +9,6 @@ export {
   distillationCorpus,
   type DistillationEntry,
   parseDistillationEntry,
-  readDistillationSet,
 } from "./distillation_set.ts";
 export * from "./documents.ts";
 export * from "./duplicates.ts";
@@ -30,7 +29,13 @@ export {
 export * from "./join_corpora.ts";
 export * from "./packing.ts";
 export * from "./record_stream.ts";
-export { type CorpusRecord, parseRecord, type PositionedRecord, readRecords } from "./records.ts";
+export {
+  type CorpusRecord,
+  parseJson,
+  parseRecord,
+  type PositionedRecord,
+  readRecords,
+} from "./records.ts";
 export * from "./set_corpus.ts";
 export {
   openSetWriter,

@@ -29,6 +29,7 @@ export { defaultCacheDirectory } from "./model_cache.ts";
 export * from "./model_config.ts";
 export type { ModelFile, ModelTensor } from "./model_file.ts";
 export { type NpmPackage, npmPackageFiles, type PackageDownload } from "./npm_package.ts";
+export { openDraftFor } from "./open_draft.ts";
 export * from "./open_model.ts";
 export type { ModelPackage, WheelDownload } from "./package_download.ts";
 export * from "./quantization.ts";

@@ -9,7 +9,6 @@ import {
   openSetWriter,
   parseDistillationEntry,
   readDistillationEntriesOf,
-  readDistillationSet,
   type SetManifest,
   type TeacherRow,
 } from "../../src/data/mod.ts";
@@ -202,13 +201,12 @@ Deno.test("damaged lines, foreign ids and unreadable paths are one clear error",
     assertThrows(() => parseDistillationEntry(line, "line 9"), OutriderError, "line 9");
   }
   await withFolder(async (folder) => {
-    const path = `${folder}/set.jsonl`;
+    const path = `${folder}/shard-00000.jsonl`;
     await Deno.writeTextFile(path, `${good}\nbroken\n${good}\n`);
-    await assertRejects(() => readDistillationSet(path), OutriderError, "line 2");
+    await assertRejects(() => readDistillationEntriesOf(folder), OutriderError, "line 2");
     await Deno.writeTextFile(path, `${good}\n`);
-    await assertRejects(() => readDistillationSet(path, 5), OutriderError, "below 5");
-    assertEquals((await readDistillationSet(path, 6)).length, 1);
-    await assertRejects(() => readDistillationSet(`${path}.missing`), OutriderError, "missing");
+    await assertRejects(() => readDistillationEntriesOf(folder, 5), OutriderError, "below 5");
+    assertEquals((await readDistillationEntriesOf(folder, 6)).length, 1);
     await assertRejects(() => openSetWriter(`${path}/below`, MANIFEST), OutriderError);
   });
 });
