@@ -1,0 +1,59 @@
+/**
+ * Dispatches: what one WebGPU shader computes, as plain data.
+ *
+ * A dispatch has one part or several that do not depend on each other, each a kernel of the plan.
+ * An operand of a part is bound memory, or a map computed where it is read; its result goes to
+ * memory, or through a map first. The text of a dispatch is the cache key of its pipeline.
+ *
+ * @module
+ */
+import type { KernelSpec, MapSpec } from "../../src/plan/kernel_spec.ts";
+
+/** How the words of a binding are declared; `u32` where arguments of several types share it. */
+export type WordType = "f32" | "i32" | "u32";
+
+/** One piece of memory that a shader binds: `@group(0) @binding(place in the list)`. */
+export interface BindingSpec {
+  /** Whether any part writes it. */
+  readonly access: "read" | "read_write";
+  /** How it is declared. */
+  readonly type: WordType;
+}
+
+/** Where a part reads an argument. */
+export type OperandSpec =
+  | { readonly from: "binding"; readonly binding: number }
+  /** Element i is the map's output at its place i, computed on the way. */
+  | {
+    readonly from: "map";
+    readonly map: MapSpec;
+    readonly operands: readonly OperandSpec[];
+  };
+
+/** Where a part's result goes. */
+export type ResultSpec =
+  | { readonly to: "binding"; readonly binding: number }
+  /** Element i goes through the map as its input number `input`, at the place where the map reads it. */
+  | {
+    readonly to: "map";
+    readonly map: MapSpec;
+    readonly input: number;
+    /** The map's inputs; what stands at `input` is not read. */
+    readonly operands: readonly OperandSpec[];
+    readonly binding: number;
+  };
+
+/** One kernel of a dispatch. */
+export interface PartSpec {
+  readonly kernel: KernelSpec;
+  /** The kernel's arguments without the last one, in the spec's order. */
+  readonly operands: readonly OperandSpec[];
+  /** The kernel's last argument. */
+  readonly result: ResultSpec;
+}
+
+/** All that a shader is generated from, besides the features of the adapter. */
+export interface DispatchSpec {
+  readonly bindings: readonly BindingSpec[];
+  readonly parts: readonly PartSpec[];
+}

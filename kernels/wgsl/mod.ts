@@ -1,0 +1,85 @@
+/**
+ * Kernel specs to WGSL: one generator per family, in a total table.
+ *
+ * @module
+ */
+import { OutriderError } from "../../src/core/errors.ts";
+import type { KernelFamily, KernelSpec } from "../../src/plan/kernel_spec.ts";
+import { argumentTypes } from "./arguments.ts";
+import { attentionPart } from "./attention.ts";
+import { attentionGradPart } from "./attention_grad.ts";
+import { attentionJoinPart, attentionPartsPart } from "./attention_split.ts";
+import { dequantizePart } from "./dequantize.ts";
+import type { DispatchSpec, PartSpec } from "./dispatch.ts";
+import { gatherPart } from "./gather.ts";
+import { mapPart } from "./map.ts";
+import { matmulPart } from "./matmul.ts";
+import { operandOf, resultOf } from "./operand.ts";
+import { packedMatmulPart } from "./packed_matmul.ts";
+import { quantizePart } from "./quantize.ts";
+import { reducePart } from "./reduce.ts";
+import { scatterPart } from "./scatter.ts";
+import {
+  type GpuFeatures,
+  joinParts,
+  type PartFrame,
+  partPrefix,
+  type Shader,
+  type ShaderPart,
+} from "./shader.ts";
+
+export type { BindingSpec, DispatchSpec, OperandSpec, PartSpec, ResultSpec } from "./dispatch.ts";
+export type { GpuFeatures, Shader } from "./shader.ts";
+export { argumentTypes } from "./arguments.ts";
+
+type Generator<Family extends KernelFamily> = (
+  spec: Extract<KernelSpec, { readonly family: Family }>,
+  frame: PartFrame,
+) => ShaderPart;
+
+const GENERATORS: { readonly [Family in KernelFamily]: Generator<Family> } = {
+  map: mapPart,
+  reduce: reducePart,
+  matmul: matmulPart,
+  packedMatmul: packedMatmulPart,
+  quantize: quantizePart,
+  dequantize: dequantizePart,
+  pack: () => {
+    throw new OutriderError("matrices packed on the host", "a pack kernel", "pack and write them");
+  },
+  gather: gatherPart,
+  scatter: scatterPart,
+  attention: attentionPart,
+  attentionParts: attentionPartsPart,
+  attentionJoin: attentionJoinPart,
+  attentionGrad: attentionGradPart,
+};
+
+function generate<Family extends KernelFamily>(
+  family: Family,
+  spec: Extract<KernelSpec, { readonly family: Family }>,
+  frame: PartFrame,
+): ShaderPart {
+  return GENERATORS[family](spec, frame);
+}
+
+function partOf(
+  { kernel, operands, result }: PartSpec,
+  place: number,
+  { bindings }: DispatchSpec,
+  features: GpuFeatures,
+): ShaderPart {
+  const types = argumentTypes(kernel);
+  return generate(kernel.family, kernel, {
+    prefix: partPrefix(place),
+    features,
+    inputs: operands.map((operand, i) => operandOf(operand, bindings, types[i])),
+    result: resultOf(result, bindings, types[types.length - 1]),
+  });
+}
+
+/** Generates the shader of a dispatch; its parts have equal numbers of lanes. */
+export function generateShader(dispatch: DispatchSpec, features: GpuFeatures): Shader {
+  const parts = dispatch.parts.map((part, i) => partOf(part, i, dispatch, features));
+  return joinParts(parts, dispatch.bindings, "");
+}
