@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import * as core from "../../src/core/mod.ts";
 import type { OpName } from "../../src/core/mod.ts";
 import { createDevice } from "../../src/runtime/mod.ts";
-import { BACKENDS } from "./backends.ts";
+import { BACKENDS, testOn } from "./backends.ts";
 import type { OpCases } from "./case.ts";
 import { ATTENTION_CASES } from "./cases_attention.ts";
 import { ELEMENTWISE_CASES } from "./cases_elementwise.ts";
@@ -32,10 +32,10 @@ Deno.test("every operation has conformance cases, and they contain the operation
   }
 });
 
-for (const { name, make } of BACKENDS) {
+for (const backend of BACKENDS) {
   for (const [op, cases] of Object.entries(CONFORMANCE)) {
-    Deno.test(`${name}: ${op} equals the reference in ${cases.cases.length} cases`, async () => {
-      const device = createDevice(make());
+    testOn(backend, `${op} equals the reference in ${cases.cases.length} cases`, async (opened) => {
+      const device = createDevice(opened);
       const wrong: string[] = [];
       for (const each of cases.cases) {
         try {

@@ -11,7 +11,7 @@ import {
   upload,
   uploadTree,
 } from "../../src/runtime/mod.ts";
-import { BACKENDS } from "./backends.ts";
+import { BACKENDS, testOn } from "./backends.ts";
 import { packedMatrix } from "./cases_product.ts";
 
 const floats = (...values: number[]) => core.hostTensor(Float32Array.from(values));
@@ -229,10 +229,10 @@ const PROMISES: { readonly [promise: string]: (device: Device) => Promise<void> 
   },
 };
 
-for (const { name, make } of BACKENDS) {
+for (const backend of BACKENDS) {
   for (const [promise, check] of Object.entries(PROMISES)) {
-    Deno.test(`${name}: ${promise}`, async () => {
-      const device = createDevice(make());
+    testOn(backend, promise, async (opened) => {
+      const device = createDevice(opened);
       await check(device);
       assertEquals(device.counters().liveSlots, 0);
       device.close();

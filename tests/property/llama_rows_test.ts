@@ -24,7 +24,7 @@ import {
   upload,
   uploadTree,
 } from "../../src/runtime/mod.ts";
-import { BACKENDS } from "../conformance/backends.ts";
+import { BACKENDS, testOn } from "../conformance/backends.ts";
 import { PACKED_TYPES } from "../conformance/cases_product.ts";
 import { dice } from "./random_graph.ts";
 
@@ -200,10 +200,12 @@ const WAYS: { readonly [way: string]: (model: CachedModel) => Promise<Int32Array
   "wrong guesses that are taken back": (model) => withRollbacks(model, 6),
 };
 
-for (const { name, make } of BACKENDS) {
+for (const backend of BACKENDS) {
   for (const [type, cacheType] of TYPES) {
-    Deno.test(`${name}: a ${type} Llama with an ${cacheType} cache gives the same bits in any split of its rows`, async () => {
-      const device = createDevice(make());
+    const promise =
+      `a ${type} Llama with an ${cacheType} cache gives the same bits in any split of its rows`;
+    testOn(backend, promise, async (opened) => {
+      const device = createDevice(opened);
       const parameters = uploadTree(device, weights(type));
       const whole = open(device, parameters, cacheType);
       const logits = await inSteps(whole, []);

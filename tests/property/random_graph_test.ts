@@ -11,7 +11,7 @@ import {
   upload,
 } from "../../src/runtime/mod.ts";
 import { dice, INPUTS, randomGraph } from "./random_graph.ts";
-import { BACKENDS } from "../conformance/backends.ts";
+import { BACKENDS, testOn } from "../conformance/backends.ts";
 import { graphHash } from "../../src/plan/graph.ts";
 import { simplify } from "../../src/plan/simplify.ts";
 
@@ -98,9 +98,10 @@ async function checkGraph(device: Device, key: Key, tolerance: number): Promise<
 
 const GRAPHS = 300;
 
-for (const { name, make } of BACKENDS) {
-  Deno.test(`${name}: ${GRAPHS} random graphs compute what they mean, donations included`, async () => {
-    const device = createDevice(make());
+for (const backend of BACKENDS) {
+  const promise = `${GRAPHS} random graphs compute what they mean, donations included`;
+  testOn(backend, promise, async (opened) => {
+    const device = createDevice(opened);
     for (let i = 0; i < GRAPHS; i++) {
       try {
         await checkGraph(device, core.foldIn(core.keyOf(2024), i), 1e-5);

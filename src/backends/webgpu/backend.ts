@@ -1,0 +1,125 @@
+/**
+ * The WebGPU backend.
+ *
+ * @module
+ */
+import { OutriderError } from "../../core/errors.ts";
+import type { Backend } from "../../runtime/backend.ts";
+import { webgpuAdapter } from "./adapter.ts";
+import { createBufferPool } from "./buffer_pool.ts";
+import { prepareExecutable } from "./executable.ts";
+import { openGpu } from "./gpu.ts";
+import { createMemory } from "./memory.ts";
+import { createPipelineCache } from "./pipelines.ts";
+import { createReadback } from "./readback.ts";
+import { createRecorder } from "./recorder.ts";
+import { createSlots } from "./slots.ts";
+import { BUFFER_USAGE } from "./usage.ts";
+
+/** What can be chosen about the backend. */
+export interface WebgpuOptions {
+  /** The adapter to use; by default the one that {@link webgpuAdapter} finds. */
+  readonly adapter?: GPUAdapter;
+}
+
+/** The backend, with counters for tests and reports. */
+export interface WebgpuBackend extends Backend {
+  /** Its name in reports. */
+  readonly name: "webgpu";
+  /** Pipelines compiled so far; a second preparation of the same specs adds none. */
+  readonly pipelinesCompiled: number;
+  /** Submissions so far. */
+  readonly submits: number;
+  /** Copies to the host so far. */
+  readonly readbacks: number;
+  /** Allocations in use. */
+  readonly liveAllocations: number;
+  /** Bytes of their buffers. */
+  readonly liveBytes: number;
+}
+
+async function chosenAdapter(adapter: GPUAdapter | undefined): Promise<GPUAdapter> {
+  if (adapter !== undefined) return adapter;
+  const found = await webgpuAdapter();
+  if (found.found === "adapter") return found.adapter;
+  throw new OutriderError("a WebGPU adapter", `none: ${found.reason}`, "use the Wasm backend");
+}
+
+/**
+ * Opens the WebGPU backend.
+ *
+ * @throws OutriderError where there is no adapter or it gives no device; from `allocate` where an
+ * array is larger than the adapter's largest buffer
+ * @example
+ * ```ts
+ * import { webgpuAdapter, webgpuBackend } from "@outrider/outrider/backends/webgpu";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const found = await webgpuAdapter();
+ * if (found.found === "adapter") {
+ *   const backend = await webgpuBackend({ adapter: found.adapter });
+ *   const allocation = backend.allocate(4);
+ *   backend.write(allocation, Uint8Array.of(1, 2, 3, 4), 0);
+ *   assertEquals(await backend.read(allocation, 1, 2), Uint8Array.of(2, 3));
+ *   backend.close();
+ * }
+ * ```
+ */
+export async function webgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
+  const gpu = await openGpu(await chosenAdapter(options.adapter));
+  const { device, faults } = gpu;
+  const { storage, copySource, copyTarget, mapRead } = BUFFER_USAGE;
+  const recorder = createRecorder(device);
+  const pool = createBufferPool(gpu, recorder, storage | copySource | copyTarget);
+  const staging = createBufferPool(gpu, recorder, mapRead | copyTarget);
+  const memory = createMemory(gpu, recorder, pool);
+  const pipelines = createPipelineCache(gpu);
+  const readback = createReadback(gpu, recorder, staging);
+  const context = { gpu, recorder, pool, memory, pipelines, slots: createSlots(pool) };
+  let isOpen = true;
+  const open = (): void => {
+    if (!isOpen) throw new OutriderError("an open backend", "a closed one", "open a new one");
+    faults.check();
+  };
+  return {
+    name: "webgpu",
+    allocate(bytes) {
+      open();
+      return memory.allocate(bytes);
+    },
+    release: (allocation) => memory.release(allocation),
+    write(allocation, bytes, offset) {
+      open();
+      memory.write(allocation, bytes, offset);
+    },
+    async read(allocation, offset, length, room) {
+      open();
+      return await readback.read(memory.range(allocation, offset, length), offset, length, room);
+    },
+    prepare(plan) {
+      open();
+      return prepareExecutable(plan, context);
+    },
+    close() {
+      if (!isOpen) return;
+      isOpen = false;
+      faults.end();
+      device.destroy();
+    },
+    get pipelinesCompiled() {
+      return pipelines.compiled;
+    },
+    get submits() {
+      return recorder.submits;
+    },
+    get readbacks() {
+      return readback.count;
+    },
+    get liveAllocations() {
+      return memory.liveAllocations;
+    },
+    get liveBytes() {
+      return memory.liveBytes;
+    },
+  };
+}

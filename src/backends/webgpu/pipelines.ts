@@ -1,0 +1,92 @@
+/**
+ * Pipelines, compiled once per dispatch spec.
+ *
+ * @module
+ */
+import {
+  type BindingSpec,
+  type DispatchSpec,
+  generateShader,
+  type Shader,
+} from "../../../kernels/wgsl/mod.ts";
+import { OutriderError } from "../../core/errors.ts";
+import { stableJson } from "../../plan/stable_json.ts";
+import type { Gpu } from "./gpu.ts";
+import { COMPUTE_STAGE } from "./usage.ts";
+
+/** A compiled dispatch. */
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  /** Groups along the two axes. */
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The pipelines of a device. */
+export interface PipelineCache {
+  /** The pipeline of a dispatch; undefined where there is nothing to do. */
+  get(spec: DispatchSpec): Pipeline | undefined;
+  /** Pipelines compiled so far. */
+  readonly compiled: number;
+}
+
+function layoutEntries(bindings: readonly BindingSpec[]): GPUBindGroupLayoutEntry[] {
+  return bindings.map(({ access }, binding) => ({
+    binding,
+    visibility: COMPUTE_STAGE,
+    buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+  }));
+}
+
+function familiesOf({ parts }: DispatchSpec): string {
+  return parts.map(({ kernel }) => kernel.family).join(" and ");
+}
+
+/** Makes an empty cache. */
+export function createPipelineCache({ device, features, faults }: Gpu): PipelineCache {
+  const pipelines = new Map<string, Pipeline | undefined>();
+  const layouts = new Map<string, GPUBindGroupLayout>();
+  let compiled = 0;
+  const layoutOf = (bindings: readonly BindingSpec[]): GPUBindGroupLayout => {
+    const key = bindings.map(({ access }) => access).join();
+    const known = layouts.get(key);
+    if (known !== undefined) return known;
+    const most = device.limits.maxStorageBuffersPerShaderStage;
+    if (bindings.length > most) {
+      const found = `${bindings.length} for one kernel`;
+      throw new OutriderError(`at most ${most} arrays`, found, "split the function");
+    }
+    const made = device.createBindGroupLayout({ entries: layoutEntries(bindings) });
+    layouts.set(key, made);
+    return made;
+  };
+  const compile = (spec: DispatchSpec, { code, bindings, groups }: Shader): Pipeline => {
+    const layout = layoutOf(bindings);
+    device.pushErrorScope("validation");
+    const pipeline = device.createComputePipeline({
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module: device.createShaderModule({ code }), entryPoint: "main" },
+    });
+    device.popErrorScope().then((error) => {
+      if (error) faults.note(`a shader for ${familiesOf(spec)} that compiles`, error.message);
+    }, () => {});
+    compiled++;
+    const x = Math.min(groups, device.limits.maxComputeWorkgroupsPerDimension);
+    return { pipeline, layout, x, y: Math.ceil(groups / x) };
+  };
+  return {
+    get(spec) {
+      const key = stableJson(spec);
+      const known = pipelines.get(key);
+      if (known !== undefined || pipelines.has(key)) return known;
+      const shader = generateShader(spec, features);
+      const made = shader.groups === 0 ? undefined : compile(spec, shader);
+      pipelines.set(key, made);
+      return made;
+    },
+    get compiled() {
+      return compiled;
+    },
+  };
+}
