@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { sha256OfChunks, sha256OfText } from "../io/checksum.ts";
+import { sha256OfChunks } from "../io/checksum.ts";
+import { sha256OfText } from "../io/sha256.ts";
 import { OutriderError } from "../core/errors.ts";
 import type { TokenDocument } from "./documents.ts";
 import { readingError } from "./file_lines.ts";

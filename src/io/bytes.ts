@@ -65,6 +65,34 @@ export function memorySource(bytes: Uint8Array, name = "memory"): ByteSource {
   };
 }
 
+/**
+ * A byte source over a blob, such as a file that a person has chosen in a browser: nothing of it is
+ * in memory until it is read.
+ *
+ * @example
+ * ```ts
+ * import { blobSource } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const source = blobSource(new Blob([new Uint8Array([1, 2, 3])]), "model.gguf");
+ * assertEquals(await source.read(1, 2), new Uint8Array([2, 3]));
+ * ```
+ */
+export function blobSource(blob: Blob, name: string): ByteSource {
+  return {
+    name,
+    size: blob.size,
+    read: async (offset, length) => {
+      checkRange(name, blob.size, offset, length);
+      const part = await blob.slice(offset, offset + length).arrayBuffer().catch((error) => {
+        throw new OutriderError(`bytes of ${name}`, String(error), "choose the file again");
+      });
+      return new Uint8Array(part);
+    },
+    close: () => {},
+  };
+}
+
 /** Fills memory from an open file in one turn. */
 function readWhole(file: Deno.FsFile, path: string, offset: number, bytes: Bytes): Bytes {
   try {

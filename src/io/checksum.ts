@@ -7,11 +7,6 @@
 import { createHash } from "node:crypto";
 import { OutriderError } from "../core/errors.ts";
 
-/** The SHA-256 of UTF-8 text, in hexadecimal. */
-export function sha256OfText(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
 /** The SHA-256 of data that arrive in chunks, in hexadecimal. */
 export async function sha256OfChunks(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const hash = createHash("sha256");

@@ -174,7 +174,19 @@ function storedTensor(source: ByteSource, tensor: SafetensorsTensor): StoredTens
   throw new OutriderError(`floating-point weights in ${quote(name)}`, type, CURE);
 }
 
-/** A draft out of the bytes of its file; closing the draft closes the source. */
+/**
+ * Opens a draft from the bytes of its file, which may lie anywhere that can be read at random.
+ * Closing the draft closes the source.
+ *
+ * @throws {OutriderError} when it is another kind of file, or damaged
+ * @example
+ * ```ts
+ * import { memorySource, readDraftFile } from "@outrider/outrider/io";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await assertRejects(() => readDraftFile(memorySource(new Uint8Array(4))), Error, "safetensors");
+ * ```
+ */
 export async function readDraftFile(source: ByteSource): Promise<DraftFile> {
   const path = source.name;
   const file = await readSafetensors(source);

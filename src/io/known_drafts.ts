@@ -9,18 +9,7 @@
  */
 import { OutriderError } from "../core/errors.ts";
 import { fileError } from "./file_errors.ts";
-import { asArray, asObject, asString, field, type Json, parseJson } from "./json_fields.ts";
-import { quote } from "./quote.ts";
-
-/** A draft that comes with the package. */
-export interface KnownDraft {
-  /** `Tokenizer.hash` of the targets that it serves. */
-  readonly tokenizerHash: string;
-  /** What it is called. */
-  readonly name: string;
-  /** Its path, or for a package that is loaded over the network its URL. */
-  readonly path: string;
-}
+import { type KnownDraft, parseKnownDrafts, pathOf } from "./known_draft_list.ts";
 
 /** Relative to this module, so that it is found from wherever the package is imported. */
 const INDEX = new URL("../../drafts/index.json", import.meta.url);
@@ -39,26 +28,6 @@ async function readText(url: URL): Promise<string> {
   throw new OutriderError(`the list of drafts at ${url}`, `status ${response.status}`, "try again");
 }
 
-const pathOf = (url: URL): string =>
-  url.protocol === "file:" ? decodeURIComponent(url.pathname) : url.href;
-
-function knownDraft(entry: Json, index: URL): KnownDraft {
-  const what = `a draft in ${pathOf(index)}`;
-  const object = asObject(entry, what);
-  const text = (key: string) => asString(field(object, key), `${key} of ${what}`);
-  const file = text("file");
-  // The list may not lead out of its own folder.
-  if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)*\.safetensors$/.test(file)) {
-    throw new OutriderError(
-      `the path of a safetensors file below the folder as file of ${what}`,
-      quote(file),
-      "the list is damaged; get the package again",
-    );
-  }
-  const path = pathOf(new URL(file, index));
-  return { tokenizerHash: text("tokenizerHash"), name: text("name"), path };
-}
-
 /**
  * The drafts that come with the package, or that another list names.
  *
@@ -72,9 +41,7 @@ function knownDraft(entry: Json, index: URL): KnownDraft {
  * ```
  */
 export async function knownDrafts(index: URL = INDEX): Promise<readonly KnownDraft[]> {
-  const path = pathOf(index);
-  const entries = asArray(parseJson(await readText(index), path), `the list of drafts in ${path}`);
-  return entries.map((entry) => knownDraft(entry, index));
+  return parseKnownDrafts(await readText(index), index);
 }
 
 /**

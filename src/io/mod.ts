@@ -16,7 +16,13 @@ export type { LlamaConfig, RopePairing } from "../nn/llama_config.ts";
 export { type ByteChunks, writeFileAtomically, writeTextAtomically } from "./atomic_write.ts";
 export * from "./bytes.ts";
 export * from "./chat_template.ts";
-export { type DraftContent, type DraftFile, openDraftFile, writeDraftFile } from "./draft_file.ts";
+export {
+  type DraftContent,
+  type DraftFile,
+  openDraftFile,
+  readDraftFile,
+  writeDraftFile,
+} from "./draft_file.ts";
 export * from "./expand_draft.ts";
 export type { DownloadProgress, OnProgress } from "./download_progress.ts";
 export { readGguf, readTensorBytes } from "./gguf_reader.ts";
@@ -24,6 +30,7 @@ export * from "./gguf_types.ts";
 export * from "./gguf_writer.ts";
 export type { HubClient, HubFile } from "./hub_download.ts";
 export type { Json, JsonObject } from "./json_fields.ts";
+export { type KnownDraft, parseKnownDrafts } from "./known_draft_list.ts";
 export * from "./known_drafts.ts";
 export { defaultCacheDirectory } from "./model_cache.ts";
 export * from "./model_config.ts";

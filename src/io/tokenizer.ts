@@ -9,7 +9,7 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
-import { sha256OfText } from "./checksum.ts";
+import { sha256OfText } from "./sha256.ts";
 import { type DecodeOptions, type StreamDecoder, streamDecoderOf } from "./tokenizer_decode.ts";
 import { addedTokenFinder, plainEncoder } from "./tokenizer_encode.ts";
 import type { TokenizerSpec } from "./tokenizer_spec.ts";

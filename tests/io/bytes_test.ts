@@ -1,6 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
-import { type ByteSource, fileSource, memorySource, urlSource } from "../../src/io/bytes.ts";
+import {
+  blobSource,
+  type ByteSource,
+  fileSource,
+  memorySource,
+  urlSource,
+} from "../../src/io/bytes.ts";
 import { openModel } from "../../src/io/open_model.ts";
 import { chooser } from "./random_bytes.ts";
 import { tinyModelBytes } from "./tiny_model_bytes.ts";
@@ -46,6 +52,11 @@ async function checkSource(source: ByteSource): Promise<void> {
 
 Deno.test("memory reads exactly what is asked for, or gives one clear error", () =>
   checkSource(memorySource(BYTES)));
+
+Deno.test("a blob reads exactly what is asked for, and one of two parts alike", async () => {
+  await checkSource(blobSource(new Blob([BYTES]), "whole"));
+  await checkSource(blobSource(new Blob([BYTES.slice(0, 123), BYTES.slice(123)]), "parts"));
+});
 
 Deno.test("a file reads exactly what is asked for, many reads at once included", () =>
   withFolder(async (folder) => {

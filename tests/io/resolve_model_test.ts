@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
-import { sha256OfText } from "../../src/io/checksum.ts";
+import { sha256OfText } from "../../src/io/sha256.ts";
 import type { DownloadProgress } from "../../src/io/download_progress.ts";
 import type { HubClient, HubFile } from "../../src/io/hub_download.ts";
 import { chooseHubFiles, isHubId } from "../../src/io/hub_model.ts";
