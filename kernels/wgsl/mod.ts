@@ -12,6 +12,7 @@ import { attentionJoinPart, attentionPartsPart } from "./attention_split.ts";
 import { dequantizePart } from "./dequantize.ts";
 import type { DispatchSpec, PartSpec } from "./dispatch.ts";
 import { gatherPart } from "./gather.ts";
+import { libraryFor } from "./library.ts";
 import { mapPart } from "./map.ts";
 import { matmulPart } from "./matmul.ts";
 import { operandOf, resultOf } from "./operand.ts";
@@ -81,5 +82,6 @@ function partOf(
 /** Generates the shader of a dispatch; its parts have equal numbers of lanes. */
 export function generateShader(dispatch: DispatchSpec, features: GpuFeatures): Shader {
   const parts = dispatch.parts.map((part, i) => partOf(part, i, dispatch, features));
-  return joinParts(parts, dispatch.bindings, "");
+  const code = parts.map(({ declarations, body }) => `${declarations}\n${body}`).join("\n");
+  return joinParts(parts, dispatch.bindings, libraryFor(code));
 }

@@ -76,6 +76,9 @@ export interface Shader {
 /** Lanes of a group unless a kernel has reasons. */
 export const LANES = 64;
 
+/** The part of a kernel that has no element to compute. */
+export const NOTHING: ShaderPart = { lanes: LANES, groups: 0, declarations: "", body: "" };
+
 function bindingText({ access, type }: BindingSpec, place: number): string {
   return `@group(0) @binding(${place}) var<storage, ${access}> b${place}: array<${type}>;`;
 }
