@@ -1,0 +1,296 @@
+/**
+ * The unit of attention's kernels: one row, with query heads that read the same key/value head, over
+ * parts of the row's entries.
+ *
+ * Scores are one chain per entry, over the elements of a head in stored order. A lane has the entries
+ * lane, lane + 64, ... of a part; maxima and sums over a part go lane by lane in order and then over
+ * lanes as `foldLanes` has them. Sums of the values are one chain per element over the part's entries.
+ *
+ * @module
+ */
+import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
+import {
+  type AttentionSizes,
+  elementsOfWord,
+  headWords,
+  lines,
+  loadWord,
+  numbers,
+  slotWords,
+  wordsPerLane,
+  wordValues,
+} from "./attention_rows.ts";
+import { foldLanes, larger, LOWEST, sum } from "./attention_softmax.ts";
+import { floatText } from "./literals.ts";
+import { LANES, type Operand, type PartFrame } from "./shader.ts";
+
+/** Sums that a lane keeps: what registers hold well. */
+const MOST_SUMS = 8;
+/** Entries whose scores a lane finds together where there are enough. */
+const ENTRIES_TOGETHER = 2;
+/** Words that loops take at a time. */
+const UNROLLED = 4;
+
+/** Query heads that are taken together: keys and values are read once for all of them. */
+export function headsTogether(spec: AttentionSizes): number {
+  const group = spec.heads / spec.keyValueHeads;
+  const most = Math.max(1, Math.floor(MOST_SUMS / wordsPerLane(spec)));
+  return Math.max(...numbers(group + 1).filter((n) => n > 0 && n <= most && group % n === 0), 1);
+}
+
+/** Units of one row. */
+export function unitsOfRow(spec: AttentionSizes): number {
+  return spec.heads / headsTogether(spec);
+}
+
+/** Entries of the longest part. */
+export function partEntries({ slots, extras }: AttentionSizes): number {
+  return Math.min(ATTENTION_PART, Math.max(1, slots + extras));
+}
+
+/** Statements that name the unit `unit` (u32): its `row`, first query head and key/value head. */
+export function unitOfRow(spec: AttentionSizes, unit: string): string {
+  return `let row = ${unit} / ${unitsOfRow(spec)}u;
+let head = ${unit} % ${unitsOfRow(spec)}u * ${headsTogether(spec)}u;
+let shared_head = head / ${spec.heads / spec.keyValueHeads}u;`;
+}
+
+/** Declares an array for the heads of one operand [rows, heads, headWidth]. */
+export function headsDeclaration(
+  { prefix }: PartFrame,
+  spec: AttentionSizes,
+  name: string,
+): string {
+  return `var<workgroup> ${prefix}${name}: array<f32, ${headsTogether(spec) * spec.headWidth}>;`;
+}
+
+/** Fills it; a barrier has to follow. */
+export function loadHeads(
+  { prefix }: PartFrame,
+  spec: AttentionSizes,
+  operand: Operand,
+  name: string,
+): string {
+  const first = `(row * ${spec.heads}u + head) * ${spec.headWidth}u`;
+  return `for (var i = lane; i < ${headsTogether(spec) * spec.headWidth}u; i += ${LANES}u) {
+  ${prefix}${name}[i] = ${operand.at(`${first} + i`)};
+}`;
+}
+
+/** Declares an array of the entries of a part, per head. */
+export function entriesArray({ prefix }: PartFrame, spec: AttentionSizes, name: string): string {
+  const size = headsTogether(spec) * partEntries(spec);
+  return `var<workgroup> ${prefix}${name}: array<f32, ${size}>;`;
+}
+
+/** A number per entry and head: the dot product of a head's vector and the slot's stored one. */
+export interface DotProducts {
+  /** The workgroup array of the vectors, of {@link headsDeclaration}. */
+  readonly vectors: string;
+  /** The stored operand. */
+  readonly stored: Operand;
+  /** Names the results: `<name><h>_<e>` for head h and the lane's entry e. */
+  readonly name: string;
+}
+
+/** The chains of dot products of `count` entries whose words begin at `at0`, `at1`, ... */
+function dotChains(
+  frame: PartFrame,
+  spec: AttentionSizes,
+  { vectors, stored, name }: DotProducts,
+  count: number,
+): string {
+  const heads = numbers(headsTogether(spec));
+  const step = headWords(spec) % UNROLLED === 0 ? UNROLLED : 1;
+  const word = (j: number): string => step === 1 ? "w" : `(w + ${j}u)`;
+  const steps = numbers(step).map((j) => {
+    const elements = elementsOfWord(spec, word(j));
+    const loads = numbers(count).map((e) =>
+      `let word${j}_${e} = ${loadWord(stored, spec, `at${e} + ${word(j)}`)};`
+    );
+    const values = numbers(count).map((e) => wordValues(frame, spec, `word${j}_${e}`));
+    const chains = elements.flatMap((element, part) => [
+      ...values.map((value, e) => `let value${j}_${part}_${e} = ${value[part]};`),
+      ...heads.flatMap((h) => [
+        `let vector${j}_${part}_${h} = ${frame.prefix}${vectors}[${
+          h * spec.headWidth
+        }u + ${element}];`,
+        ...values.map((_, e) => {
+          const sum = `${name}${h}_${e}`;
+          return `${sum} = fma(vector${j}_${part}_${h}, value${j}_${part}_${e}, ${sum});`;
+        }),
+      ]),
+    ]);
+    return [...loads, ...chains].join("\n");
+  });
+  const names = heads.flatMap((h) => numbers(count).map((e) => `${name}${h}_${e}`));
+  return `${names.map((sum) => `var ${sum} = 0.0;`).join("\n")}
+for (var w = 0u; w < ${headWords(spec)}u; w += ${step}u) {
+${steps.join("\n")}
+}`;
+}
+
+function eachEntryOf(
+  frame: PartFrame,
+  spec: AttentionSizes,
+  products: readonly DotProducts[],
+  visit: (entry: number) => string,
+  count: number,
+): string {
+  return `for (var base = 0u; base < count; base += ${count * LANES}u) {
+${
+    lines(count, (e) =>
+      `let entry${e} = base + ${e * LANES}u + lane;
+let at${e} = ${frame.prefix}slot(seen, first + min(entry${e}, count - 1u)) * ${
+        slotWords(spec)
+      }u + shared_head * ${headWords(spec)}u;`)
+  }
+${products.map((each) => dotChains(frame, spec, each, count)).join("\n")}
+${lines(count, (e) => `if (entry${e} < count) {\n${visit(e)}\n}`)}
+}`;
+}
+
+/**
+ * Visits the lane's entries of the part of `count` entries from entry `first` on, each with its dot
+ * products; entry number e of those taken together is `entry<e>`.
+ */
+export function eachEntry(
+  frame: PartFrame,
+  spec: AttentionSizes,
+  products: readonly DotProducts[],
+  visit: (entry: number) => string,
+): string {
+  const few = eachEntryOf(frame, spec, products, visit, 1);
+  if (partEntries(spec) <= LANES) return few;
+  const many = eachEntryOf(frame, spec, products, visit, ENTRIES_TOGETHER);
+  return `if (count <= ${LANES}u) {\n${few}\n} else {\n${many}\n}`;
+}
+
+/** The place of an entry of a head in an array of {@link entriesArray}. */
+export function entryPlace(spec: AttentionSizes, h: number, entry: string): string {
+  return `${h * partEntries(spec)}u + ${entry}`;
+}
+
+/**
+ * The softmax of a part, the heads being in `query`: `scores` holds e^(score - largest) per entry, and
+ * `largest<h>` and `sum<h>` are declared in the scope. All of it is complete behind it.
+ */
+export function partSoftmax(
+  frame: PartFrame,
+  spec: AttentionSizes,
+  key: Operand,
+): string {
+  const { prefix } = frame;
+  const heads = numbers(headsTogether(spec));
+  const products = { vectors: "query", stored: key, name: "score" };
+  const place = (h: number, entry: string) => `${prefix}scores[${entryPlace(spec, h, entry)}]`;
+  const scores = eachEntry(
+    frame,
+    spec,
+    [products],
+    (e) =>
+      heads.map((h) =>
+        `let scaled${h} = score${h}_${e} * ${floatText(spec.scale)};
+${place(h, `entry${e}`)} = scaled${h};
+largest${h} = max(largest${h}, scaled${h});`
+      ).join("\n"),
+  );
+  return `${heads.map((h) => `var largest${h} = f32(${LOWEST});\nvar sum${h} = 0.0;`).join("\n")}
+${scores}
+${foldLanes(prefix, heads.map((h) => `largest${h}`), larger)}
+for (var entry = lane; entry < count; entry += ${LANES}u) {
+${
+    heads.map((h) =>
+      `let grown${h} = exp_f32(${place(h, "entry")} - largest${h});
+${place(h, "entry")} = grown${h};
+sum${h} += grown${h};`
+    ).join("\n")
+  }
+}
+${foldLanes(prefix, heads.map((h) => `sum${h}`), sum)}`;
+}
+
+/** One of the sums that a lane keeps over stored vectors. */
+export interface LaneSum {
+  /** The variable. */
+  readonly name: string;
+  /** Which of the heads taken together. */
+  readonly head: number;
+  /** Which of the lane's words, and which of its elements. */
+  readonly word: number;
+  readonly part: number;
+  /** The element of the head, as a u32 expression. */
+  readonly element: string;
+}
+
+/** All of them, their variables beginning with `name`. */
+export function laneSums(spec: AttentionSizes, name: string): readonly LaneSum[] {
+  return numbers(headsTogether(spec)).flatMap((head) =>
+    numbers(wordsPerLane(spec)).flatMap((word) =>
+      elementsOfWord(spec, laneWord(word)).map((element, part) => ({
+        name: `${name}${head}_${word}_${part}`,
+        head,
+        word,
+        part,
+        element,
+      }))
+    )
+  );
+}
+
+function laneWord(word: number): string {
+  return word === 0 ? "lane" : `(lane + ${word * LANES}u)`;
+}
+
+/** The condition that a lane has its word number `word`. */
+export function hasWord(spec: AttentionSizes, word: number): string {
+  return `${laneWord(word)} < ${headWords(spec)}u`;
+}
+
+/** Declares `${name}..`: sums over the part of weights in the array of entries times the stored vectors. */
+export function weightedSums(
+  frame: PartFrame,
+  spec: AttentionSizes,
+  operands: { readonly weights: string; readonly stored: Operand; readonly name: string },
+): string {
+  const { prefix } = frame;
+  const { weights, stored, name } = operands;
+  const heads = numbers(headsTogether(spec));
+  const laneWords = numbers(wordsPerLane(spec));
+  const add = (entry: string, at: string, tag: string): string =>
+    [
+      ...laneWords.map((k) => {
+        const index = `${at} + min(${laneWord(k)}, ${headWords(spec) - 1}u)`;
+        return `let word${tag}_${k} = ${loadWord(stored, spec, index)};`;
+      }),
+      ...laneWords.flatMap((k) =>
+        wordValues(frame, spec, `word${tag}_${k}`).map((value, part) =>
+          `let value${tag}_${k}_${part} = ${value};`
+        )
+      ),
+      ...heads.map((h) =>
+        `let weight${tag}_${h} = ${prefix}${weights}[${entryPlace(spec, h, entry)}];`
+      ),
+      ...laneSums(spec, name).map(({ name: sum, head, word, part }) =>
+        `${sum} = fma(weight${tag}_${head}, value${tag}_${word}_${part}, ${sum});`
+      ),
+    ].join("\n");
+  const at = (entry: string): string =>
+    `${prefix}slot(seen, first + ${entry}) * ${slotWords(spec)}u + shared_head * ${
+      headWords(spec)
+    }u`;
+  return `${laneSums(spec, name).map((sum) => `var ${sum.name} = 0.0;`).join("\n")}
+if (${hasWord(spec, 0)}) {
+  var entry = 0u;
+  for (; entry + ${UNROLLED - 1}u < count; entry += ${UNROLLED}u) {
+${
+    lines(UNROLLED, (i) =>
+      `let at${i} = ${at(`entry + ${i}u`)};\n${add(`entry + ${i}u`, `at${i}`, `${i}`)}`)
+  }
+  }
+  for (; entry < count; entry++) {
+    let at0 = ${at("entry")};
+${add("entry", "at0", "0")}
+  }
+}`;
+}
