@@ -4,6 +4,9 @@
  * @module
  */
 
+/** What the backend needs of an adapter. */
+export type UsableAdapter = Pick<GPUAdapter, "features" | "limits" | "requestDevice">;
+
 /** An adapter, or why there is none. */
 export type FoundAdapter =
   | {

@@ -10,16 +10,18 @@ import type { Recorder } from "./recorder.ts";
 /** A buffer and what must be known of it. */
 export interface PooledBuffer {
   readonly buffer: GPUBuffer;
+  /** Tells it from all others of its pool. */
+  readonly id: number;
   /** Its size, that of its class. */
   readonly bytes: number;
-  /** The last submission whose commands use it; -1 where none does. */
+  /** The last submission whose commands may use it; -1 where none does. */
   usedBy: number;
 }
 
 /** Hands out buffers of one usage. */
 export interface BufferPool {
   /**
-   * A buffer of at least so many bytes.
+   * A buffer of at least so many bytes; what is in it is anything.
    *
    * @throws OutriderError where no buffer can be so large
    */
@@ -28,27 +30,60 @@ export interface BufferPool {
   give(buffer: PooledBuffer): void;
 }
 
+/** What a pool is told besides its device. */
+export interface PoolOptions {
+  readonly usage: GPUBufferUsageFlags;
+  /** The class of a request. */
+  readonly sizeClass: (bytes: number) => number;
+}
+
 const LEAST_BYTES = 256;
 
-/** The size class of a request: at most a quarter larger than what was asked for. */
+/** The size class of a request for arrays: at most a quarter larger than what was asked for. */
 export function sizeClass(bytes: number): number {
   const least = Math.max(bytes, LEAST_BYTES);
   const step = Math.max(LEAST_BYTES, 2 ** (Math.floor(Math.log2(least)) - 2));
   return Math.ceil(least / step) * step;
 }
 
-/** Small buffers that waiting commands use are not handed out again: a write would have to wait. */
+/**
+ * Small buffers that waiting commands use are not handed out again: to write them the commands would
+ * have to be submitted first.
+ */
 const SMALL_BYTES = 64 * 1024;
+
+/** Free bytes that are kept; beyond them buffers are destroyed. */
+const MOST_FREE_BYTES = 256 * 1024 * 1024;
+
+/** Buffers that are at least so large are watched for memory that runs out. */
+const WATCHED_BYTES = 1024 * 1024;
+
+const ROOM_CURE = "use a smaller model, context or batch, or a packed weight type";
 
 /** Makes a pool. */
 export function createBufferPool(
-  { device }: Gpu,
+  { device, faults }: Gpu,
   recorder: Recorder,
-  usage: GPUBufferUsageFlags,
+  { usage, sizeClass }: PoolOptions,
 ): BufferPool {
   const free = new Map<number, PooledBuffer[]>();
-  const isFit = ({ bytes, usedBy }: PooledBuffer): boolean =>
-    bytes > SMALL_BYTES || usedBy < recorder.current;
+  let [freeBytes, made] = [0, 0];
+  const create = (size: number): GPUBuffer => {
+    const call = (): GPUBuffer => device.createBuffer({ size, usage });
+    try {
+      return size < WATCHED_BYTES ? call() : faults.watch("out-of-memory", "room on the GPU", call);
+    } catch (error) {
+      const found = error instanceof Error ? error.message : String(error);
+      throw new OutriderError(`${size} free bytes on the GPU`, found, ROOM_CURE);
+    }
+  };
+  const reusable = (size: number): PooledBuffer | undefined => {
+    const list = free.get(size);
+    const oldest = list?.[0];
+    if (oldest === undefined) return undefined;
+    if (size <= SMALL_BYTES && oldest.usedBy === recorder.current) return undefined;
+    return list?.shift();
+  };
   return {
     take(bytes) {
       const most = device.limits.maxBufferSize;
@@ -56,21 +91,28 @@ export function createBufferPool(
         throw new OutriderError(
           `an array of at most ${most} bytes, the adapter's largest buffer`,
           `one of ${bytes} bytes`,
-          "use a smaller model, context or batch, or a packed weight type",
+          ROOM_CURE,
         );
       }
       const size = Math.min(sizeClass(bytes), most - most % 4);
-      const list = free.get(size);
-      if (list !== undefined && list.length > 0 && isFit(list[0])) {
-        const first = list.shift();
-        if (first !== undefined) return first;
+      const known = reusable(size);
+      if (known !== undefined) {
+        freeBytes -= size;
+        return known;
       }
-      return { buffer: device.createBuffer({ size, usage }), bytes: size, usedBy: -1 };
+      return { buffer: create(size), id: made++, bytes: size, usedBy: -1 };
     },
-    give(buffer) {
-      const list = free.get(buffer.bytes);
-      if (list === undefined) free.set(buffer.bytes, [buffer]);
-      else list.push(buffer);
+    give(pooled) {
+      if (freeBytes + pooled.bytes > MOST_FREE_BYTES) {
+        // Commands that wait may still use it; once they are submitted, WebGPU keeps it for them.
+        if (pooled.usedBy === recorder.current) recorder.submit();
+        pooled.buffer.destroy();
+        return;
+      }
+      freeBytes += pooled.bytes;
+      const list = free.get(pooled.bytes);
+      if (list === undefined) free.set(pooled.bytes, [pooled]);
+      else list.push(pooled);
     },
   };
 }

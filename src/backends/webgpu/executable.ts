@@ -6,14 +6,14 @@
 import { OutriderError } from "../../core/errors.ts";
 import type { Plan } from "../../plan/plan.ts";
 import type { Allocation, Executable } from "../../runtime/backend.ts";
+import { bindDispatch, type Bound } from "./bound_dispatch.ts";
 import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Memory } from "./memory.ts";
-import type { Pipeline, PipelineCache } from "./pipelines.ts";
+import type { PipelineCache } from "./pipelines.ts";
 import { type MemoryPlace, planDispatches } from "./plan_dispatches.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SharedSlots } from "./slots.ts";
-import { paddedWrite } from "./word_edges.ts";
 
 /** What a plan is prepared with. */
 export interface ExecutionContext {
@@ -25,13 +25,10 @@ export interface ExecutionContext {
   readonly pipelines: PipelineCache;
 }
 
-/** A dispatch ready to be recorded. */
-interface ReadyDispatch {
-  readonly pipeline: Pipeline;
-  readonly places: readonly MemoryPlace[];
-}
-
-function uploadConstants(plan: Plan, { gpu, pool }: ExecutionContext): Map<number, PooledBuffer> {
+function uploadConstants(
+  plan: Plan,
+  { gpu, pool, recorder }: ExecutionContext,
+): Map<number, PooledBuffer> {
   const uploaded = new Map<number, PooledBuffer>();
   plan.buffers.forEach((buffer, i) => {
     if (buffer.home !== "constant") return;
@@ -40,9 +37,24 @@ function uploadConstants(plan: Plan, { gpu, pool }: ExecutionContext): Map<numbe
     uploaded.set(i, pooled);
     if (data.byteLength === 0) return;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    gpu.device.queue.writeBuffer(pooled.buffer, 0, paddedWrite(new Map(), bytes, 0).bytes);
+    // The queue writes before it runs what is only submitted later.
+    if (pooled.usedBy === recorder.current) recorder.submit();
+    gpu.device.queue.writeBuffer(pooled.buffer, 0, bytes);
   });
   return uploaded;
+}
+
+/** What a plan binds must fit into bindings. */
+function checkBindings(plan: Plan, { device }: Gpu): void {
+  const most = device.limits.maxStorageBufferBindingSize;
+  const ports = [...plan.inputPorts, ...plan.outputPorts].map(({ bytes }) => bytes);
+  const largest = [...ports, ...plan.slots].reduce((a, b) => Math.max(a, b), 0);
+  if (largest <= most) return;
+  throw new OutriderError(
+    `arrays of at most ${most} bytes, which is what the adapter binds`,
+    `one of ${largest} bytes`,
+    "use a packed weight type, fewer rows, or the Wasm backend",
+  );
 }
 
 function checkPorts(what: string, expected: number, found: number): void {
@@ -53,27 +65,25 @@ function checkPorts(what: string, expected: number, found: number): void {
 /** Prepares a plan. */
 export function prepareExecutable(plan: Plan, context: ExecutionContext): Executable {
   const { gpu, recorder, memory, pool } = context;
-  const dispatches = planDispatches(plan).flatMap(({ spec, places }): ReadyDispatch[] => {
+  const planned = planDispatches(plan).flatMap(({ spec, places }) => {
     const pipeline = context.pipelines.get(spec);
     return pipeline === undefined ? [] : [{ pipeline, places }];
   });
+  checkBindings(plan, gpu);
   const slots = context.slots.hold(plan.slots);
   const constants = uploadConstants(plan, context);
-  let isReleased = false;
-
-  const bufferAt = (
-    { home, index }: MemoryPlace,
-    inputs: readonly PooledBuffer[],
-    outputs: readonly PooledBuffer[],
-  ): PooledBuffer => {
-    if (home === "input") return inputs[index];
-    if (home === "output") return outputs[index];
+  const boundAt = ({ home, index }: MemoryPlace): Bound => {
+    if (home === "input") return index;
+    if (home === "output") return plan.inputPorts.length + index;
     const found = home === "slot" ? slots[index] : constants.get(index);
     if (found !== undefined) return found;
     throw new OutriderError("a constant that was uploaded", `buffer ${index}`, "report this plan");
   };
-  const buffersOf = (allocations: readonly Allocation[]): PooledBuffer[] =>
-    allocations.map((allocation) => memory.piece(allocation).pooled);
+  const dispatches = planned.map(({ pipeline, places }) =>
+    bindDispatch(gpu, pipeline, places.map(boundAt))
+  );
+  let isReleased = false;
+
   const run = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
     gpu.faults.check();
     if (isReleased) {
@@ -81,22 +91,20 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
     }
     checkPorts("inputs", plan.inputPorts.length, inputs.length);
     checkPorts("outputs", plan.outputPorts.length, outputs.length);
-    const [ins, outs] = [buffersOf(inputs), buffersOf(outputs)];
-    for (const { pipeline, places } of dispatches) {
-      const used = places.map((place) => bufferAt(place, ins, outs));
-      const group = gpu.device.createBindGroup({
-        layout: pipeline.layout,
-        entries: used.map(({ buffer }, binding) => ({ binding, resource: { buffer } })),
-      });
-      recorder.dispatch(pipeline.pipeline, group, pipeline.x, pipeline.y);
-      for (const one of used) one.usedBy = recorder.current;
-    }
+    const ports: PooledBuffer[] = [];
+    for (const allocation of inputs) ports.push(memory.piece(allocation).pooled);
+    for (const allocation of outputs) ports.push(memory.piece(allocation).pooled);
+    for (const dispatch of dispatches) recorder.dispatch(dispatch.pipeline, dispatch.group(ports));
+    for (const port of ports) port.usedBy = recorder.current;
+    recorder.endRun(dispatches.length);
   };
   const release = (): void => {
     if (isReleased) return;
     isReleased = true;
+    // Commands of the last run may still wait.
+    for (const pooled of [...slots, ...constants.values()]) pooled.usedBy = recorder.current;
     context.slots.drop(slots);
-    constants.forEach((pooled) => pool.give(pooled));
+    for (const pooled of constants.values()) pool.give(pooled);
   };
   return { plan, run, release };
 }

@@ -5,6 +5,7 @@
  */
 import type { GpuFeatures } from "../../../kernels/wgsl/mod.ts";
 import { OutriderError } from "../../core/errors.ts";
+import type { UsableAdapter } from "./adapter.ts";
 import { type Faults, watchDevice } from "./faults.ts";
 
 /** What all parts of the backend share. */
@@ -33,7 +34,7 @@ const HALF_FLOATS = "shader-f16";
  *
  * @throws OutriderError where the adapter gives none
  */
-export async function openGpu(adapter: GPUAdapter): Promise<Gpu> {
+export async function openGpu(adapter: UsableAdapter): Promise<Gpu> {
   const hasHalves = adapter.features.has(HALF_FLOATS);
   let device: GPUDevice;
   try {

@@ -8,15 +8,13 @@ import type { Allocation } from "../../runtime/backend.ts";
 import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Recorder } from "./recorder.ts";
-import { paddedWrite, type WordEdges } from "./word_edges.ts";
+import { createMerge, splitWrite } from "./word_merge.ts";
 
 /** A buffer in use as an allocation. */
 export interface Piece {
   readonly pooled: PooledBuffer;
   /** The bytes that were asked for. */
   readonly bytes: number;
-  /** Words that were written in part. */
-  readonly edges: WordEdges;
 }
 
 /** The allocations of a backend. */
@@ -37,8 +35,16 @@ export interface Memory {
   readonly liveBytes: number;
 }
 
+/** The bytes, copied where other threads could change them: the queue refuses such memory. */
+function hostBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = bytes;
+  if (buffer instanceof ArrayBuffer) return new Uint8Array(buffer, byteOffset, length);
+  return new Uint8Array(bytes);
+}
+
 /** Makes the allocations of a pool. */
-export function createMemory({ device }: Gpu, recorder: Recorder, pool: BufferPool): Memory {
+export function createMemory(gpu: Gpu, recorder: Recorder, pool: BufferPool): Memory {
+  const merge = createMerge(gpu, recorder, pool);
   const pieces = new Map<Allocation, Piece>();
   let next: Allocation = 1;
   let liveBytes = 0;
@@ -56,7 +62,7 @@ export function createMemory({ device }: Gpu, recorder: Recorder, pool: BufferPo
   return {
     allocate(bytes) {
       const pooled = pool.take(bytes);
-      pieces.set(next, { pooled, bytes, edges: new Map() });
+      pieces.set(next, { pooled, bytes });
       liveBytes += pooled.bytes;
       return next++;
     },
@@ -67,12 +73,15 @@ export function createMemory({ device }: Gpu, recorder: Recorder, pool: BufferPo
       pool.give(pooled);
     },
     write(allocation, bytes, offset) {
-      const { pooled, edges } = range(allocation, offset, bytes.length);
+      const { pooled } = range(allocation, offset, bytes.length);
       if (bytes.length === 0) return;
+      const { whole, parts } = splitWrite(bytes, offset);
       // The queue writes before it runs what is only submitted later.
       if (pooled.usedBy === recorder.current) recorder.submit();
-      const words = paddedWrite(edges, bytes, offset);
-      device.queue.writeBuffer(pooled.buffer, words.offset, words.bytes);
+      if (whole.bytes.length > 0) {
+        gpu.device.queue.writeBuffer(pooled.buffer, whole.offset, hostBytes(whole.bytes));
+      }
+      for (const part of parts) merge(pooled, part);
     },
     piece,
     range,

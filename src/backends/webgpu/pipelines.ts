@@ -63,14 +63,15 @@ export function createPipelineCache({ device, features, faults }: Gpu): Pipeline
   };
   const compile = (spec: DispatchSpec, { code, bindings, groups }: Shader): Pipeline => {
     const layout = layoutOf(bindings);
-    device.pushErrorScope("validation");
-    const pipeline = device.createComputePipeline({
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module: device.createShaderModule({ code }), entryPoint: "main" },
-    });
-    device.popErrorScope().then((error) => {
-      if (error) faults.note(`a shader for ${familiesOf(spec)} that compiles`, error.message);
-    }, () => {});
+    const pipeline = faults.watch(
+      "validation",
+      `a shader for ${familiesOf(spec)} that compiles`,
+      () =>
+        device.createComputePipeline({
+          layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+          compute: { module: device.createShaderModule({ code }), entryPoint: "main" },
+        }),
+    );
     compiled++;
     const x = Math.min(groups, device.limits.maxComputeWorkgroupsPerDimension);
     return { pipeline, layout, x, y: Math.ceil(groups / x) };

@@ -6,62 +6,79 @@
  *
  * @module
  */
+import type { Gpu } from "./gpu.ts";
+import type { Pipeline } from "./pipelines.ts";
 
 /** Records commands of one device. */
 export interface Recorder {
-  /** The number of the submission that is being recorded. */
+  /** The number of the submission that is being recorded: how many there were before. */
   readonly current: number;
-  /** Submissions so far. */
-  readonly submits: number;
+  /** Dispatches of the last run. */
+  readonly lastDispatches: number;
   /** Adds a dispatch to the compute pass. */
-  dispatch(pipeline: GPUComputePipeline, groups: GPUBindGroup, x: number, y: number): void;
-  /** Adds a copy between buffers. */
+  dispatch(pipeline: Pipeline, group: GPUBindGroup): void;
+  /** Says that the dispatches of a run are complete. */
+  endRun(dispatches: number): void;
+  /** Adds a copy to the beginning of another buffer. */
   copy(from: GPUBuffer, offset: number, to: GPUBuffer, bytes: number): void;
   /** Hands everything recorded to the device. */
   submit(): void;
 }
 
 /**
- * Dispatches that wait at most. A dispatch takes about a microsecond to record and tens of them to
- * run: the device has work for far longer than the next piece takes to record.
+ * Dispatches that wait at most. One takes about a microsecond to record and several times that to
+ * run, so that the device has work for longer than the next ones take to record.
  */
 export const MOST_WAITING = 4096;
 
 /** Makes a recorder. */
-export function createRecorder(device: GPUDevice): Recorder {
+export function createRecorder({ device, faults }: Gpu): Recorder {
   let encoder: GPUCommandEncoder | undefined;
   let pass: GPUComputePassEncoder | undefined;
-  let [waiting, submits] = [0, 0];
-  const endPass = (): GPUCommandEncoder => {
+  let last: GPUComputePipeline | undefined;
+  let [waiting, submits, lastDispatches] = [0, 0, 0];
+  const opened = (): GPUCommandEncoder => encoder ??= device.createCommandEncoder();
+  const openedPass = (): GPUComputePassEncoder => pass ??= opened().beginComputePass();
+  const endPass = (): void => {
     pass?.end();
-    pass = undefined;
-    return encoder ??= device.createCommandEncoder();
+    [pass, last] = [undefined, undefined];
   };
   const submit = (): void => {
     if (encoder === undefined) return;
-    const commands = endPass().finish();
+    endPass();
+    const finished = encoder;
     encoder = undefined;
     waiting = 0;
     submits++;
-    device.queue.submit([commands]);
+    faults.watch(
+      "validation",
+      "commands that the GPU takes",
+      () => device.queue.submit([finished.finish()]),
+    );
   };
   return {
     get current() {
       return submits;
     },
-    get submits() {
-      return submits;
+    get lastDispatches() {
+      return lastDispatches;
     },
-    dispatch(pipeline, groups, x, y) {
-      encoder ??= device.createCommandEncoder();
-      pass ??= encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, groups);
-      pass.dispatchWorkgroups(x, y);
-      if (++waiting >= MOST_WAITING) submit();
+    dispatch({ pipeline, x, y }, group) {
+      const into = openedPass();
+      if (pipeline !== last) into.setPipeline(pipeline);
+      last = pipeline;
+      into.setBindGroup(0, group);
+      into.dispatchWorkgroups(x, y);
+      waiting++;
+    },
+    endRun(dispatches) {
+      lastDispatches = dispatches;
+      if (waiting >= MOST_WAITING) submit();
     },
     copy(from, offset, to, bytes) {
-      endPass().copyBufferToBuffer(from, offset, to, 0, bytes);
+      const into = opened();
+      endPass();
+      into.copyBufferToBuffer(from, offset, to, 0, bytes);
     },
     submit,
   };
