@@ -42,7 +42,9 @@ export {
 } from "./llama_model.ts";
 export { CACHE_TYPES, type CacheType } from "./llama_passes.ts";
 export { type Costs, measureCosts, type MeasureOptions } from "./measure_costs.ts";
+export * from "./multi_draft/mod.ts";
 export * from "./nucleus.ts";
+export * from "./on_device/mod.ts";
 export { type PrefixCache, type RememberingModel, rememberPrefix } from "./remember_prefix.ts";
 export * from "./sample.ts";
 export * from "./speculative.ts";

@@ -79,7 +79,10 @@ export function takeState<Cache>(target: LanguageModel<Cache>, state: TextState<
 }
 
 /** Whether no further row fits the target's context. */
-export function isFull<Cache>(target: LanguageModel<Cache>, state: TextState<Cache>): boolean {
+export function isFull(
+  target: { readonly contextLength: number },
+  state: { readonly text: readonly TokenId[] },
+): boolean {
   return state.text.length > target.contextLength;
 }
 
@@ -93,7 +96,11 @@ export function checkLogits(rows: readonly Logits[], wanted: number, vocabulary:
   );
 }
 
-function checkPrompt<Cache>(target: LanguageModel<Cache>, prompt: readonly TokenId[]): void {
+/** Checks that a prompt is of the target's tokens and fits it. Throws an {@link OutriderError} if not. */
+export function checkPrompt(
+  target: { readonly vocabulary: number; readonly contextLength: number },
+  prompt: readonly TokenId[],
+): void {
   if (prompt.length === 0) {
     throw new OutriderError(
       "a prompt of at least one token",

@@ -1,0 +1,133 @@
+/**
+ * Plain decoding on a device: embedding, layers, head and sampling without a word to the host.
+ *
+ * @module
+ */
+import { releaseTree, uploadTree } from "../../runtime/device.ts";
+import type { DeviceArray } from "../../runtime/device_array.ts";
+import type { Decoder } from "../decoder.ts";
+import type { LlamaModelOptions } from "../llama_model.ts";
+import { coinParts } from "./coin_table.ts";
+import { greedyLaw } from "./greedy_law.ts";
+import type { TokenLaw } from "./law.ts";
+import { compilePlainPass } from "./passes.ts";
+import { type OnDeviceState, pipelined, type PipelineOptions } from "./pipeline.ts";
+import { type Place, placeAfter } from "./place.ts";
+import { sampledLaw } from "./sampled_law.ts";
+import {
+  checkSampling,
+  isGreedy,
+  numbersOf,
+  type Sampling,
+  type SamplingNumbers,
+} from "./sampling.ts";
+import { type Sequence, sequencesOf } from "./sequence.ts";
+
+/** The parts of an {@link autoregressiveOnDevice} decoder. */
+export interface AutoregressiveOnDeviceOptions extends PipelineOptions {
+  /** The model that decides. */
+  readonly target: LlamaModelOptions;
+  /** What shapes its distributions. */
+  readonly sampling: Sampling;
+}
+
+/** The arrays of a text that is decoded on a device. */
+export interface TextOnDevice {
+  /** The target's keys and values. */
+  readonly target: Sequence;
+  /** Where the text stands. */
+  readonly place: Place<DeviceArray>;
+  /** What shapes distributions. */
+  readonly sampling: SamplingNumbers<DeviceArray>;
+}
+
+/** The law of a sampling. */
+export function lawOf(sampling: Sampling): TokenLaw {
+  checkSampling(sampling);
+  return isGreedy(sampling) ? greedyLaw : sampledLaw;
+}
+
+/**
+ * A decoder that samples one token per target pass and does so on the device; the host reads one
+ * number per token, late if it wants to.
+ *
+ * Tokens are those of `autoregressive` with the same coins and warps, up to the rounding of f32: where
+ * a coin falls on the edge between two tokens to within about 2^-23, it may be the other one. At
+ * temperature 0 they are the same. Errors are those of `autoregressive`; to be called for a sampling
+ * out of range is one more.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { autoregressive, autoregressiveOnDevice, generate, limit, llamaModel, temperature } from "@outrider/outrider/decode";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { createDevice, uploadTree } from "@outrider/outrider/runtime";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 32 });
+ * const target = { device, config, parameters: uploadTree(device, initLlama(keyOf(1), config)) };
+ * const key = keyOf(2);
+ * const onDevice = autoregressiveOnDevice({ target, sampling: { temperature: 0 }, ahead: 1 });
+ * const onHost = autoregressive({ target: llamaModel(target), warp: temperature(0) });
+ * const { tokens } = await generate(limit(onDevice, 4), [3, 1], { key });
+ * assertEquals(tokens, (await generate(limit(onHost, 4), [3, 1], { key })).tokens);
+ * ```
+ */
+export function autoregressiveOnDevice(
+  options: AutoregressiveOnDeviceOptions,
+): Decoder<OnDeviceState<TextOnDevice>> {
+  const { target, sampling } = options;
+  const { device, config, parameters } = target;
+  const sequences = sequencesOf(target);
+  const pass = compilePlainPass(device, config, lawOf(sampling));
+  return pipelined<TextOnDevice>({
+    vocabulary: config.vocabulary,
+    contextLength: config.contextLength,
+    longest: 1,
+    open: async (prompt) => {
+      const sequence = await sequences.open(prompt.slice(0, -1));
+      const held: unknown[] = [sequence];
+      return releasing(held, () => {
+        const place = uploadTree(device, placeAfter(prompt));
+        held.push(place);
+        return { target: sequence, place, sampling: uploadTree(device, numbersOf(sampling)) };
+      });
+    },
+    queue: (work, coins, length) => {
+      const held: unknown[] = [work];
+      return releasing(held, () => {
+        const hold = (made: unknown): number => held.push(made);
+        const grown = sequences.withRoom(work.target, length.most, hold);
+        const coin = uploadTree(device, coinParts([coins.sample(length.least)]));
+        hold(coin);
+        const { cache, place, result } = pass(
+          parameters,
+          grown.layers,
+          work.place,
+          coin,
+          work.sampling,
+        );
+        releaseTree([coin, work.place]);
+        return {
+          work: { ...work, target: { ...grown, layers: cache }, place },
+          result,
+          draftSeconds: 0,
+        };
+      });
+    },
+    outcome: (result) => ({ tokens: [...result], drafted: 0 }),
+    release: releaseTree,
+  }, options);
+}
+
+/** Runs `work` and, if it fails, releases everything that is held by then. */
+export function releasing<T>(held: readonly unknown[], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    releaseTree(held);
+    throw error;
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Decoding on a device: graphs that warp, sample and verify, and decoders whose host only reads what
+ * came out.
+ *
+ * @module
+ */
+export {
+  autoregressiveOnDevice,
+  type AutoregressiveOnDeviceOptions,
+  type TextOnDevice,
+} from "./autoregressive.ts";
+export { type CoinParts, drawTokens } from "./draw.ts";
+export type { OnDeviceState, PipelineOptions } from "./pipeline.ts";
+export type { Place } from "./place.ts";
+export type { Sampling, SamplingNumbers } from "./sampling.ts";
+export type { Sequence } from "./sequence.ts";
+export {
+  type DraftedTextOnDevice,
+  type DraftOnDevice,
+  speculativeOnDevice,
+  type SpeculativeOnDeviceOptions,
+} from "./speculative.ts";
