@@ -1,0 +1,105 @@
+/**
+ * `Q(H)` of drafts without replacement, for all sets of a scan at once.
+ *
+ * Its definition sums over ordered tuples, `|H|^n` of them. Here every token rings once, after a time
+ * that is exponential with its probability as rate: the order of ringing is the order of drawing
+ * without replacement. All of the first `n` lie in `H` unless fewer than `n` tokens of `H` have rung
+ * when the first one outside rings, and with `R = 1 - p(H)`
+ *
+ *     1 - Q(H) = sum_{k<n} integral_0^inf R exp(-R t) P(exactly k tokens of H have rung at t) dt
+ *
+ * where the terms of `k` = 0 and 1 are `R` and `R sum_{i in H} p_i / (1 - p_i)`. The probabilities
+ * grow with `H` token by token, so all sets of a scan cost O(V) for each point of the quadrature.
+ *
+ * @module
+ */
+import type { Probs } from "../language_model.ts";
+
+/** Of the trapezoidal rule in `log t`; its error falls as `exp(-pi^2 / step)`, here 5e-18. */
+const STEP = 0.25;
+/** From where on the third power of `t`, as which what is left out vanishes, is below 1e-17. */
+const FIRST_LOG_TIME = -13.25;
+/** At which multiple of the slowest decay time the integrand has vanished. */
+const DECAY_TIMES = 45;
+
+/** What a scan adds token by token. */
+interface Scan {
+  /** The probabilities of the tokens in order, `[tokens]`. */
+  readonly probs: Float64Array;
+  /** `1 - p(H)` after each token, `[tokens]`. */
+  readonly outside: Float64Array;
+}
+
+/** `Q(H)` for the first 1, 2, ... tokens of `order`, of `count` drafts, `[order.length]`. */
+export function distinctWithin(probs: Probs, count: number, order: Int32Array): Float64Array {
+  const scan = scanOf(probs, order);
+  const escape = shortTerms(scan, probs, count);
+  if (count > 2) addLongTerms(scan, slowestRate(probs, count), count, escape);
+  return escape.map((value, i) =>
+    i + 1 < count ? 0 : scan.outside[i] === 0 ? 1 : Math.max(0, 1 - value)
+  );
+}
+
+function scanOf(probs: Probs, order: Int32Array): Scan {
+  const ordered = Float64Array.from(order, (token) => probs[token]);
+  const elsewhere = Float64Array.from(probs);
+  for (const token of order) elsewhere[token] = 0;
+  const outside = new Float64Array(order.length);
+  let mass = elsewhere.reduce((sum, value) => sum + value, 0);
+  for (let i = order.length - 1; i >= 0; i--) {
+    outside[i] = mass;
+    mass += ordered[i];
+  }
+  return { probs: ordered, outside };
+}
+
+/** The terms of k = 0 and 1, in closed form. */
+function shortTerms({ probs, outside }: Scan, all: Probs, count: number): Float64Array {
+  const largest = all.reduce((most, value) => Math.max(most, value), 0);
+  let odds = 0;
+  return probs.map((value, i) => {
+    if (count > 1) odds += value / (value > 0.5 ? others(all, largest) : 1 - value);
+    return outside[i] === 0 ? 0 : outside[i] * (1 + odds);
+  });
+}
+
+/** The mass of all tokens but the one of the largest probability, which is above one half. */
+function others(all: Probs, largest: number): number {
+  return all.reduce((sum, value) => value === largest ? sum : sum + value, 0);
+}
+
+/** How fast the integrands decay at least: the mass outside the likeliest `count - 1` tokens. */
+function slowestRate(probs: Probs, count: number): number {
+  const rising = Float64Array.from(probs).sort();
+  return rising.subarray(0, rising.length - (count - 1)).reduce((sum, value) => sum + value, 0);
+}
+
+/** Adds the terms of k = 2 to `count - 1`, by quadrature over `t = exp(s)`. */
+function addLongTerms(scan: Scan, rate: number, count: number, escape: Float64Array): void {
+  const { probs, outside } = scan;
+  const rang = new Float64Array(probs.length);
+  const silence = new Float64Array(probs.length);
+  const last = Math.log(DECAY_TIMES / rate);
+  for (let s = FIRST_LOG_TIME; s < last; s += STEP) {
+    const time = Math.exp(s);
+    // Backwards: that nothing outside has rung, exp(-R t), as a product that can only underflow.
+    let silent = Math.exp(-outside[probs.length - 1] * time);
+    for (let i = probs.length - 1; i >= 0; i--) {
+      silence[i] = silent;
+      rang[i] = -Math.expm1(-probs[i] * time);
+      silent *= 1 - rang[i];
+    }
+    // Forwards: the probabilities that exactly k of the tokens so far have rung.
+    const exactly = new Float64Array(count);
+    exactly[0] = 1;
+    for (let i = 0; i < probs.length; i++) {
+      let several = 0;
+      for (let k = count - 1; k >= 1; k--) {
+        exactly[k] += (exactly[k - 1] - exactly[k]) * rang[i];
+        if (k >= 2) several += exactly[k];
+      }
+      exactly[0] -= exactly[0] * rang[i];
+      escape[i] += STEP * time * outside[i] * silence[i] * several;
+    }
+  }
+}
