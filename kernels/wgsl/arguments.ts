@@ -4,7 +4,8 @@
  * @module
  */
 import { type DType, isInteger, isPacked } from "../../src/core/dtype.ts";
-import type { AttentionSpec, KernelSpec } from "../../src/plan/kernel_spec.ts";
+import type { AttentionSpec } from "../../src/plan/kernel_spec.ts";
+import type { GpuKernelSpec } from "./dispatch.ts";
 
 function attentionOperands(
   { storage, extras }: Pick<AttentionSpec, "storage" | "extras">,
@@ -14,7 +15,7 @@ function attentionOperands(
 }
 
 /** One type per argument, in the spec's order; packed weights and quantised rows count as i32 words. */
-export function argumentTypes(spec: KernelSpec): readonly DType[] {
+export function argumentTypes(spec: GpuKernelSpec): readonly DType[] {
   switch (spec.family) {
     case "map":
     case "reduce":
@@ -40,7 +41,9 @@ export function argumentTypes(spec: KernelSpec): readonly DType[] {
       return [...attentionOperands(spec), "f32"];
     case "attentionJoin":
       return ["f32", "i32", "i32", ...(spec.extras > 0 ? ["i32" as const] : []), "f32"];
-    case "attentionGrad":
+    case "attentionStatistics":
       return [...attentionOperands(spec), "f32", "f32"];
+    case "attentionGrad":
+      return [...attentionOperands(spec), "f32", "f32", "f32"];
   }
 }

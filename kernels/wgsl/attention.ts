@@ -18,9 +18,9 @@ import {
   reciprocal,
 } from "./attention_softmax.ts";
 import {
-  entriesArray,
+  entryElements,
   hasWord,
-  headsDeclaration,
+  headElements,
   headsTogether,
   laneSums,
   loadHeads,
@@ -28,6 +28,7 @@ import {
   unitOfRow,
   unitsOfRow,
   weightedSums,
+  workgroupArray,
 } from "./attention_unit.ts";
 import { LANES, type PartFrame, type ShaderPart } from "./shader.ts";
 
@@ -36,8 +37,8 @@ export function partDeclarations(frame: PartFrame, spec: Omit<AttentionSpec, "fa
   return [
     rowDeclarations(frame, spec, 3),
     halfDeclarations(frame, spec),
-    headsDeclaration(frame, spec, "query"),
-    entriesArray(frame, spec, "scores"),
+    workgroupArray(frame, "query", headElements(spec)),
+    workgroupArray(frame, "scores", entryElements(spec)),
     foldDeclarations(frame.prefix, headsTogether(spec)),
   ].join("\n");
 }

@@ -55,16 +55,22 @@ let head = ${unit} % ${unitsOfRow(spec)}u * ${headsTogether(spec)}u;
 let shared_head = head / ${spec.heads / spec.keyValueHeads}u;`;
 }
 
-/** Declares an array for the heads of one operand [rows, heads, headWidth]. */
-export function headsDeclaration(
-  { prefix }: PartFrame,
-  spec: AttentionSizes,
-  name: string,
-): string {
-  return `var<workgroup> ${prefix}${name}: array<f32, ${headsTogether(spec) * spec.headWidth}>;`;
+/** Declares an f32 array in workgroup memory. */
+export function workgroupArray({ prefix }: PartFrame, name: string, size: number): string {
+  return `var<workgroup> ${prefix}${name}: array<f32, ${Math.max(1, size)}>;`;
 }
 
-/** Fills it; a barrier has to follow. */
+/** Elements of the heads that are taken together. */
+export function headElements(spec: AttentionSizes): number {
+  return headsTogether(spec) * spec.headWidth;
+}
+
+/** Elements of an array with the entries of a part for each of those heads. */
+export function entryElements(spec: AttentionSizes): number {
+  return headsTogether(spec) * partEntries(spec);
+}
+
+/** Fills a workgroup array with the unit's heads of [rows, heads, headWidth]; a barrier has to follow. */
 export function loadHeads(
   { prefix }: PartFrame,
   spec: AttentionSizes,
@@ -72,20 +78,14 @@ export function loadHeads(
   name: string,
 ): string {
   const first = `(row * ${spec.heads}u + head) * ${spec.headWidth}u`;
-  return `for (var i = lane; i < ${headsTogether(spec) * spec.headWidth}u; i += ${LANES}u) {
+  return `for (var i = lane; i < ${headElements(spec)}u; i += ${LANES}u) {
   ${prefix}${name}[i] = ${operand.at(`${first} + i`)};
 }`;
 }
 
-/** Declares an array of the entries of a part, per head. */
-export function entriesArray({ prefix }: PartFrame, spec: AttentionSizes, name: string): string {
-  const size = headsTogether(spec) * partEntries(spec);
-  return `var<workgroup> ${prefix}${name}: array<f32, ${size}>;`;
-}
-
 /** A number per entry and head: the dot product of a head's vector and the slot's stored one. */
 export interface DotProducts {
-  /** The workgroup array of the vectors, of {@link headsDeclaration}. */
+  /** The workgroup array of the vectors, filled by {@link loadHeads}. */
   readonly vectors: string;
   /** The stored operand. */
   readonly stored: Operand;
@@ -101,32 +101,32 @@ function dotChains(
   count: number,
 ): string {
   const heads = numbers(headsTogether(spec));
+  const entries = numbers(count);
   const step = headWords(spec) % UNROLLED === 0 ? UNROLLED : 1;
-  const word = (j: number): string => step === 1 ? "w" : `(w + ${j}u)`;
-  const steps = numbers(step).map((j) => {
-    const elements = elementsOfWord(spec, word(j));
-    const loads = numbers(count).map((e) =>
-      `let word${j}_${e} = ${loadWord(stored, spec, `at${e} + ${word(j)}`)};`
-    );
-    const values = numbers(count).map((e) => wordValues(frame, spec, `word${j}_${e}`));
-    const chains = elements.flatMap((element, part) => [
-      ...values.map((value, e) => `let value${j}_${part}_${e} = ${value[part]};`),
-      ...heads.flatMap((h) => [
-        `let vector${j}_${part}_${h} = ${frame.prefix}${vectors}[${
-          h * spec.headWidth
-        }u + ${element}];`,
-        ...values.map((_, e) => {
-          const sum = `${name}${h}_${e}`;
-          return `${sum} = fma(vector${j}_${part}_${h}, value${j}_${part}_${e}, ${sum});`;
-        }),
-      ]),
-    ]);
-    return [...loads, ...chains].join("\n");
-  });
+  const loads = numbers(step).flatMap((j) =>
+    entries.map((e) => `let word${j}_${e} = ${loadWord(stored, spec, `at${e} + w + ${j}u`)};`)
+  );
+  // The second halves of a block's words come after all of the first: elements in order.
+  const perWord = elementsOfWord(spec, "w").length;
+  const chains = numbers(perWord * step).flatMap((element) => [
+    ...entries.map((e) => {
+      const values = wordValues(frame, spec, `word${element % step}_${e}`);
+      return `let value${element}_${e} = ${values[Math.floor(element / step)]};`;
+    }),
+    ...heads.flatMap((h) => {
+      const place = `${h * spec.headWidth}u + w * ${perWord}u + ${element}u`;
+      return [
+        `let vector${element}_${h} = ${frame.prefix}${vectors}[${place}];`,
+        ...entries.map((e) =>
+          `${name}${h}_${e} = fma(vector${element}_${h}, value${element}_${e}, ${name}${h}_${e});`
+        ),
+      ];
+    }),
+  ]);
   const names = heads.flatMap((h) => numbers(count).map((e) => `${name}${h}_${e}`));
   return `${names.map((sum) => `var ${sum} = 0.0;`).join("\n")}
 for (var w = 0u; w < ${headWords(spec)}u; w += ${step}u) {
-${steps.join("\n")}
+${[...loads, ...chains].join("\n")}
 }`;
 }
 
@@ -166,7 +166,7 @@ export function eachEntry(
   return `if (count <= ${LANES}u) {\n${few}\n} else {\n${many}\n}`;
 }
 
-/** The place of an entry of a head in an array of {@link entriesArray}. */
+/** The place of an entry of a head in an array of {@link entryElements}. */
 export function entryPlace(spec: AttentionSizes, h: number, entry: string): string {
   return `${h * partEntries(spec)}u + ${entry}`;
 }

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { KernelSpec, MapSpec } from "../../src/plan/kernel_spec.ts";
+import type { AttentionSpec, KernelSpec, MapSpec } from "../../src/plan/kernel_spec.ts";
 
 /** How the words of a binding are declared; `u32` where arguments of several types share it. */
 export type WordType = "f32" | "i32" | "u32";
@@ -43,9 +43,22 @@ export type ResultSpec =
     readonly binding: number;
   };
 
+/**
+ * What the gradients of one attention share, so that no group finds it again: of every row and head
+ * the largest score, 1 / sum of e^(score - largest), and sum_j P_j dP_j. Shaders of `attentionGrad`
+ * read it behind dOut. Arguments: attention's inputs, dOut, output [rows, heads, 3].
+ */
+export interface AttentionStatisticsSpec extends Omit<AttentionSpec, "family"> {
+  /** Names the kind of kernel. */
+  readonly family: "attentionStatistics";
+}
+
+/** Every kernel that there are shaders for: those of plans, and those that shaders need besides. */
+export type GpuKernelSpec = KernelSpec | AttentionStatisticsSpec;
+
 /** One kernel of a dispatch. */
 export interface PartSpec {
-  readonly kernel: KernelSpec;
+  readonly kernel: GpuKernelSpec;
   /** The kernel's arguments without the last one, in the spec's order. */
   readonly operands: readonly OperandSpec[];
   /** The kernel's last argument. */

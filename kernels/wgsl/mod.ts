@@ -4,13 +4,13 @@
  * @module
  */
 import { OutriderError } from "../../src/core/errors.ts";
-import type { KernelFamily, KernelSpec } from "../../src/plan/kernel_spec.ts";
 import { argumentTypes } from "./arguments.ts";
 import { attentionPart } from "./attention.ts";
 import { attentionGradPart } from "./attention_grad.ts";
+import { attentionStatisticsPart } from "./attention_statistics.ts";
 import { attentionJoinPart, attentionPartsPart } from "./attention_split.ts";
 import { dequantizePart } from "./dequantize.ts";
-import type { DispatchSpec, PartSpec } from "./dispatch.ts";
+import type { DispatchSpec, GpuKernelSpec, PartSpec } from "./dispatch.ts";
 import { gatherPart } from "./gather.ts";
 import { libraryFor } from "./library.ts";
 import { mapPart } from "./map.ts";
@@ -29,12 +29,23 @@ import {
   type ShaderPart,
 } from "./shader.ts";
 
-export type { BindingSpec, DispatchSpec, OperandSpec, PartSpec, ResultSpec } from "./dispatch.ts";
+export type {
+  AttentionStatisticsSpec,
+  BindingSpec,
+  DispatchSpec,
+  GpuKernelSpec,
+  OperandSpec,
+  PartSpec,
+  ResultSpec,
+} from "./dispatch.ts";
+export { STATISTICS } from "./attention_statistics.ts";
 export type { GpuFeatures, Shader } from "./shader.ts";
 export { argumentTypes } from "./arguments.ts";
 
+type KernelFamily = GpuKernelSpec["family"];
+
 type Generator<Family extends KernelFamily> = (
-  spec: Extract<KernelSpec, { readonly family: Family }>,
+  spec: Extract<GpuKernelSpec, { readonly family: Family }>,
   frame: PartFrame,
 ) => ShaderPart;
 
@@ -53,12 +64,13 @@ const GENERATORS: { readonly [Family in KernelFamily]: Generator<Family> } = {
   attention: attentionPart,
   attentionParts: attentionPartsPart,
   attentionJoin: attentionJoinPart,
+  attentionStatistics: attentionStatisticsPart,
   attentionGrad: attentionGradPart,
 };
 
 function generate<Family extends KernelFamily>(
   family: Family,
-  spec: Extract<KernelSpec, { readonly family: Family }>,
+  spec: Extract<GpuKernelSpec, { readonly family: Family }>,
   frame: PartFrame,
 ): ShaderPart {
   return GENERATORS[family](spec, frame);

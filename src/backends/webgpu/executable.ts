@@ -6,6 +6,7 @@
 import { OutriderError } from "../../core/errors.ts";
 import type { Plan } from "../../plan/plan.ts";
 import type { Allocation, Executable } from "../../runtime/backend.ts";
+import { type GpuPlan, withStatistics } from "./attention_statistics.ts";
 import { bindDispatch, type Bound } from "./bound_dispatch.ts";
 import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
 import type { Gpu } from "./gpu.ts";
@@ -45,7 +46,7 @@ function uploadConstants(
 }
 
 /** What a plan binds must fit into bindings. */
-function checkBindings(plan: Plan, { device }: Gpu): void {
+function checkBindings(plan: GpuPlan, { device }: Gpu): void {
   const most = device.limits.maxStorageBufferBindingSize;
   const ports = [...plan.inputPorts, ...plan.outputPorts].map(({ bytes }) => bytes);
   const largest = [...ports, ...plan.slots].reduce((a, b) => Math.max(a, b), 0);
@@ -65,12 +66,13 @@ function checkPorts(what: string, expected: number, found: number): void {
 /** Prepares a plan. */
 export function prepareExecutable(plan: Plan, context: ExecutionContext): Executable {
   const { gpu, recorder, memory, pool } = context;
-  const planned = planDispatches(plan).flatMap(({ spec, places }) => {
+  const gpuPlan = withStatistics(plan);
+  const planned = planDispatches(gpuPlan).flatMap(({ spec, places }) => {
     const pipeline = context.pipelines.get(spec);
     return pipeline === undefined ? [] : [{ pipeline, places }];
   });
-  checkBindings(plan, gpu);
-  const slots = context.slots.hold(plan.slots);
+  checkBindings(gpuPlan, gpu);
+  const slots = context.slots.hold(gpuPlan.slots);
   const constants = uploadConstants(plan, context);
   const boundAt = ({ home, index }: MemoryPlace): Bound => {
     if (home === "input") return index;

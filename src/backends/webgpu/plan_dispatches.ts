@@ -5,7 +5,8 @@
  */
 import { argumentTypes, type BindingSpec, type DispatchSpec } from "../../../kernels/wgsl/mod.ts";
 import type { DType } from "../../core/dtype.ts";
-import type { BufferHome, Command, Plan } from "../../plan/plan.ts";
+import type { BufferHome } from "../../plan/plan.ts";
+import type { GpuCommand, GpuPlan } from "./attention_statistics.ts";
 
 /** A piece of a plan's memory; two pieces share memory where both fields are equal. */
 export interface MemoryPlace {
@@ -22,7 +23,7 @@ export interface PlannedDispatch {
 }
 
 /** Where a buffer of a plan is; a result in the place of a donated input is that input. */
-export function placeOf(plan: Plan, buffer: number): MemoryPlace {
+export function placeOf(plan: GpuPlan, buffer: number): MemoryPlace {
   const one = plan.buffers[buffer];
   if (one.home === "constant") return { home: "constant", index: buffer };
   if (one.home !== "output") return { home: one.home, index: one.index };
@@ -33,7 +34,7 @@ export function placeOf(plan: Plan, buffer: number): MemoryPlace {
 const wordOf = (type: DType): "f32" | "i32" => type === "f32" ? "f32" : "i32";
 
 /** Collects the bindings of a dispatch, each piece of memory once. */
-function bindingList(plan: Plan) {
+function bindingList(plan: GpuPlan) {
   const bindings: BindingSpec[] = [];
   const places: MemoryPlace[] = [];
   const numbers = new Map<string, number>();
@@ -57,7 +58,7 @@ function bindingList(plan: Plan) {
   return { bindings, places, bind };
 }
 
-function dispatchOf(plan: Plan, { spec: kernel, args }: Command): PlannedDispatch {
+function dispatchOf(plan: GpuPlan, { spec: kernel, args }: GpuCommand): PlannedDispatch {
   const types = argumentTypes(kernel);
   const last = args.length - 1;
   const { bindings, places, bind } = bindingList(plan);
@@ -70,6 +71,6 @@ function dispatchOf(plan: Plan, { spec: kernel, args }: Command): PlannedDispatc
 }
 
 /** The dispatches of a plan, one per command. */
-export function planDispatches(plan: Plan): readonly PlannedDispatch[] {
+export function planDispatches(plan: GpuPlan): readonly PlannedDispatch[] {
   return plan.commands.map((command) => dispatchOf(plan, command));
 }
