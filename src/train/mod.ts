@@ -23,6 +23,7 @@ export * from "./remote_distill.ts";
 export type { Resume } from "./resume.ts";
 export * from "./row_batch.ts";
 export * from "./run_progress.ts";
+export * from "./scored_rows.ts";
 export * from "./self_seeded.ts";
 export * from "./speculation_record.ts";
 export * from "./stage.ts";

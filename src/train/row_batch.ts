@@ -12,8 +12,9 @@ import type { TeacherRow } from "../data/teacher_rows.ts";
 import type { CachedProbs } from "../losses/cached_teacher.ts";
 import type { LlamaRows } from "../nn/llama.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
+import { rowsThatCount, type ScoredRows } from "./scored_rows.ts";
 
-/** The arrays of a batch, `[rows]` each: documents one after another. */
+/** The arrays of a batch, `[rows]` each where not said otherwise: documents one after another. */
 export interface RowBatch<Leaf> {
   /** i32 token ids. */
   readonly tokens: Leaf;
@@ -29,6 +30,8 @@ export interface RowBatch<Leaf> {
   readonly positions: Leaf;
   /** The teacher's likeliest classes of the token after each row, where they are cached. */
   readonly teacher?: CachedProbs<Leaf>;
+  /** The rows that finetuning scores; left out where it looks at all of them. */
+  readonly scored?: ScoredRows<Leaf>;
 }
 
 /** A batch in host memory as packing gives it. */
@@ -110,7 +113,10 @@ export function distillationBatch(
   rows: PackedRows,
   pretraining?: PackedRows,
 ): RowBatch<DenseHostTensor> {
-  if (pretraining === undefined) return hostBatch(rows, rows.lossMask, zeros(rows));
+  const distillation = hostTensor(rowsThatCount(rows.lossMask));
+  if (pretraining === undefined) {
+    return { ...hostBatch(rows, rows.lossMask, zeros(rows)), scored: { distillation } };
+  }
   const shift = rows.tokens.length;
   const both = {
     tokens: joined(rows.tokens, pretraining.tokens),
@@ -121,7 +127,8 @@ export function distillationBatch(
   };
   const distillationMask = joined(rows.lossMask, zeros(pretraining));
   const textMask = joined(zeros(rows), pretraining.lossMask);
-  return hostBatch(both, distillationMask, textMask);
+  const text = hostTensor(rowsThatCount(pretraining.lossMask, shift));
+  return { ...hostBatch(both, distillationMask, textMask), scored: { distillation, text } };
 }
 
 function joined(a: Int32Array, b: Int32Array): Int32Array;

@@ -28,6 +28,7 @@ import type { GradientTransformation } from "../optim/transformation.ts";
 import type { Device } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { type RowBatch, trainingRows } from "./row_batch.ts";
+import { pickRows } from "./scored_rows.ts";
 import { type BatchLoss, type Trainer, trainerOf } from "./training_step.ts";
 
 /**
@@ -77,9 +78,12 @@ function inClasses(batch: RowBatch<Tensor>, vocabulary?: TrimmedVocabulary): Row
 }
 
 /** The mean loss of the tokens that follow in text. */
-function textLoss({ logits, rowsOf, mean }: LogitRows, batch: RowBatch<Tensor>): Tensor {
-  const counted = rowsWithTarget(batch.targets, batch.textMask, logits.shape[1]);
-  return mean(counted, (part) => crossEntropy(logits, rowsOf(batch.targets), part));
+function textLoss(
+  { logits, rowsOf, mean }: LogitRows,
+  { targets, textMask }: Pick<RowBatch<Tensor>, "targets" | "textMask">,
+): Tensor {
+  const counted = rowsWithTarget(targets, textMask, logits.shape[1]);
+  return mean(counted, (part) => crossEntropy(logits, rowsOf(targets), part));
 }
 
 /**
@@ -201,22 +205,30 @@ export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trai
   const score: BatchLoss = (parameters, teacher, tokens) => {
     const batch = inClasses(tokens, vocabulary);
     const hidden = hiddenOf(config, parameters, batch, layers);
-    const teach = teachingOf(options, teacher, tokens);
-    const { distillationMask } = batch;
-    return scoring({ hidden, head: llamaHead(parameters) }, (rows): RowScore => {
+    const head = llamaHead(parameters);
+    const { scored } = batch;
+    const pick = pickRows(scored?.distillation);
+    const teach = teachingOf(options, teacher, tokens, pick);
+    const mask = pick(batch.distillationMask);
+    const distilled = scoring({ hidden: pick(hidden), head }, (rows): RowScore => {
       const { logits, mean } = rows;
       const targetLogits = teach(rows);
-      const distilled = mean(distillationMask, (part) => loss(logits, targetLogits, part));
+      const value = mean(mask, (part) => loss(logits, targetLogits, part));
       // All tokens outside have probability 0 in drafting, whatever their class was given.
       const alpha = mean(
-        distillationMask,
+        mask,
         (part) => acceptance(logits, targetLogits, part, vocabulary?.other),
       );
-      const value = textWeight === 0
-        ? distilled
-        : add(distilled, mul(textLoss(rows, batch), textWeight));
-      return { value, auxiliary: { alpha, distilled } };
+      return { value, auxiliary: { alpha, distilled: value } };
     });
+    if (textWeight === 0 || scored !== undefined && scored.text === undefined) return distilled;
+    const pickText = pickRows(scored?.text);
+    const text = { targets: pickText(batch.targets), textMask: pickText(batch.textMask) };
+    const { value } = scoring({ hidden: pickText(hidden), head }, (rows): RowScore => ({
+      value: textLoss(rows, text),
+      auxiliary: {},
+    }));
+    return { ...distilled, value: add(distilled.value, mul(value, textWeight)) };
   };
   return trainerOf(device, optimizer, score, target === "cached" ? null : target.parameters);
 }
@@ -224,11 +236,12 @@ export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trai
 /** The target's logits of some rows, over the draft's classes. */
 type Teaching = (rows: LogitRows) => Tensor;
 
-/** What teaches: cached distributions, or the target, which sees each batch once. */
+/** What teaches the picked rows: cached distributions, or the target, which sees each batch once. */
 function teachingOf<Optimizer>(
   { target, vocabulary }: Pick<FinetunerOptions<Optimizer>, "target" | "vocabulary">,
   teacher: LlamaParameters<Tensor> | null,
   batch: RowBatch<Tensor>,
+  pick: (whole: Tensor) => Tensor,
 ): Teaching {
   if (target === "cached" || teacher === null) {
     const { teacher: cached } = batch;
@@ -239,15 +252,15 @@ function teachingOf<Optimizer>(
         "make it with cachedTeacherBatch, or pass the target",
       );
     }
+    const [classes, probs, mask] = [cached.classes, cached.probs, batch.distillationMask].map(pick);
     return ({ logits, rowsOf }) => {
-      const { classes, probs } = cached;
       const known = { classes: rowsOf(classes), probs: rowsOf(probs) };
       // The logits as losses read them, so that their exponentials are computed once.
-      const counted = countedLogits(logits, rowsOf(batch.distillationMask));
+      const counted = countedLogits(logits, rowsOf(mask));
       return cachedTeacherLogits(counted, known, vocabulary?.other);
     };
   }
-  const hidden = hiddenOf(target.config, teacher, batch);
+  const hidden = pick(hiddenOf(target.config, teacher, batch));
   if (vocabulary === undefined) return ({ rowsOf }) => llamaLogits(teacher, rowsOf(hidden));
   return ({ rowsOf }) => classLogits(llamaLogits(teacher, rowsOf(hidden)), vocabulary);
 }
