@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { OutriderError } from "@outrider/outrider";
 import { referenceBackend } from "@outrider/outrider/backends/reference";
 import { wasmBackend } from "@outrider/outrider/backends/wasm";
+import { webgpuBackend } from "@outrider/outrider/backends/webgpu";
 import { choice, integerOr } from "@outrider/outrider/cli";
 import { createDevice, type Device } from "@outrider/outrider/runtime";
 import { automaticThreads } from "./threads.ts";
@@ -15,7 +15,7 @@ export const deviceFlags = {
   backend: choice({
     of: ["auto", "wasm", "reference", "webgpu"],
     default: "auto",
-    help: "where to compute: auto is wasm, reference is plain and slow, webgpu is to come",
+    help: "where to compute: auto is wasm, webgpu is the GPU, reference is plain and slow",
   }),
   threads: integerOr({
     word: "auto",
@@ -40,13 +40,7 @@ export interface OpenDevice {
 
 /** Opens the device that the flags ask for. */
 export async function openDevice({ backend, threads }: DeviceOptions): Promise<OpenDevice> {
-  if (backend === "webgpu") {
-    throw new OutriderError(
-      "the backend wasm or reference",
-      "webgpu, which this version does not have yet",
-      "leave --backend out",
-    );
-  }
+  if (backend === "webgpu") return { device: createDevice(await webgpuBackend()), threads: 1 };
   if (backend === "reference") return { device: createDevice(referenceBackend()), threads: 1 };
   const count = threads === "auto" ? await automaticThreads() : threads;
   const made = wasmBackend({ threads: count });

@@ -22,8 +22,16 @@ export interface TensorParts<Leaf> {
   abandon(): void;
 }
 
+/** How a place that computes takes products with packed weights. */
+export type Activations = "f32" | "rounded";
+
 /** Takes tensors one after another. */
 export interface TensorSink<Leaf> {
+  /**
+   * "f32" where products are fastest with activations as they are; "rounded", or absent, where they
+   * are fastest in integers, with activations rounded to 8 bits.
+   */
+  readonly activations?: Activations;
   /** Begins a tensor of so many bytes: packed, or little-endian elements in row-major order. */
   begin(type: ElementType, shape: Shape, byteLength: number): TensorParts<Leaf>;
 }

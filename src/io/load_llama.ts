@@ -7,7 +7,7 @@ import type { PackedType } from "../core/dtype.ts";
 import { OutriderError } from "../core/errors.ts";
 import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
 import { PACKED_LAYOUT } from "../core/packed.ts";
-import type { TensorSink } from "../core/tensor_sink.ts";
+import type { Activations, TensorSink } from "../core/tensor_sink.ts";
 import { buildLlama, type LlamaParameters } from "../nn/llama_parameters.ts";
 import { hostSink } from "./host_sink.ts";
 import type { ModelFile, ModelTensor } from "./model_file.ts";
@@ -21,7 +21,8 @@ import { createScratch, type Scratch } from "./scratch.ts";
  * - `f32`, `f16`: converted; arithmetic in f32.
  * - `keep`: the file's own values, not rounded again, in the file's own size where there is a packed
  *   type for it and in f32 where there is none; arithmetic in f32, so results have the bits of `f32`.
- * - `q8`: 8-bit blocks; products in integers, which is fastest. Blocks that the file holds stay.
+ * - `q8`: 8-bit blocks; blocks that the file holds stay. Products are in integers where that is
+ *   fastest for the place that weights go to (Wasm), in f32 where it is not (WebGPU).
  * - `q4`: 4-bit blocks likewise; a matrix that the file holds in 8-bit or 4-bit blocks stays as it is.
  */
 export type WeightType = "f32" | "f16" | "q8" | "q4" | "keep";
@@ -47,11 +48,18 @@ const CHOICES: { readonly [type in WeightType]: Choice } = {
     exact: { F16: "packed_f16", Q8_0: "packed_q8_0", Q4_0: "packed_q4_0", Q4_1: "packed_q4_1" },
     otherwise: "packed_f32",
   },
-  q8: { exact: { Q8_0: "integer_q8_0" }, otherwise: "integer_q8_0" },
+  q8: { exact: { Q8_0: "packed_q8_0" }, otherwise: "packed_q8_0" },
   q4: {
-    exact: { Q8_0: "integer_q8_0", Q4_0: "integer_q4_0", Q4_1: "integer_q4_1" },
-    otherwise: "integer_q4_1",
+    exact: { Q8_0: "packed_q8_0", Q4_0: "packed_q4_0", Q4_1: "packed_q4_1" },
+    otherwise: "packed_q4_1",
   },
+};
+
+/** The types of blocks whose products are taken in integers. */
+const INTEGER_TYPES: Readonly<Partial<Record<PackedType, PackedType>>> = {
+  packed_q8_0: "integer_q8_0",
+  packed_q4_0: "integer_q4_0",
+  packed_q4_1: "integer_q4_1",
 };
 
 /** Blocks hold 32 columns; a matrix of other widths is kept in f32. */
@@ -60,9 +68,15 @@ function fitting(type: PackedType, columns: number): PackedType {
 }
 
 /** The packed type that a stored matrix gets. */
-function packedTypeOf({ format, shape }: ModelTensor, type: WeightType): PackedType {
+function packedTypeOf(
+  { format, shape }: ModelTensor,
+  type: WeightType,
+  activations: Activations = "rounded",
+): PackedType {
   const { exact, otherwise } = CHOICES[type];
-  return exact[format] ?? fitting(otherwise, shape[1]);
+  const chosen = exact[format] ?? fitting(otherwise, shape[1]);
+  const isRounded = activations === "rounded" && (type === "q8" || type === "q4");
+  return isRounded ? INTEGER_TYPES[chosen] ?? chosen : chosen;
 }
 
 async function loadVector<Leaf>(tensor: ModelTensor, sink: TensorSink<Leaf>): Promise<Leaf> {
@@ -98,7 +112,7 @@ export async function loadLlama<Leaf>(
     (tensor) =>
       tensor.shape.length === 1
         ? loadVector(tensor, sink)
-        : packRows(tensor, packedTypeOf(tensor, type), sink, scratch),
+        : packRows(tensor, packedTypeOf(tensor, type, sink.activations), sink, scratch),
   );
 }
 

@@ -5,6 +5,7 @@
  */
 import type { PackedType } from "../core/dtype.ts";
 import type { PackOutcome, StoredRows } from "../core/stored_rows.ts";
+import type { Activations } from "../core/tensor_sink.ts";
 import type { Plan } from "../plan/plan.ts";
 
 /** A piece of device memory, named by a number that only its backend understands. */
@@ -24,6 +25,8 @@ export interface Executable {
 export interface Backend {
   /** Its name in reports: "reference", "wasm", "webgpu". */
   readonly name: string;
+  /** What products with packed weights are fastest with; "rounded" where it is absent. */
+  readonly activations?: Activations;
   /** Reserves `bytes` of memory, uninitialised. Throws an OutriderError when there is no room. */
   allocate(bytes: number): Allocation;
   /** Gives an allocation back. */

@@ -28,6 +28,7 @@ import { type DeviceArray, deviceArray } from "./device_array.ts";
  */
 export function uploadsTo(device: Device): TensorSink<DeviceArray> {
   return {
+    activations: device.backend.activations,
     begin: (type, shape, byteLength) => {
       const { pack } = device.backend;
       const allocation = device.reserve(byteLength);

@@ -11,10 +11,14 @@ export interface Outcome {
 const EXAMPLES = new URL("../../examples/", import.meta.url).pathname;
 
 /** A process of a command, for tests that talk to it or end it. */
-export function startCommand(name: string, args: readonly string[]): Deno.ChildProcess {
+export function startCommand(
+  name: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", `${EXAMPLES}${name}.ts`, ...args],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -26,8 +30,9 @@ export async function runCommand(
   name: string,
   args: readonly string[],
   input = "",
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
-  const child = startCommand(name, args);
+  const child = startCommand(name, args, env);
   const writer = child.stdin.getWriter();
   // A command that reads nothing may be gone before it is written to.
   await writer.write(new TextEncoder().encode(input)).catch(() => {});

@@ -47,11 +47,13 @@ export interface WebgpuBackend extends Backend {
   readonly liveBytes: number;
 }
 
+const CURE = "install a driver that WebGPU can use (Vulkan, Metal or DirectX), or use Wasm";
+
 async function chosenAdapter(adapter: UsableAdapter | undefined): Promise<UsableAdapter> {
   if (adapter !== undefined) return adapter;
   const found = await webgpuAdapter();
   if (found.found === "adapter") return found.adapter;
-  throw new OutriderError("a WebGPU adapter", `none: ${found.reason}`, "use the Wasm backend");
+  throw new OutriderError("a WebGPU adapter", `none: ${found.reason}`, CURE);
 }
 
 /**
@@ -95,6 +97,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
   };
   return {
     name: "webgpu",
+    activations: "f32",
     allocate(bytes) {
       open();
       return memory.allocate(bytes);
