@@ -1,0 +1,142 @@
+/** Laws of a block as a device computes them, and what it emits, by summing over drafts and coins. */
+import { hostTensor } from "../../../src/core/host_tensor.ts";
+import { concat, constant } from "../../../src/core/movement_ops.ts";
+import type { Tensor } from "../../../src/core/tensor.ts";
+import { type ClassTables, classTables } from "../../../src/decode/on_device/classes.ts";
+import { distributionsOf, probabilitiesOf } from "../../../src/decode/on_device/distribution.ts";
+import type { CoinParts } from "../../../src/decode/on_device/draw.ts";
+import { roundLaws, sampledLaw } from "../../../src/decode/on_device/sampled_law.ts";
+import { coinParts } from "../../../src/decode/on_device/coin_table.ts";
+import {
+  numbersOf,
+  type Sampling,
+  type SamplingNumbers,
+} from "../../../src/decode/on_device/sampling.ts";
+import type { TrimmedVocabulary } from "../../../src/nn/mod.ts";
+import { compile, type Device, read, releaseTree, uploadTree } from "../../../src/runtime/mod.ts";
+
+/** A block in logits: of classes for the draft, of tokens for the target. */
+export interface LogitRound {
+  readonly drafted: readonly number[];
+  /** `[gamma][classes]` */
+  readonly draft: readonly Float32Array[];
+  /** `[gamma + 1][vocabulary]` */
+  readonly target: readonly Float32Array[];
+}
+
+/** What a device says of a block. */
+export interface DeviceLaws {
+  /** The draft's probabilities of what it drafted, `[gamma]`. */
+  readonly drawn: Float32Array;
+  /** The probability that a coin accepts, `[gamma]`. */
+  readonly accepts: readonly number[];
+  /** The distribution of the next token after 0, 1, ... gamma tokens. */
+  readonly next: readonly (readonly number[])[];
+}
+
+/** The coins of a verdict. */
+export interface VerdictCoins {
+  readonly accept: readonly number[];
+  readonly sample: readonly number[];
+}
+
+/** A device that is asked about blocks. */
+export interface LawTeller {
+  laws(round: LogitRound): Promise<DeviceLaws>;
+  verdict(round: LogitRound, coins: VerdictCoins): Promise<{ accepted: number; next: number }>;
+}
+
+interface RoundArrays<Leaf> {
+  readonly drafted: Leaf;
+  readonly draft: Leaf;
+  readonly target: Leaf;
+}
+
+function arraysOf({ drafted, draft, target }: LogitRound) {
+  const rows = (some: readonly Float32Array[]) =>
+    hostTensor(Float32Array.from(some.flatMap((row) => [...row])), [some.length, some[0].length]);
+  return {
+    drafted: hostTensor(Int32Array.from(drafted)),
+    draft: rows(draft),
+    target: rows(target),
+  };
+}
+
+function tensorsOf({ drafted, draft, target }: RoundArrays<Tensor>, classes: ClassTables) {
+  return {
+    drafted,
+    draftLogits: classes.possible(draft),
+    targetLogits: target,
+    limit: constant(Int32Array.of(drafted.shape[0])),
+    classes,
+  };
+}
+
+/** Compiles the laws and the verdict of blocks. */
+export function lawTeller(
+  device: Device,
+  sampling: Sampling,
+  vocabulary?: TrimmedVocabulary,
+): LawTeller {
+  const classes = classTables(vocabulary);
+  const laws = compile(
+    device,
+    (round: RoundArrays<Tensor>, numbers: SamplingNumbers<Tensor>) => {
+      const tensors = tensorsOf(round, classes);
+      const gamma = round.drafted.shape[0];
+      const { ratios, next } = roundLaws(tensors, numbers);
+      const places = Array.from({ length: gamma + 1 }, (_, i) => constant(Int32Array.of(i)));
+      return {
+        ratios,
+        draft: probabilitiesOf(distributionsOf(tensors.draftLogits, numbers)),
+        next: concat(places.map((place) => next(place).weights), 0),
+      };
+    },
+  );
+  const verdict = compile(
+    device,
+    (
+      round: RoundArrays<Tensor>,
+      numbers: SamplingNumbers<Tensor>,
+      accept: Tensor,
+      sample: CoinParts<Tensor>,
+    ) => {
+      const made = sampledLaw.judge(tensorsOf(round, classes), { accept, sample }, numbers);
+      return concat([made.accepted, made.next], 0);
+    },
+  );
+  return {
+    laws: async (round) => {
+      const given = uploadTree(device, [arraysOf(round), numbersOf(sampling)] as const);
+      const made = laws(...given);
+      const [ratios, draft, next] = [
+        await read(made.ratios),
+        await read(made.draft),
+        await read(made.next),
+      ];
+      releaseTree([given, made]);
+      const width = round.target[0].length;
+      const classCount = round.draft[0].length;
+      return {
+        drawn: Float32Array.from(round.drafted, (token, i) => draft[i * classCount + token]),
+        accepts: Array.from(ratios, (ratio) => Math.min(1, ratio)),
+        next: round.target.map((_, i) => {
+          const weights = [...next.slice(i * width, (i + 1) * width)];
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          return weights.map((weight) => weight / total);
+        }),
+      };
+    },
+    verdict: async (round, { accept, sample }) => {
+      const parts = coinParts(accept);
+      const given = uploadTree(
+        device,
+        [arraysOf(round), numbersOf(sampling), parts.high, coinParts(sample)] as const,
+      );
+      const made = verdict(...given);
+      const [accepted, next] = await read(made);
+      releaseTree([given, made]);
+      return { accepted, next };
+    },
+  };
+}
