@@ -57,6 +57,7 @@ Deno.test("no library module imports a backend", () => {
 /** Packages that an example needs and the library does not. */
 const EXAMPLE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "examples/common/draw_figures.ts": ["vega", "vega-lite"],
+  "examples/page/build/bundle.ts": ["esbuild-wasm/esm/browser.js"],
 };
 
 Deno.test("examples import from the exports map and from one another only", () => {

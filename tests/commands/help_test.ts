@@ -68,6 +68,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   distill_remote: ["server", "model", "api-key-env", "target", "prompts", "count", "temperatures"]
     .concat("top-p", "max-tokens", "max-prompt", "requests", "attempts", "timeout", "out", "seed")
     .concat("json", "help"),
+  page: ["out", "serve", "port", "json", "help"],
   fetch_text: ["out", "source", "target", "json", "help"],
   finetune: ["target", "dtype", "draft", "set", "teacher", "loss", "loss-temperature", "mix"]
     .concat(TRAINING, DEVICE),

@@ -1,0 +1,21 @@
+/**
+ * A draft that tells what it proposes: a step reports how many tokens fell, not which.
+ *
+ * @module
+ */
+import type { Draft } from "@outrider/outrider/decode";
+
+/** The same draft, with every proposal shown to `onProposal`. */
+export function watchedDraft<State>(
+  draft: Draft<State>,
+  onProposal: (tokens: readonly number[]) => void,
+): Draft<State> {
+  return {
+    ...draft,
+    propose: async (state, request) => {
+      const proposal = await draft.propose(state, request);
+      onProposal(proposal.tokens);
+      return proposal;
+    },
+  };
+}
