@@ -14,7 +14,7 @@
 import { OutriderError } from "../../core/errors.ts";
 import type { Probs } from "../language_model.ts";
 import { checkVocabulary } from "./law.ts";
-import { byRatio } from "./optimal_acceptance.ts";
+import { byRatio, firstWhere } from "./optimal_acceptance.ts";
 import type { DistinctDrafts } from "./without_replacement.ts";
 
 /** The tokens that can be drafted, those of the smallest `q / p` first, with sums over them. */
@@ -92,17 +92,6 @@ function firstAbove({ draft, target }: Sorted, c: number): number {
   return firstWhere(draft.length, (i) => target[i] > c * draft[i]);
 }
 
-/** The first of `count` places for which a rising condition holds; `count` where there is none. */
-function firstWhere(count: number, holds: (place: number) => boolean): number {
-  let [low, high] = [0, count];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (holds(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
 /** A step from `C_k` to `C_{k+1}`, and the coin that says what it rejects. */
 interface Step {
   readonly before: number;
@@ -148,7 +137,12 @@ function free(place: number, rejected: readonly number[]): number {
 function massWithout({ draft }: Sorted, rejected: readonly number[]): number {
   const mass = 1 - rejected.reduce((sum, i) => sum + draft[i], 0);
   if (mass > 0.01) return mass;
-  return draft.reduce((sum, value, i) => rejected.includes(i) ? sum : sum + value, 0);
+  let [sum, from] = [0, 0];
+  for (const end of [...rejected.toSorted((a, b) => a - b), draft.length]) {
+    for (let i = from; i < end; i++) sum += draft[i];
+    from = end + 1;
+  }
+  return sum;
 }
 
 function sortedTokens(target: Probs, probs: Probs): Sorted {

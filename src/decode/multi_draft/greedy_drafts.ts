@@ -4,7 +4,13 @@
  * @module
  */
 import { oneHot, type Probs, type TokenId } from "../language_model.ts";
-import { checkCount, excluding, type MultiDraftLaw, supportOf } from "./law.ts";
+import {
+  checkCount,
+  excluding,
+  likeliestTokens,
+  type MultiDraftLaw,
+  possibleTokens,
+} from "./law.ts";
 
 /** The law of greedy drafts. */
 export interface GreedyDrafts extends MultiDraftLaw {
@@ -34,10 +40,10 @@ export interface GreedyDrafts extends MultiDraftLaw {
 export function greedyDrafts(probs: Probs, count: number): GreedyDrafts {
   checkCount(count);
   const vocabulary = probs.length;
-  const possible = Math.min(count, supportOf(probs));
-  const top = likeliest(probs, possible - 1);
+  const possible = Math.min(count, possibleTokens(probs).length);
+  const top = likeliestTokens(probs, possible - 1);
   const last = top.length === 0 ? probs : excluding(probs, top);
-  const weights = Float64Array.from(last);
+  const weights = new Float64Array(last);
   for (const token of top) weights[token] = Infinity;
   return {
     kind: "greedy",
@@ -57,18 +63,4 @@ export function greedyDrafts(probs: Probs, count: number): GreedyDrafts {
       });
     },
   };
-}
-
-/** The ids of the largest probabilities, in falling order, the lower id first among equals. */
-function likeliest(probs: Probs, count: number): TokenId[] {
-  const found: TokenId[] = [];
-  while (found.length < count) {
-    let best = -1;
-    for (let token = 0; token < probs.length; token++) {
-      if (found.includes(token)) continue;
-      if (best < 0 || probs[token] > probs[best]) best = token;
-    }
-    found.push(best);
-  }
-  return found;
 }

@@ -8,7 +8,7 @@
  */
 import type { Probs, TokenId } from "../language_model.ts";
 import { residual } from "../verify.ts";
-import { checkVocabulary } from "./law.ts";
+import { checkVocabulary, possibleTokens } from "./law.ts";
 import type { MultiDraftDecision } from "./rule.ts";
 import type { IndependentDrafts } from "./with_replacement.ts";
 
@@ -73,7 +73,7 @@ export function kSequentialAcceptance(target: Probs, law: IndependentDrafts): nu
 
 /** The least exact strictness: `any(b) - rho b` falls as `rho` grows, so halving finds its root. */
 function strictness(target: Probs, { probs, count }: IndependentDrafts): Strictness {
-  const drafted = Array.from(probs.keys()).filter((token) => probs[token] > 0);
+  const drafted = possibleTokens(probs);
   const draft = Float64Array.from(drafted, (token) => probs[token]);
   const wanted = Float64Array.from(drafted, (token) => target[token]);
   const at = (rho: number): Strictness => ({ rho, one: acceptanceOfOne(wanted, draft, rho) });

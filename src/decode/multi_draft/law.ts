@@ -104,14 +104,33 @@ function* outcomesAfter(
  * `1 - p` of a token that has nearly everything would lose what is left to rounding.
  */
 export function excluding(probs: Probs, tokens: readonly TokenId[]): Probs {
-  const left = Float64Array.from(probs);
+  const left = new Float64Array(probs);
   for (const token of tokens) left[token] = 0;
   return normalise(left, left.reduce((sum, value) => sum + value, 0));
 }
 
-/** How many tokens can come at all. */
-export function supportOf(probs: Probs): number {
-  return probs.reduce((count, value) => value > 0 ? count + 1 : count, 0);
+/** The tokens with something above 0, ascending. */
+export function possibleTokens(weights: Float64Array): Int32Array {
+  const tokens = new Int32Array(weights.length);
+  let count = 0;
+  for (let token = 0; token < weights.length; token++) {
+    if (weights[token] > 0) tokens[count++] = token;
+  }
+  return tokens.subarray(0, count);
+}
+
+/** The ids of the largest probabilities, in falling order, the lower id first among equals. */
+export function likeliestTokens(probs: Probs, count: number): TokenId[] {
+  const found: TokenId[] = [];
+  while (found.length < count) {
+    let best = -1;
+    for (let token = 0; token < probs.length; token++) {
+      if (best >= 0 && !(probs[token] > probs[best])) continue;
+      if (!found.includes(token)) best = token;
+    }
+    found.push(best);
+  }
+  return found;
 }
 
 /** Throws an {@link OutriderError} unless `count` is a number of drafts. */

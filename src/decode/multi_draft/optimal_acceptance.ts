@@ -4,7 +4,7 @@
  * @module
  */
 import type { Probs } from "../language_model.ts";
-import { checkVocabulary, type MultiDraftLaw } from "./law.ts";
+import { checkVocabulary, type MultiDraftLaw, possibleTokens } from "./law.ts";
 
 /**
  * The largest probability that a token of the target's distribution is one of the drafts:
@@ -38,13 +38,26 @@ export function optimalAcceptance(target: Probs, law: MultiDraftLaw): number {
 
 /** The tokens of weights above 0, those of the smallest `target / weights` first. */
 export function byRatio(target: Probs, weights: Float64Array): Int32Array {
-  const ratio = new Float64Array(weights.length);
-  const tokens = new Int32Array(weights.length);
-  let count = 0;
-  for (let token = 0; token < weights.length; token++) {
-    if (!(weights[token] > 0)) continue;
-    ratio[token] = target[token] / weights[token];
-    tokens[count++] = token;
+  const tokens = possibleTokens(weights);
+  const ratios = Float64Array.from(tokens, (token) => target[token] / weights[token]);
+  // Numbers alone sort several times as fast as tokens by a comparison; each then finds its place.
+  const sorted = ratios.toSorted();
+  const taken = new Int32Array(tokens.length);
+  const order = new Int32Array(tokens.length);
+  tokens.forEach((token, i) => {
+    const first = firstWhere(sorted.length, (place) => sorted[place] >= ratios[i]);
+    order[first + taken[first]++] = token;
+  });
+  return order;
+}
+
+/** The first of `count` places for which a rising condition holds; `count` where there is none. */
+export function firstWhere(count: number, holds: (place: number) => boolean): number {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
   }
-  return tokens.subarray(0, count).sort((a, b) => ratio[a] - ratio[b]);
+  return low;
 }

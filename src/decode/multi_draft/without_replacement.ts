@@ -5,7 +5,7 @@
  */
 import type { Probs } from "../language_model.ts";
 import { distinctWithin } from "./distinct_within.ts";
-import { checkCount, excluding, type MultiDraftLaw, supportOf } from "./law.ts";
+import { checkCount, excluding, type MultiDraftLaw, possibleTokens } from "./law.ts";
 
 /** The law of distinct drafts. */
 export interface DistinctDrafts extends MultiDraftLaw {
@@ -32,7 +32,7 @@ export interface DistinctDrafts extends MultiDraftLaw {
  */
 export function withoutReplacement(probs: Probs, count: number): DistinctDrafts {
   checkCount(count);
-  const possible = Math.min(count, supportOf(probs));
+  const possible = Math.min(count, possibleTokens(probs).length);
   return {
     kind: "without replacement",
     vocabulary: probs.length,
