@@ -177,10 +177,10 @@ await runBench(import.meta, {
     draft: text({ placeholder: "DRAFT|auto", default: "auto", help: "a draft of SmolLM2" }),
   },
   settings: {
-    prompts: 12,
-    maxPrompt: 384,
+    prompts: 6,
+    maxPrompt: 256,
     maxTokens: 32,
-    stride: 4,
+    stride: 2,
     temperatures: [0.2, 0.4, 0.6, 0.8, 1],
     counts: [2, 3, 4],
     samples: 64,

@@ -51,6 +51,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
     ...DEVICE,
   ],
   logits: ["target", "dtype", "cache", "prompt", "prompt-file", "system", "raw", "top", ...DEVICE],
+  multi_draft: ["target", "dtype", "draft", "drafts", "temperature", "max-tokens", "prompt"]
+    .concat("prompt-file", "system", "raw", "seed", DEVICE),
   chat: ["target", "dtype", "cache", "system", "prompt", ...DECODING, ...DEVICE],
   pretrain: [
     "target",
