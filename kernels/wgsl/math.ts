@@ -29,9 +29,20 @@ function polynomial(coefficients: readonly number[], x: string): string {
   return rest.length === 0 ? f(first) : `fma(${polynomial(rest, x)}, ${x}, ${f(first)})`;
 }
 
-/** x minus n times a number given in parts. */
-function reduceBy(x: string, n: string, parts: readonly number[]): string {
-  return parts.reduce((rest, part) => `fma(${n}, ${f(-part)}, ${rest})`, x);
+/**
+ * The constant `name`: x minus n times a number given in parts. What is left after the first part is
+ * small, and a bound on it keeps compilers from adding the parts up.
+ */
+function reduceBy(
+  name: string,
+  x: string,
+  n: string,
+  [first, ...parts]: readonly number[],
+): string {
+  const rest = parts.reduce((rest, part) => `fma(${n}, ${f(-part)}, ${rest})`, "bounded");
+  return `let left = fma(${n}, ${f(-first)}, ${x});
+  let bounded = select(left, 1000f, left > 1000f);
+  let ${name} = ${rest};`;
 }
 
 /** The functions by name; each takes and gives f32. */
@@ -39,7 +50,7 @@ export const MATH_FUNCTIONS = {
   exp_f32: `fn exp_f32(x: f32) -> f32 {
   let clamped = select(select(x, 89f, x > 89f), -104f, x < -104f);
   let n = round(clamped * ${f(Math.LOG2E)});
-  let r = ${reduceBy("clamped", "n", LN2)};
+  ${reduceBy("r", "clamped", "n", LN2)}
   let mantissa = fma(r * r, ${polynomial(EXP, "r")}, r) + 1f;
   // 2^n in two steps, so that results near both ends of the range come out right.
   let power = i32(n);
@@ -67,7 +78,7 @@ export const MATH_FUNCTIONS = {
   // Good to 1e-6 for |x| up to 10,000.
   sine_f32: `fn sine_f32(x: f32, quarter_turns: i32) -> f32 {
   let n = round(x * ${f(2 / Math.PI)});
-  let rest = ${reduceBy("x", "n", HALF_PI)};
+  ${reduceBy("rest", "x", "n", HALF_PI)}
   let high = select(rest, ${f(Math.PI / 4 + 0.001)}, rest > ${f(Math.PI / 4 + 0.001)});
   let r = select(high, ${f(-Math.PI / 4 - 0.001)}, high < ${f(-Math.PI / 4 - 0.001)});
   let squared = r * r;
