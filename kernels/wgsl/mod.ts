@@ -28,6 +28,7 @@ import {
   type Shader,
   type ShaderPart,
 } from "./shader.ts";
+import { workgroupBytes } from "./workgroup.ts";
 
 export type {
   AttentionStatisticsSpec,
@@ -89,6 +90,15 @@ function partOf(
     inputs: operands.map((operand, i) => operandOf(operand, bindings, types[i])),
     result: resultOf(result, bindings, types[types.length - 1]),
   });
+}
+
+/** What the one part of a dispatch takes of a shader. */
+export function partSize(
+  dispatch: DispatchSpec,
+  features: GpuFeatures,
+): { readonly lanes: number; readonly workgroupBytes: number } {
+  const part = partOf(dispatch.parts[0], 0, dispatch, features);
+  return { lanes: part.lanes, workgroupBytes: workgroupBytes(part) };
 }
 
 /** Generates the shader of a dispatch; its parts have equal numbers of lanes. */

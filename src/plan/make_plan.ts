@@ -168,7 +168,7 @@ function homesOf(
       case "constant":
         return { home: "constant", data: buffer.data };
       case "temporary":
-        return { home: "slot", index: slotOf.get(i) ?? 0 };
+        return { home: "slot", index: slotOf.get(i) ?? 0, bytes: buffer.bytes };
       default:
         return { home: buffer.home, index: buffer.index };
     }

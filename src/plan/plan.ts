@@ -16,8 +16,11 @@ export type BufferHome =
   | { readonly home: "input"; readonly index: number }
   /** The output number `index`, allocated by the runtime or (donation) an input's memory. */
   | { readonly home: "output"; readonly index: number }
-  /** A temporary: part of slot number `index`, shared with others that are dead by then. */
-  | { readonly home: "slot"; readonly index: number }
+  /**
+   * A temporary: part of slot number `index`, shared with others that are dead by then; of so many
+   * bytes, or as many as the slot.
+   */
+  | { readonly home: "slot"; readonly index: number; readonly bytes?: number }
   /** A constant array that the backend uploads once, when it prepares the plan. */
   | { readonly home: "constant"; readonly data: HostArray };
 

@@ -13,7 +13,7 @@ export interface SlotAssignment {
 }
 
 /** When a buffer is alive. Command i reads at time 2 i and writes at 2 i + 1. */
-interface Life {
+export interface Life {
   first: number;
   last: number;
 }
@@ -48,17 +48,25 @@ interface Slot {
 
 const apart = (a: Life, b: Life): boolean => a.last < b.first || b.last < a.first;
 
-/**
- * Assigns slots, the largest buffers first: each goes to the smallest slot that is free for as long
- * as it lives (greedy by size for shared objects, Pisarchyk and Lee 2020, arXiv 2001.03288).
- */
+/** Assigns slots to the temporaries of commands that run one after the other. */
 export function assignSlots(
   commands: readonly Command[],
   temporaryBytes: ReadonlyMap<number, number>,
 ): SlotAssignment {
+  return slotsFor(livesOf(commands), temporaryBytes);
+}
+
+/**
+ * Assigns slots, the largest buffers first: each goes to the smallest slot that is free for as long
+ * as it lives (greedy by size for shared objects, Pisarchyk and Lee 2020, arXiv 2001.03288).
+ */
+export function slotsFor(
+  livesOfBuffers: ReadonlyMap<number, Life>,
+  temporaryBytes: ReadonlyMap<number, number>,
+): SlotAssignment {
   const slots: Slot[] = [];
   const slotOf = new Map<number, number>();
-  const lives = [...livesOf(commands)].flatMap(([buffer, life]) => {
+  const lives = [...livesOfBuffers].flatMap(([buffer, life]) => {
     const bytes = temporaryBytes.get(buffer);
     return bytes === undefined ? [] : [{ buffer, life, bytes }];
   });

@@ -8,9 +8,11 @@ import type { Backend } from "../../runtime/backend.ts";
 import { type UsableAdapter, webgpuAdapter } from "./adapter.ts";
 import { createBufferPool, sizeClass } from "./buffer_pool.ts";
 import { prepareExecutable } from "./executable.ts";
+import { createFuser } from "./fuse/fuse.ts";
 import { openGpu } from "./gpu.ts";
 import { createMemory } from "./memory.ts";
 import { createPipelineCache } from "./pipelines.ts";
+import { planDispatches } from "./plan_dispatches.ts";
 import { createReadback, type ReadbackRoute, stagingClass } from "./readback.ts";
 import { createRecorder } from "./recorder.ts";
 import { createSlots } from "./slots.ts";
@@ -25,6 +27,8 @@ export interface WebgpuOptions {
    * read), and "awaited" elsewhere.
    */
   readonly readback?: ReadbackRoute;
+  /** How a plan's commands become dispatches; as few as possible by default. */
+  readonly dispatches?: "fused" | "one per kernel";
 }
 
 /** The backend, with counters for tests and reports. */
@@ -89,7 +93,9 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
   const pipelines = createPipelineCache(gpu);
   const wanted = options.readback ?? ("Deno" in globalThis ? "at once" : "awaited");
   const readback = await createReadback(gpu, recorder, { staging, pool }, wanted);
-  const context = { gpu, recorder, pool, memory, pipelines, slots: createSlots(pool) };
+  const dispatchesOf = options.dispatches === "fused" ? createFuser(gpu) : planDispatches;
+  const slots = createSlots(pool);
+  const context = { gpu, recorder, pool, memory, pipelines, slots, dispatchesOf };
   let isOpen = true;
   const open = (): void => {
     if (!isOpen) throw new OutriderError("an open backend", "a closed one", "open a new one");

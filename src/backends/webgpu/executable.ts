@@ -12,7 +12,7 @@ import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Memory } from "./memory.ts";
 import type { PipelineCache } from "./pipelines.ts";
-import { type MemoryPlace, planDispatches } from "./plan_dispatches.ts";
+import type { MemoryPlace, PlannedDispatches } from "./plan_dispatches.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SharedSlots } from "./slots.ts";
 
@@ -24,6 +24,8 @@ export interface ExecutionContext {
   readonly memory: Memory;
   readonly slots: SharedSlots;
   readonly pipelines: PipelineCache;
+  /** How commands become dispatches. */
+  readonly dispatchesOf: (plan: GpuPlan) => PlannedDispatches;
 }
 
 function uploadConstants(
@@ -46,10 +48,10 @@ function uploadConstants(
 }
 
 /** What a plan binds must fit into bindings. */
-function checkBindings(plan: GpuPlan, { device }: Gpu): void {
+function checkBindings(plan: Plan, slots: readonly number[], { device }: Gpu): void {
   const most = device.limits.maxStorageBufferBindingSize;
   const ports = [...plan.inputPorts, ...plan.outputPorts].map(({ bytes }) => bytes);
-  const largest = [...ports, ...plan.slots].reduce((a, b) => Math.max(a, b), 0);
+  const largest = [...ports, ...slots].reduce((a, b) => Math.max(a, b), 0);
   if (largest <= most) return;
   throw new OutriderError(
     `arrays of at most ${most} bytes, which is what the adapter binds`,
@@ -67,12 +69,13 @@ function checkPorts(what: string, expected: number, found: number): void {
 export function prepareExecutable(plan: Plan, context: ExecutionContext): Executable {
   const { gpu, recorder, memory, pool } = context;
   const gpuPlan = withStatistics(plan);
-  const planned = planDispatches(gpuPlan).flatMap(({ spec, places }) => {
+  const { dispatches: specs, slots: sizes } = context.dispatchesOf(gpuPlan);
+  checkBindings(plan, sizes, gpu);
+  const planned = specs.flatMap(({ spec, places }) => {
     const pipeline = context.pipelines.get(spec);
     return pipeline === undefined ? [] : [{ pipeline, places }];
   });
-  checkBindings(gpuPlan, gpu);
-  const slots = context.slots.hold(gpuPlan.slots);
+  const slots = context.slots.hold(sizes);
   const constants = uploadConstants(plan, context);
   const boundAt = ({ home, index }: MemoryPlace): Bound => {
     if (home === "input") return index;

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { argumentTypes, type BindingSpec, type DispatchSpec } from "../../../kernels/wgsl/mod.ts";
-import type { DType } from "../../core/dtype.ts";
+import type { DispatchSpec } from "../../../kernels/wgsl/mod.ts";
 import type { BufferHome } from "../../plan/plan.ts";
-import type { GpuCommand, GpuPlan } from "./attention_statistics.ts";
+import type { GpuPlan } from "./attention_statistics.ts";
+import { bindSteps } from "./fuse/bind.ts";
+import { stepsOf } from "./fuse/step.ts";
 
 /** A piece of a plan's memory; two pieces share memory where both fields are equal. */
 export interface MemoryPlace {
@@ -22,6 +23,12 @@ export interface PlannedDispatch {
   readonly places: readonly MemoryPlace[];
 }
 
+/** The dispatches of a plan, and the bytes of the slots that they use. */
+export interface PlannedDispatches {
+  readonly dispatches: readonly PlannedDispatch[];
+  readonly slots: readonly number[];
+}
+
 /** Where a buffer of a plan is; a result in the place of a donated input is that input. */
 export function placeOf(plan: GpuPlan, buffer: number): MemoryPlace {
   const one = plan.buffers[buffer];
@@ -31,46 +38,10 @@ export function placeOf(plan: GpuPlan, buffer: number): MemoryPlace {
   return donor < 0 ? { home: "output", index: one.index } : { home: "input", index: donor };
 }
 
-const wordOf = (type: DType): "f32" | "i32" => type === "f32" ? "f32" : "i32";
-
-/** Collects the bindings of a dispatch, each piece of memory once. */
-function bindingList(plan: GpuPlan) {
-  const bindings: BindingSpec[] = [];
-  const places: MemoryPlace[] = [];
-  const numbers = new Map<string, number>();
-  const bind = (buffer: number, type: DType, access: BindingSpec["access"]): number => {
-    const place = placeOf(plan, buffer);
-    const name = `${place.home} ${place.index}`;
-    const known = numbers.get(name);
-    const word = wordOf(type);
-    if (known === undefined) {
-      numbers.set(name, places.length);
-      bindings.push({ access, type: word });
-      return places.push(place) - 1;
-    }
-    const before = bindings[known];
-    bindings[known] = {
-      access: before.access === "read" ? access : before.access,
-      type: before.type === word ? word : "u32",
-    };
-    return known;
-  };
-  return { bindings, places, bind };
-}
-
-function dispatchOf(plan: GpuPlan, { spec: kernel, args }: GpuCommand): PlannedDispatch {
-  const types = argumentTypes(kernel);
-  const last = args.length - 1;
-  const { bindings, places, bind } = bindingList(plan);
-  const numbers = args.map((buffer, i) =>
-    bind(buffer, types[i], i === last ? "read_write" : "read")
-  );
-  const operands = numbers.slice(0, last).map((binding) => ({ from: "binding", binding }) as const);
-  const result = { to: "binding", binding: numbers[last] } as const;
-  return { spec: { bindings, parts: [{ kernel, operands, result }] }, places };
-}
-
 /** The dispatches of a plan, one per command. */
-export function planDispatches(plan: GpuPlan): readonly PlannedDispatch[] {
-  return plan.commands.map((command) => dispatchOf(plan, command));
+export function planDispatches(plan: GpuPlan): PlannedDispatches {
+  const dispatches = stepsOf(plan).map((step) =>
+    bindSteps([step], (buffer) => placeOf(plan, buffer))
+  );
+  return { dispatches, slots: plan.slots };
 }
