@@ -9,6 +9,7 @@ import { type Peer, startPeer } from "./peer_process.ts";
 
 const LLAMA_CPP = "3.22.1";
 const JAX_JS = "0.1.25";
+const TFJS = "4.22.0";
 const TORCH = "2.13.0";
 
 type Log = (text: string) => void;
@@ -43,12 +44,30 @@ export async function startLlamaCpp(log: Log): Promise<Peer> {
   return await startPeer({ name: `llama.cpp ${LLAMA_CPP}`, program: "node", args, cwd: folder });
 }
 
-/** jax-js on its WebAssembly device, under the Deno that runs the benchmark. */
-export async function startJaxJs(log: Log): Promise<Peer> {
+/** A script in the Deno that runs the benchmark, beside the packages that it imports. */
+async function startDeno(
+  name: string,
+  folder: string,
+  script: string,
+  args: readonly string[],
+): Promise<Peer> {
+  const path = await scriptBeside(folder, script);
+  const run = ["run", "-A", "--no-lock", "--node-modules-dir=manual", path, ...args];
+  return await startPeer({ name, program: Deno.execPath(), args: run, cwd: folder });
+}
+
+/** jax-js, on its WebAssembly device unless told otherwise. */
+export async function startJaxJs(log: Log, device: "wasm" | "webgpu" = "wasm"): Promise<Peer> {
   const folder = await npmFolder(`jax-js-${JAX_JS}`, [`@jax-js/jax@${JAX_JS}`], log);
-  const script = await scriptBeside(folder, "jax_js.mjs");
-  const args = ["run", "-A", "--no-lock", "--node-modules-dir=manual", script];
-  return await startPeer({ name: `jax-js ${JAX_JS}`, program: Deno.execPath(), args, cwd: folder });
+  return await startDeno(`jax-js ${JAX_JS}`, folder, "jax_js.mjs", [device]);
+}
+
+/** TensorFlow.js on WebGPU. */
+export async function startTfjsWebgpu(log: Log): Promise<Peer> {
+  const names = ["core", "backend-cpu", "backend-webgpu"];
+  const packages = names.map((name) => `@tensorflow/tfjs-${name}@${TFJS}`);
+  const folder = await npmFolder(`tfjs-webgpu-${TFJS}`, packages, log);
+  return await startDeno(`tfjs ${TFJS}`, folder, "tfjs_webgpu.mjs", []);
 }
 
 /** Vectors that PyTorch may use: the machine's widest, or those of the machines that targets name. */

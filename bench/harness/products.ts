@@ -50,7 +50,7 @@ export function ourProduct(
   const multiply = compile(device, FORMS[form], { name: `the product ${product.name}` });
   const a = upload(device, form === "At B" ? values(k, m) : values(m, k));
   const b = upload(device, form === "A Bt" ? values(n, k) : values(k, n));
-  const finished = (result: DeviceArray) => read(result, n + 1, 1);
+  const finished = (result: DeviceArray) => read(result, m === 1 ? 1 : n + 1, 1);
   return async () => {
     using first = multiply(a, b);
     const [sample] = await finished(first);

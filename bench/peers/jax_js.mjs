@@ -1,5 +1,6 @@
 /**
- * jax-js on its WebAssembly device as a rival: requests as lines of JSON, one answer each.
+ * jax-js as a rival: requests as lines of JSON, one answer each. Its argument is the device, "wasm"
+ * or "webgpu".
  *
  * A benchmark copies this file beside the installed package and starts it with Deno.
  */
@@ -9,8 +10,9 @@ import process from "node:process";
 const name = "@jax-js/jax";
 const { blockUntilReady, defaultDevice, init, jit, nn, numpy: np, tree, valueAndGrad } =
   await import(name);
-await init("wasm");
-defaultDevice("wasm");
+const [device] = process.argv.slice(2);
+if (!(await init(device)).includes(device)) throw new Error(`no device ${device} for jax-js`);
+defaultDevice(device);
 
 /** The numbers that every engine multiplies. */
 function values(rows, columns, scale = 1) {
@@ -33,7 +35,7 @@ async function matmul({ form, m, n, k, repeats }) {
   const b = form === "A Bt" ? values(n, k) : values(k, n);
   const multiply = product[form];
   const first = multiply(a.ref, b.ref);
-  const sample = (await first.data())[n + 1];
+  const sample = (await first.data())[m === 1 ? 1 : n + 1];
   const start = performance.now();
   for (let i = 0; i < repeats; i++) {
     const result = multiply(a.ref, b.ref);
