@@ -28,6 +28,7 @@ import { type Device, uploadsTo } from "@outrider/outrider/runtime";
 import { finetuneDraft, type FinetuneOptions } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { findModel, targetFlags } from "./common/models.ts";
+import { finetuneOnPolicy, onPolicyFlags } from "./common/on_policy.ts";
 import { fingerprint, makeFolder, stageFlags } from "./common/recipe.ts";
 import { type OpenSets, openSets } from "./common/sets.ts";
 import { openText, textFlags } from "./common/text.ts";
@@ -51,9 +52,10 @@ const flags = {
     help: "distillation sets to score the draft on as it learns, other than --set",
   }),
   loss: choice({
-    of: Object.keys(losses).filter(isLossName),
+    of: [...Object.keys(losses).filter(isLossName), "on-policy"],
     default: "tvd++",
-    help: "what draws the draft's distributions to the target's",
+    help:
+      "what draws the draft's distributions to the target's; on-policy on what it drafts itself",
   }),
   lossTemperature: number({
     default: 1,
@@ -66,6 +68,7 @@ const flags = {
     default: "language",
     help: "the pretraining text to mix in",
   }),
+  ...onPolicyFlags,
   ...textFlags,
   ...trainingFlags,
   ...stageFlags,
@@ -111,6 +114,8 @@ await runCommand({
   examples: [
     "deno task finetune --target embedded --draft out/pretrain/draft.gguf " +
     "--set out/distill --out out/finetune",
+    "deno task finetune --target embedded --draft out/finetune/draft.gguf " +
+    "--set out/distill --loss on-policy --steps 100 --out out/on-policy",
   ],
 }, async (options, context) => {
   const { device } = await openDevice(options);
@@ -127,24 +132,34 @@ await runCommand({
     corpus: await openText(target, options.data, options),
     share: options.mix,
   };
-  const teacher = await teacherOf(device, target, options, sets);
   context.log(sets.note);
   const reporter = stepReporter(context, `finetune ${options.loss}`, options);
-  const result = await finetuneDraft({
+  const { loss } = options;
+  const { validation, ...training } = trainingOptions(options, heldOut?.corpus);
+  const common = {
+    ...training,
     device,
     config,
     vocabulary,
     parameters: await loadDenseLlama(file),
-    target: teacher,
-    loss: options.loss,
     temperature: options.lossTemperature,
     set: sets.corpus,
     mix: mixed,
-    ...trainingOptions(options, heldOut?.corpus),
     data: await dataOf(options, file.path, sets),
     onStep: reporter.onStep,
     signal: context.signal,
-  });
+  };
+  const result = isLossName(loss)
+    ? await finetuneDraft({
+      ...common,
+      loss,
+      validation,
+      target: await teacherOf(device, target, options, sets),
+    })
+    : await finetuneOnPolicy(target, options, {
+      ...common,
+      validation: validation && { ...validation, cachedTokens: heldOut?.cachedTokens ?? 0 },
+    });
   reporter.finish(result.step);
   const name = `draft finetuned with ${options.loss}`;
   const draft = await writeDraft(options.out, target, { name, config, vocabulary, result });

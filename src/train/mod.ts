@@ -17,6 +17,8 @@ export * from "./finetune.ts";
 export type { GuardLevel, GuardState } from "./guard.ts";
 export * from "./on_policy.ts";
 export * from "./on_policy_batch.ts";
+export * from "./on_policy_finetune.ts";
+export * from "./on_policy_rows.ts";
 export * from "./inherit_embedding.ts";
 export * from "./pretrain.ts";
 export * from "./remote_distill.ts";

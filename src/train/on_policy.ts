@@ -14,6 +14,7 @@
  *
  * @module
  */
+import type { TeacherRow } from "../data/teacher_rows.ts";
 import type { TokenId } from "../decode/language_model.ts";
 import { recordedText, type SpeculationRecord } from "./speculation_record.ts";
 
@@ -27,6 +28,8 @@ export interface OnPolicyRow {
   readonly drafted?: TokenId;
   /** For a drafted token that was not accepted: 0 if it was rejected itself, 1, 2, ... behind one. */
   readonly rejectedDepth?: number;
+  /** The target's distribution in the place of the drafted token, where it was kept. */
+  readonly teacher?: TeacherRow;
   /** It sees the rows of its piece before this one, ... */
   readonly end: number;
   /** ... and these, itself among them unless it is before `end`. */
@@ -45,12 +48,18 @@ interface RejectedSuffix {
   readonly context: number;
   /** The rejected token and those behind it. */
   readonly tokens: readonly TokenId[];
+  /** The target's distributions in their places, where they were kept. */
+  readonly teacher: readonly TeacherRow[];
 }
 
 function rejectedSuffixes({ prompt, steps }: SpeculationRecord): readonly RejectedSuffix[] {
   let context = prompt.length;
-  return steps.map(({ drafted, accepted }) => {
-    const suffix = { context: context + accepted, tokens: drafted.slice(accepted) };
+  return steps.map(({ drafted, accepted, teacher = [] }) => {
+    const suffix = {
+      context: context + accepted,
+      tokens: drafted.slice(accepted),
+      teacher: teacher.slice(accepted),
+    };
     context += accepted + 1;
     return suffix;
   });
@@ -60,14 +69,16 @@ function contextRow(token: TokenId, position: number): OnPolicyRow {
   return { token, position, end: position + 1, branch: [] };
 }
 
+const taught = (teacher: TeacherRow | undefined) => teacher === undefined ? {} : { teacher };
+
 /** The text's rows, all but the last token, with what was proposed to follow them. */
 function textRows(record: SpeculationRecord, text: readonly TokenId[]): OnPolicyRow[] {
   const rows = text.slice(0, -1).map(contextRow);
   let row = record.prompt.length - 1;
-  for (const { drafted, accepted } of record.steps) {
+  for (const { drafted, accepted, teacher = [] } of record.steps) {
     drafted.slice(0, accepted + 1).forEach((token, step) => {
       const kind = step < accepted ? {} : { rejectedDepth: 0 };
-      rows[row + step] = { ...rows[row + step], drafted: token, ...kind };
+      rows[row + step] = { ...rows[row + step], drafted: token, ...kind, ...taught(teacher[step]) };
     });
     row += accepted + 1;
   }
@@ -76,7 +87,7 @@ function textRows(record: SpeculationRecord, text: readonly TokenId[]): OnPolicy
 
 /** The rows of the rejected tokens that others were drafted behind; the first will be row `at`. */
 function suffixRows(
-  { context, tokens }: RejectedSuffix,
+  { context, tokens, teacher }: RejectedSuffix,
   at: number,
   seen: (row: number) => Pick<OnPolicyRow, "end" | "branch">,
 ): OnPolicyRow[] {
@@ -85,6 +96,7 @@ function suffixRows(
     position: context + i,
     drafted: tokens[i + 1],
     rejectedDepth: i + 1,
+    ...taught(teacher[i + 1]),
     ...seen(at + i),
   }));
 }

@@ -6,6 +6,7 @@
 import { OutriderError } from "../core/errors.ts";
 import { type DenseHostTensor, hostTensor } from "../core/host_tensor.ts";
 import type { Tensor } from "../core/tensor.ts";
+import type { TeacherRow } from "../data/teacher_rows.ts";
 import type { LlamaRows } from "../nn/llama.ts";
 import type { OnPolicyPiece, OnPolicyRow } from "./on_policy.ts";
 
@@ -27,6 +28,8 @@ export interface OnPolicyBatch<Leaf> {
   readonly branches?: Leaf;
   /** Positions in the text. */
   readonly positions: Leaf;
+  /** The target's distributions in the places of the drafted tokens; left out where none was kept. */
+  readonly teacher?: readonly (TeacherRow | undefined)[];
 }
 
 /** Pieces and the rows at which they begin. */
@@ -80,13 +83,15 @@ function fill(placed: Placed, rows: number, width: number): OnPolicyBatch<DenseH
     ends: i32(({ end }, start) => start + end),
     ...(width === 0 ? {} : { branches: hostTensor(branches, [rows, width]) }),
     positions: i32(({ position }) => position),
+    ...(all.some(({ row }) => row.teacher) ? { teacher: all.map(({ row }) => row.teacher) } : {}),
   };
 }
 
 /**
  * Packs pieces into batches, in order; a piece that does not fit begins the next batch.
  *
- * All batches of a call have the same shapes.
+ * All batches of a call have the same shapes; those of several calls, where `leastWidth` is as large
+ * as the most further rows that a row sees: the draft's length less one.
  *
  * @throws {OutriderError} where a piece has more rows than a batch
  *
@@ -106,8 +111,12 @@ function fill(placed: Placed, rows: number, width: number): OnPolicyBatch<DenseH
 export function onPolicyBatches(
   pieces: readonly OnPolicyPiece[],
   rowsPerBatch: number,
+  leastWidth = 0,
 ): readonly OnPolicyBatch<DenseHostTensor>[] {
-  const width = pieces.flat().reduce((most, { branch }) => Math.max(most, branch.length), 0);
+  const width = pieces.flat().reduce(
+    (most, { branch }) => Math.max(most, branch.length),
+    leastWidth,
+  );
   return place(pieces, rowsPerBatch).map((placed) => fill(placed, rowsPerBatch, width));
 }
 

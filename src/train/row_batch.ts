@@ -14,6 +14,16 @@ import type { LlamaRows } from "../nn/llama.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import { rowsThatCount, type ScoredRows } from "./scored_rows.ts";
 
+/** What a row that a draft wrote itself sees, and what became of the token drafted to follow it. */
+export interface OnPolicyColumns<Leaf> {
+  /** i32 `[rows]`: the row behind the last of the window that a row sees. */
+  readonly ends: Leaf;
+  /** i32 `[rows, n]`: further rows that it sees, -1 for none; left out where no row has any. */
+  readonly branches?: Leaf;
+  /** i32 `[rows]`: how deep in a rejected suffix the drafted token was, from 0; -1 where in none. */
+  readonly rejectedDepth: Leaf;
+}
+
 /** The arrays of a batch, `[rows]` each where not said otherwise: documents one after another. */
 export interface RowBatch<Leaf> {
   /** i32 token ids. */
@@ -30,6 +40,8 @@ export interface RowBatch<Leaf> {
   readonly positions: Leaf;
   /** The teacher's likeliest classes of the token after each row, where they are cached. */
   readonly teacher?: CachedProbs<Leaf>;
+  /** What rows that a draft wrote itself have besides. */
+  readonly onPolicy?: OnPolicyColumns<Leaf>;
   /** The rows that finetuning scores; left out where it looks at all of them. */
   readonly scored?: ScoredRows<Leaf>;
 }
@@ -141,9 +153,11 @@ function joined(a: Int32Array | Float32Array, b: Int32Array | Float32Array): typ
   return both;
 }
 
-/** The rows of a training step: every row sees its document up to itself. */
-export function trainingRows({ tokens, positions, starts }: RowBatch<Tensor>): LlamaRows {
-  return { tokens, positions, start: starts, end: add(iota(tokens.shape, 0), 1) };
+/** The rows of a training step: every row sees its document up to itself, or what it branched from. */
+export function trainingRows({ tokens, positions, starts, onPolicy }: RowBatch<Tensor>): LlamaRows {
+  const end = onPolicy?.ends ?? add(iota(tokens.shape, 0), 1);
+  const extra = onPolicy?.branches;
+  return { tokens, positions, start: starts, end, ...(extra === undefined ? {} : { extra }) };
 }
 
 /** How a cached teacher's rows become arrays. */

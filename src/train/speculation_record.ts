@@ -6,6 +6,7 @@
  */
 import { OutriderError } from "../core/errors.ts";
 import type { Key } from "../core/random.ts";
+import type { TeacherRow } from "../data/teacher_rows.ts";
 import type { Decoder } from "../decode/decoder.ts";
 import type { Draft } from "../decode/draft.ts";
 import type { TokenId } from "../decode/language_model.ts";
@@ -18,6 +19,8 @@ export interface SpeculationStep {
   readonly accepted: number;
   /** The target's own token behind these; left out where a drafted token has ended the text. */
   readonly next?: TokenId;
+  /** The target's distributions in the places of the drafted tokens, `[count]`, where kept. */
+  readonly teacher?: readonly TeacherRow[];
 }
 
 /** A text and the proposals on the way. */
@@ -67,8 +70,8 @@ export function rememberProposal<State>(draft: Draft<State>): Draft<ProposalMemo
   };
 }
 
-/** How long to record. */
-export interface RecordOptions {
+/** How long to record, and what. */
+export interface RecordOptions<State = unknown> {
   /** What all coins are drawn from. */
   readonly key: Key;
   /** After how many new tokens to stop, from 1; the last step may bring a few more. */
@@ -77,6 +80,8 @@ export interface RecordOptions {
   readonly isEnd: (token: TokenId) => boolean;
   /** Ends the recording with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** The target's distributions in the places of the drafted tokens of the last step, to be kept. */
+  readonly teacherOf?: (state: State, drafted: number) => readonly TeacherRow[];
 }
 
 /**
@@ -113,7 +118,7 @@ export interface RecordOptions {
 export async function recordSpeculation<State extends { readonly draft: ProposalMemory<unknown> }>(
   decoder: Decoder<State>,
   prompt: readonly TokenId[],
-  { key, tokens, isEnd, signal }: RecordOptions,
+  { key, tokens, isEnd, signal, teacherOf }: RecordOptions<State>,
 ): Promise<SpeculationRecord> {
   if (!(tokens >= 1)) {
     throw new OutriderError("1 token or more to record", `${tokens}`, "ask for at least one");
@@ -126,8 +131,9 @@ export async function recordSpeculation<State extends { readonly draft: Proposal
       const { state: next, tokens: said, report, finish } = await decoder.step(state);
       state = next;
       const drafted = report.drafted === 0 ? [] : state.draft.proposed;
-      const step = { drafted, accepted: report.accepted, next: said[report.accepted] };
-      steps.push(cutAtEnd(step, isEnd));
+      const teacher = teacherOf === undefined ? {} : { teacher: teacherOf(state, drafted.length) };
+      const { accepted } = report;
+      steps.push(cutAtEnd({ drafted, accepted, next: said[accepted], ...teacher }, isEnd));
       if (finish !== undefined || said.some(isEnd)) break;
       count += said.length;
     }
@@ -142,8 +148,9 @@ function cutAtEnd(step: SpeculationStep, isEnd: (token: TokenId) => boolean): Sp
   const end = step.drafted.findIndex(isEnd);
   if (end < 0) return step;
   const drafted = step.drafted.slice(0, end + 1);
-  if (end >= step.accepted) return { ...step, drafted };
-  return { drafted, accepted: drafted.length };
+  const kept = step.teacher === undefined ? {} : { teacher: step.teacher.slice(0, end + 1) };
+  if (end >= step.accepted) return { ...step, drafted, ...kept };
+  return { drafted, accepted: drafted.length, ...kept };
 }
 
 /**

@@ -12,7 +12,7 @@ import type { BatchSource } from "./batch_source.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { type DraftOptimizerState, extendableSteps, type RateOptions } from "./draft_optimizer.ts";
 import { beforeDecay, type Resume, resumeRun } from "./resume.ts";
-import { every, type StepNotice, trainLoop } from "./train_loop.ts";
+import { every, type Refresh, type StepNotice, trainLoop } from "./train_loop.ts";
 import type { Trainer } from "./training_step.ts";
 
 /** Data that are held out of training. */
@@ -67,6 +67,11 @@ export interface StageRun extends StageOptions {
   readonly parameters: LlamaParameters<HostTensor>;
   /** What the steps learn from. */
   readonly source: BatchSource;
+  /**
+   * How data that the draft itself writes are made anew. They follow from the weights, so the state is
+   * saved where they are made, and a run that was stopped goes on from there.
+   */
+  readonly refresh?: Refresh<DraftOptimizerState>;
   /** Batches of the data held out. */
   readonly heldOut?: BatchSource;
   /** What a checkpoint must agree with besides the options. */
@@ -94,6 +99,8 @@ async function saveStep(
 export async function runStage(run: StageRun): Promise<StageResult> {
   const { trainer, checkpoint, steps, source, validation, heldOut, saveEvery = 100 } = run;
   const recipe = recipeOf(run);
+  const { refresh } = run;
+  const isFresh = every(refresh?.every ?? 1, "refreshed data");
   const isSaved = every(saveEvery, "checkpoints");
   const isScored = every(validation?.every ?? 1, "scores");
   const { state, progress } = await resumeRun(run, recipe);
@@ -103,16 +110,18 @@ export async function runStage(run: StageRun): Promise<StageResult> {
     progress,
     totalSteps: steps,
     source,
+    refresh,
     validation: validation === undefined || heldOut === undefined
       ? undefined
       : { source: heldOut, batches: validation.batches, at: isScored },
     onStep: run.onStep,
     signal: run.signal,
-    saveAt: (step) => isSaved(step) || step === extendableSteps(run),
-    save: checkpoint === undefined
-      ? undefined
-      : (current, progress) =>
-        saveStep({ ...run, checkpoint }, current, { progress, totalSteps: steps, recipe }),
+    saveAt: (step) =>
+      refresh === undefined ? isSaved(step) || step === extendableSteps(run) : isFresh(step),
+    save: checkpoint === undefined ? undefined : async (current, progress) => {
+      if (!isFresh(progress.step) && progress.step !== steps) return;
+      await saveStep({ ...run, checkpoint }, current, { progress, totalSteps: steps, recipe });
+    },
   });
   const parameters = await downloadTree(ended.state.parameters);
   releaseTree(ended.state);

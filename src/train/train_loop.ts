@@ -29,6 +29,17 @@ export interface StepNotice {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** Data that the model itself writes. */
+export interface Refresh<Optimizer> {
+  /** Steps that learn from the same data: what is made before step 0 serves steps 1 to `every`. */
+  readonly every: number;
+  /** The batches of the next steps, by a state that stays alive. */
+  readonly source: (
+    state: DeviceState<Optimizer>,
+    progress: RunProgress,
+  ) => Promise<BatchSource>;
+}
+
 /** One run of a trainer. */
 export interface TrainLoopOptions<Optimizer> {
   /** What a step does. */
@@ -41,6 +52,8 @@ export interface TrainLoopOptions<Optimizer> {
   readonly totalSteps: number;
   /** What the steps learn from. */
   readonly source: BatchSource;
+  /** How data that the model itself writes are made anew as it learns, in place of `source`. */
+  readonly refresh?: Refresh<Optimizer>;
   /** Batches that are held out, and when they are scored. */
   readonly validation?: Validation;
   /** Told of every step. */
@@ -107,11 +120,12 @@ export interface TrainLoopResult<Optimizer> {
 export async function trainLoop<Optimizer>(
   options: TrainLoopOptions<Optimizer>,
 ): Promise<TrainLoopResult<Optimizer>> {
-  const { trainer, totalSteps, source, onStep, save, saveAt = () => false, signal } = options;
-  let { state, progress } = options;
+  const { trainer, totalSteps, refresh, onStep, save, saveAt = () => false, signal } = options;
+  let { state, progress, source } = options;
   let good = progress;
   let saved = progress.step;
   let isDue = false;
+  const isAborted = (): boolean => signal?.aborted === true;
   const saveGood = async (): Promise<void> => {
     // Skipped steps change nothing, but a loss off its course has changed the state.
     if (progress.guard.highInARow > 0 || good.step === saved) return;
@@ -119,8 +133,13 @@ export async function trainLoop<Optimizer>(
     saved = good.step;
   };
   try {
-    while (progress.step < totalSteps && signal?.aborted !== true) {
+    while (progress.step < totalSteps && !isAborted()) {
       const started = performance.now();
+      const isStale = progress === options.progress || progress.step % (refresh?.every ?? 1) === 0;
+      if (refresh !== undefined && isStale) {
+        source = await refresh.source(state, progress);
+        if (isAborted()) break;
+      }
       const { batch, positions } = source.step(progress.positions);
       const made = trainer.step(state, batch);
       state = made.state;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { add, less, mul, where } from "../core/elementwise_ops.ts";
+import { add, full, less, mul, where } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
 import { gather } from "../core/linear_ops.ts";
 import { constant, reshape } from "../core/movement_ops.ts";
@@ -18,6 +18,7 @@ import {
   type Scoring,
   wholeLogits,
 } from "../losses/in_chunks.ts";
+import type { OnPolicyLoss } from "../losses/on_policy_correction.ts";
 import { countedLogits, type DistillationLoss, type RowwiseLoss } from "../losses/rows.ts";
 import { type LayerTransform, llama, llamaHead, llamaLogits } from "../nn/llama.ts";
 import { classLogits } from "../nn/class_logits.ts";
@@ -134,7 +135,7 @@ export interface FinetunerOptions<Optimizer> extends PretrainerOptions<Optimizer
    * What draws the draft's distributions to the target's. Only a {@link RowwiseLoss} is scored in
    * chunks; any other sees the logits of all rows at once.
    */
-  readonly loss: DistillationLoss | RowwiseLoss;
+  readonly loss: DistillationLoss | RowwiseLoss | OnPolicyRows;
   /** Weight of the next-token loss on pretraining rows, which keeps the draft a language model. */
   readonly textWeight: number;
   /** The frozen target, or `cached` where the batches bring its distributions. */
@@ -149,13 +150,33 @@ export interface FrozenTarget {
   readonly parameters: LlamaParameters<DeviceArray>;
 }
 
+/** A loss of rows that the draft wrote itself; rows of any other batch count as accepted. */
+export interface OnPolicyRows {
+  /** The loss. */
+  readonly onPolicy: OnPolicyLoss;
+}
+
+/** What a loss is of the rows of a batch, `pick` of which are scored. */
+type JudgedRows = (batch: RowBatch<Tensor>, pick: (whole: Tensor) => Tensor) => DistillationLoss;
+
+function judgeOnPolicy({ onPolicy }: OnPolicyRows): JudgedRows {
+  return (batch, pick) => {
+    const depths = batch.onPolicy?.rejectedDepth ?? full(batch.tokens.shape, -1, "i32");
+    return (draft, target, mask) => {
+      const depth = where(less(0, mask), pick(depths), -1);
+      return onPolicy(draft, target, where(less(depth, 0), mask, 0), depth);
+    };
+  };
+}
+
 /** The loss itself, and how logits are scored by it. */
 function scoringOf<Optimizer>({ loss, scoring }: FinetunerOptions<Optimizer>): {
-  readonly loss: DistillationLoss;
+  readonly judge: JudgedRows;
   readonly scoring: Scoring;
 } {
-  if (typeof loss !== "function") {
-    return { loss: loss.rowwise, scoring: scoring ?? logitsWithin(MOST_LOGIT_BYTES) };
+  if ("rowwise" in loss) {
+    const { rowwise } = loss;
+    return { judge: () => rowwise, scoring: scoring ?? logitsWithin(MOST_LOGIT_BYTES) };
   }
   if (scoring !== undefined && scoring !== wholeLogits) {
     throw new OutriderError(
@@ -164,7 +185,10 @@ function scoringOf<Optimizer>({ loss, scoring }: FinetunerOptions<Optimizer>): {
       "pass it as { rowwise: loss } where it is a mean over rows, or leave out scoring",
     );
   }
-  return { loss, scoring: wholeLogits };
+  return {
+    judge: "onPolicy" in loss ? judgeOnPolicy(loss) : () => loss,
+    scoring: wholeLogits,
+  };
 }
 
 /**
@@ -201,7 +225,7 @@ function scoringOf<Optimizer>({ loss, scoring }: FinetunerOptions<Optimizer>): {
  */
 export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trainer<Optimizer> {
   const { device, config, optimizer, target, textWeight, layers, vocabulary } = options;
-  const { loss, scoring } = scoringOf(options);
+  const { judge, scoring } = scoringOf(options);
   const score: BatchLoss = (parameters, teacher, tokens) => {
     const batch = inClasses(tokens, vocabulary);
     const hidden = hiddenOf(config, parameters, batch, layers);
@@ -210,6 +234,7 @@ export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trai
     const pick = pickRows(scored?.distillation);
     const teach = teachingOf(options, teacher, tokens, pick);
     const mask = pick(batch.distillationMask);
+    const loss = judge(batch, pick);
     const distilled = scoring({ hidden: pick(hidden), head }, (rows): RowScore => {
       const { logits, mean } = rows;
       const targetLogits = teach(rows);

@@ -73,7 +73,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   page: ["out", "serve", "port", "json", "help"],
   fetch_text: ["out", "source", "target", "json", "help"],
   finetune: ["target", "dtype", "draft", "set", "teacher", "loss", "loss-temperature", "mix"]
-    .concat(TRAINING, DEVICE),
+    .concat("gamma", "record-tokens", "record-prompts", "refresh-every", TRAINING, DEVICE),
   teach: ["target", "dtype", "cache", "set", "teacher-tokens", "out", ...DEVICE],
   export: ["target", "draft", "format", "weights", "outside", "out", ...DEVICE],
   evaluate: ["target", "dtype", "cache", "draft", "tasks", "out-of-distribution", "count"]
