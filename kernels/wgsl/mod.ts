@@ -84,12 +84,19 @@ function partOf(
   features: GpuFeatures,
 ): ShaderPart {
   const types = argumentTypes(kernel);
-  return generate(kernel.family, kernel, {
-    prefix: partPrefix(place),
+  const prefix = partPrefix(place);
+  const inputs = operands.map((operand, i) =>
+    operandOf(operand, bindings, types[i], `${prefix}operand${i}`)
+  );
+  const output = resultOf(result, bindings, types[types.length - 1], `${prefix}sink`);
+  const part = generate(kernel.family, kernel, {
+    prefix,
     features,
-    inputs: operands.map((operand, i) => operandOf(operand, bindings, types[i])),
-    result: resultOf(result, bindings, types[types.length - 1]),
+    inputs: inputs.map(({ argument }) => argument),
+    result: output.argument,
   });
+  const declared = [...inputs, output].flatMap(({ declarations }) => declarations);
+  return { ...part, declarations: [...declared, part.declarations].join("\n") };
 }
 
 /** What the one part of a dispatch takes of a shader. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { DType } from "../../src/core/dtype.ts";
+import { OutriderError } from "../../src/core/errors.ts";
 import type { BindingSpec } from "./dispatch.ts";
 
 /** What the adapter offers; it decides the code. */
@@ -32,6 +33,12 @@ export interface Words {
   u32(index: string): string;
   /** The same bits as f32. */
   f32(index: string): string;
+}
+
+/** The words of an operand that is never computed on the way. */
+export function boundWords({ words }: Operand): Words {
+  if (words !== undefined) return words;
+  throw new OutriderError("an operand in memory", "a computed one", "bind it");
 }
 
 /** Where a part's result goes. */
