@@ -152,9 +152,16 @@ export function skinnyNumbers(shape: ProductShape, operands: ProductOperands): S
   };
 }
 
-/** Quads of one lane: more of them read the staged rows less often. */
-function quadsPerLane(_shape: ProductShape): number {
-  return 1;
+/** Quads that a lane may hold, of all rows together. */
+const MOST_SUMS = 16;
+/** Groups that are enough for few rows to fill an adapter. */
+const ENOUGH_GROUPS = 16;
+
+/** Quads of one lane: with more of them the staged rows are read less often, by fewer groups. */
+function quadsPerLane({ batch, m, n }: ProductShape): number {
+  const isFit = (perLane: number) =>
+    m * perLane <= MOST_SUMS && batch * n >= perLane * COLUMNS_ACROSS * ENOUGH_GROUPS;
+  return [4, 2].find(isFit) ?? 1;
 }
 
 /** The part of a product of at most {@link SKINNY_ROWS} rows. */
