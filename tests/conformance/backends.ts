@@ -5,6 +5,7 @@ import { referenceBackend } from "../../src/backends/reference/mod.ts";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { webgpuAdapter, webgpuBackend } from "../../src/backends/webgpu/mod.ts";
 import type { Backend } from "../../src/runtime/mod.ts";
+import { fusedInterpreter } from "../property/fused_interpreter.ts";
 import { planInterpreter } from "../property/plan_interpreter.ts";
 
 /** A backend under test. */
@@ -21,6 +22,7 @@ const gpu = await webgpuAdapter();
 export const BACKENDS: readonly TestedBackend[] = [
   { name: "reference", make: referenceBackend },
   { name: "plan interpreter", make: planInterpreter },
+  { name: "fused plans", make: fusedInterpreter },
   { name: "wasm", make: wasmBackend },
   { name: "wasm without fused multiply-add", make: () => wasmBackend({ relaxedMadd: "absent" }) },
   {

@@ -67,22 +67,36 @@ export function fusedSteps(plan: GpuPlan, mostBindings: number): Step[] {
   return inlineMaps(sinkMaps(merged, temporaries), temporaries, mostBindings);
 }
 
-/** The dispatches of a plan, fused. */
-export function fusedDispatches(plan: GpuPlan, { limits, sizeOf }: FuseOptions): PlannedDispatches {
-  const place = (buffer: number): MemoryPlace => placeOf(plan, buffer);
+/** A plan whose steps are grouped, and where its temporaries are then. */
+export interface FusedPlan {
+  /** The steps of one dispatch after the other. */
+  readonly groups: readonly (readonly Step[])[];
+  /** The slot of each temporary that is left. */
+  readonly slotOf: ReadonlyMap<number, number>;
+  /** Bytes of the slots. */
+  readonly slots: readonly number[];
+}
+
+/** Fuses a plan. */
+export function fuse(plan: GpuPlan, { limits, sizeOf }: FuseOptions): FusedPlan {
   // While sizes are found each temporary is a place of its own.
   const apart = (buffer: number): MemoryPlace =>
-    plan.buffers[buffer].home === "slot" ? { home: "slot", index: buffer } : place(buffer);
+    plan.buffers[buffer].home === "slot" ? { home: "slot", index: buffer } : placeOf(plan, buffer);
   const groups = groupSteps(
     fusedSteps(plan, limits.bindings),
     namingOf(plan),
     (step) => sizeOf(bindSteps([step], apart).spec),
     limits,
   );
-  const { slotOf, slots } = slotsOfGroups(groups, temporaryBytes(plan));
-  const settled = (buffer: number): MemoryPlace =>
-    plan.buffers[buffer].home === "slot"
-      ? { home: "slot", index: slotOf.get(buffer) ?? 0 }
-      : place(buffer);
+  return { groups, ...slotsOfGroups(groups, temporaryBytes(plan)) };
+}
+
+/** The dispatches of a plan, fused. */
+export function fusedDispatches(plan: GpuPlan, options: FuseOptions): PlannedDispatches {
+  const { groups, slotOf, slots } = fuse(plan, options);
+  const settled = (buffer: number): MemoryPlace => {
+    const slot = slotOf.get(buffer);
+    return slot === undefined ? placeOf(plan, buffer) : { home: "slot", index: slot };
+  };
   return { dispatches: groups.map((steps) => bindSteps(steps, settled)), slots };
 }

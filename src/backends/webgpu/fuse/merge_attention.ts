@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Naming, type Step } from "./step.ts";
+import type { Naming, Step } from "./step.ts";
 import { timelineOf } from "./timeline.ts";
 
 /** Joins parts with what joins them. */

@@ -1,0 +1,86 @@
+/** What fusion promises without a GPU; that fused plans compute the same, conformance says. */
+import { assert, assertEquals } from "@std/assert";
+import { fuse } from "../../src/backends/webgpu/fuse/fuse.ts";
+import { conflict, namingOf } from "../../src/backends/webgpu/fuse/step.ts";
+import * as core from "../../src/core/mod.ts";
+import { isTensor } from "../../src/core/grad.ts";
+import type { Tensor } from "../../src/core/mod.ts";
+import { leavesOf } from "../../src/core/tree.ts";
+import { buildLlama, llama, llamaLogits, tinyLlama } from "../../src/nn/mod.ts";
+import { makePlan, type Plan } from "../../src/plan/mod.ts";
+import { INPUTS, randomGraph } from "../property/random_graph.ts";
+
+const OPTIONS = {
+  limits: { bindings: 16, workgroupBytes: 32768 },
+  sizeOf: () => ({ lanes: 64, workgroupBytes: 1024 }),
+};
+
+/** The plan of a pass with a cache. */
+function passPlan(layers: number, rows: number, cacheType: "f32" | "i32"): Plan {
+  const sizes = { width: 64, heads: 4, keyValueHeads: 2, headWidth: 16, feedForwardWidth: 96 };
+  const config = tinyLlama({ ...sizes, layers, vocabulary: 128 });
+  const parameters = buildLlama(
+    config,
+    ({ shape }) => core.input(shape, shape.length === 2 ? "packed_q8_0" : "f32"),
+  );
+  const table = () => core.input([512, cacheType === "i32" ? 16 : 32], cacheType);
+  const cache = Array.from({ length: layers }, () => ({ key: table(), value: table() }));
+  const packed = core.input([5, rows], "i32");
+  const wanted = core.input([rows], "i32");
+  const row = (i: number) => core.reshape(core.sliceAxis(packed, 0, i, 1), [rows]);
+  const passed = llama(config, parameters, {
+    tokens: row(0),
+    positions: row(1),
+    start: row(2),
+    end: row(3),
+    slots: row(4),
+  }, cache);
+  const logits = llamaLogits(parameters, core.gather(passed.hidden, wanted));
+  const weights = leavesOf(parameters, isTensor);
+  const tables = leavesOf(cache, isTensor);
+  const inputs = [...weights, ...tables, packed, wanted];
+  const donated = tables.map((_, i) => weights.length + i);
+  return makePlan({ inputs, outputs: [logits, ...leavesOf(passed.cache, isTensor)] }, donated);
+}
+
+Deno.test("a layer of a decode step is 8 dispatches, however many rows the pass has", () => {
+  for (const cacheType of ["f32", "i32"] as const) {
+    for (const rows of [1, 2, 7, 16]) {
+      const count = (layers: number) =>
+        fuse(passPlan(layers, rows, cacheType), OPTIONS).groups.length;
+      const thirty = count(30);
+      assertEquals(thirty - count(29), 8, `${rows} rows`);
+      assert(thirty <= 8 * 30 + 5, `${thirty} dispatches of 30 layers`);
+    }
+  }
+});
+
+Deno.test("layers alike are dispatches alike, so that a second layer compiles nothing", () => {
+  const text = (place: number): string => {
+    const { groups } = fuse(passPlan(6, 1, "f32"), OPTIONS);
+    return JSON.stringify(
+      groups.slice(3 + 8 * place, 11 + 8 * place).map((steps) =>
+        steps.map(({ kernel, after }) => ({ kernel, after: after?.map }))
+      ),
+    );
+  };
+  assertEquals(text(1), text(3));
+});
+
+Deno.test("parts of a dispatch need nothing of each other, and no more than a shader can have", () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const inputs = INPUTS.map(({ shape, type }): Tensor => core.input(shape, type));
+    const plan = makePlan({ inputs, outputs: randomGraph(core.keyOf(seed), inputs) }, []);
+    const naming = namingOf(plan);
+    for (const bindings of [8, 16]) {
+      const limits = { ...OPTIONS.limits, bindings };
+      for (const steps of fuse(plan, { ...OPTIONS, limits }).groups) {
+        const apart = steps.every((a, i) =>
+          steps.slice(i + 1).every((b) => !conflict(a, b, naming))
+        );
+        assert(apart, `graph ${seed}`);
+        assert(steps.length * 1024 <= limits.workgroupBytes);
+      }
+    }
+  }
+});
