@@ -10,14 +10,19 @@
 import { OutriderError } from "../core/errors.ts";
 import { hostTensor } from "../core/host_tensor.ts";
 import type { Key } from "../core/random.ts";
-import type { KvLayers } from "../nn/llama.ts";
 import { releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { chooseTokens, type Turn } from "./batch_choice.ts";
 import { coinsOf } from "./coins.ts";
 import type { TokenId } from "./language_model.ts";
 import type { LlamaModelOptions } from "./llama_model.ts";
-import { compilePasses, packRows, paddedBatchRows, type Row } from "./llama_passes.ts";
+import {
+  compilePasses,
+  type LlamaMemory,
+  packRows,
+  paddedBatchRows,
+  type Row,
+} from "./llama_passes.ts";
 import type { TopTokens } from "./top_tokens.ts";
 import type { Warp } from "./warp.ts";
 
@@ -113,11 +118,11 @@ export async function* generateBatch<Request extends BatchRequest>(
   requests: Iterable<Request>,
 ): AsyncGenerator<BatchText<Request>> {
   const { device, config, parameters, sequences, length, stopTokens, signal } = options;
-  const passes = compilePasses(device, config, options.cacheType);
+  const passes = compilePasses(device, config, options);
   const waiting = requests[Symbol.iterator]();
   const lanes: (Work<Request> | undefined)[] = new Array(sequences).fill(undefined);
   const held: (readonly TokenId[])[] = new Array(sequences).fill([]);
-  let cache: KvLayers<DeviceArray> = passes.empty(sequences * length);
+  let cache: LlamaMemory<DeviceArray> = passes.empty(sequences * length);
   try {
     while (true) {
       signal?.throwIfAborted();

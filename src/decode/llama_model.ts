@@ -5,7 +5,6 @@
  */
 import { OutriderError } from "../core/errors.ts";
 import { hostTensor } from "../core/host_tensor.ts";
-import type { KvLayers } from "../nn/llama.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { type Device, releaseTree, upload } from "../runtime/device.ts";
@@ -15,6 +14,7 @@ import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
 import {
   type CacheType,
   compilePasses,
+  type LlamaMemory,
   packRows,
   readLogits,
   type Row,
@@ -33,12 +33,14 @@ export interface LlamaModelOptions {
   readonly firstSlots?: number;
   /** How keys and values are kept; f32 if left out. */
   readonly cacheType?: CacheType;
+  /** Features of the model's rows that its cache keeps for a drafter; none if left out. */
+  readonly taps?: readonly number[];
 }
 
-/** Keys and values of one sequence. Rollback lowers `length`; the slots above it are free. */
+/** What one sequence keeps. Rollback lowers `length`; the slots above it are free. */
 export interface LlamaSequence {
-  /** Keys and values of every layer. */
-  readonly layers: KvLayers<DeviceArray>;
+  /** Keys and values of every layer, and features where the model is tapped. */
+  readonly memory: LlamaMemory<DeviceArray>;
   /** Rows that the arrays have room for. */
   readonly slots: number;
   /** Rows in use. */
@@ -108,13 +110,13 @@ function checkTokens(config: LlamaConfig, tokens: readonly TokenId[], length: nu
  */
 export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache> {
   const { device, config, parameters } = options;
-  const compiled = compilePasses(device, config, options.cacheType);
+  const compiled = compilePasses(device, config, options);
   const firstSlots = Math.min(options.firstSlots ?? 256, config.contextLength);
 
   const doubled = (sequence: LlamaSequence): LlamaSequence => {
-    const layers = compiled.grow(sequence.layers);
-    releaseTree(sequence.layers);
-    return { ...sequence, layers, slots: 2 * sequence.slots };
+    const memory = compiled.grow(sequence.memory);
+    releaseTree(sequence.memory);
+    return { ...sequence, memory, slots: 2 * sequence.slots };
   };
 
   const advance = async (
@@ -125,16 +127,16 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
     const length = sequence.length + tokens.length;
     using rows = upload(device, packRows(chainRows(tokens, sequence.length)));
     if (wanted === 0) {
-      const layers = compiled.fill(parameters, sequence.layers, rows);
-      return { sequence: { ...sequence, layers, length }, logits: new Float32Array() };
+      const memory = compiled.fill(parameters, sequence.memory, rows);
+      return { sequence: { ...sequence, memory, length }, logits: new Float32Array() };
     }
     const last = Int32Array.from({ length: wanted }, (_, i) => tokens.length - wanted + i);
     using places = upload(device, hostTensor(last));
-    const result = compiled.step(parameters, sequence.layers, rows, places);
+    const result = compiled.step(parameters, sequence.memory, rows, places);
     using logits = result.logits;
-    const next = { ...sequence, layers: result.cache, length };
+    const next = { ...sequence, memory: result.cache, length };
     const { room } = sequence;
-    const values = await readLogits(logits, next.layers, room);
+    const values = await readLogits(logits, next.memory, room);
     const isKept = wanted <= KEPT_LOGITS && values.length > (room?.length ?? 0);
     return { sequence: isKept ? { ...next, room: values } : next, logits: values };
   };
@@ -142,7 +144,7 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
   return {
     vocabulary: config.vocabulary,
     contextLength: config.contextLength,
-    open: () => own("cache", { layers: compiled.empty(firstSlots), slots: firstSlots, length: 0 }),
+    open: () => own("cache", { memory: compiled.empty(firstSlots), slots: firstSlots, length: 0 }),
     lengthOf: (cache) => cache.look().length,
     forward: async (cache, tokens, wanted) => {
       checkTokens(config, tokens, cache.look().length);
@@ -161,7 +163,7 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
           logits.push(...splitRows(passed.logits, config.vocabulary));
         }
       } catch (error) {
-        releaseTree(sequence.layers);
+        releaseTree(sequence.memory);
         throw error;
       }
       return { cache: own("cache", sequence), logits };
@@ -171,7 +173,7 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
       return own("cache", { ...sequence, length: Math.min(length, sequence.length) });
     },
     close: (cache) => {
-      if (cache.live) releaseTree(cache.take("close").layers);
+      if (cache.live) releaseTree(cache.take("close").memory);
     },
   };
 }

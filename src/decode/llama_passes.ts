@@ -7,13 +7,20 @@ import { full } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
 import { HALF_BLOCK } from "../core/half_layout.ts";
 import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
-import { argmax, gather, sum } from "../core/linear_ops.ts";
+import { argmax, gather, scatterSet, sum } from "../core/linear_ops.ts";
 import { concat, reshape, sliceAxis } from "../core/movement_ops.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
-import { type KvLayers, llama, llamaLogits, type LlamaRows } from "../nn/llama.ts";
+import {
+  type KvLayers,
+  llama,
+  llamaLogits,
+  type LlamaOutput,
+  type LlamaRows,
+} from "../nn/llama.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
+import { tappedFeatures } from "../nn/tapped_features.ts";
 import { compile } from "../runtime/compile.ts";
 import { type Device, read, releaseTree } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
@@ -67,15 +74,23 @@ function unpacked(packed: Tensor): LlamaRows {
   return { tokens: row(0), positions: row(1), start: row(2), end: row(3), slots: row(4) };
 }
 
+/** What a sequence keeps on the device. */
+export interface LlamaMemory<Leaf> {
+  /** Keys and values of every layer. */
+  readonly layers: KvLayers<Leaf>;
+  /** f32 `[slots, taps * width]`: `tappedFeatures` of every row, where a drafter reads them. */
+  readonly features?: Leaf;
+}
+
 /** The passes; a cache that goes in is donated, and its successor comes out. */
 export interface LlamaPasses {
   /** Runs packed rows and gives the logits of those at the places `wanted`, i32 `[n]`. */
   readonly step: (
     parameters: LlamaParameters<DeviceArray>,
-    cache: KvLayers<DeviceArray>,
+    cache: LlamaMemory<DeviceArray>,
     rows: DeviceArray,
     wanted: DeviceArray,
-  ) => { readonly logits: DeviceArray; readonly cache: KvLayers<DeviceArray> };
+  ) => { readonly logits: DeviceArray; readonly cache: LlamaMemory<DeviceArray> };
   /**
    * The token with the largest logit of each row, i32 `[n]`, and the row's sum, f32 `[n]`, which is
    * finite where all its logits are.
@@ -91,13 +106,13 @@ export interface LlamaPasses {
   /** Runs packed rows for their keys and values alone. */
   readonly fill: (
     parameters: LlamaParameters<DeviceArray>,
-    cache: KvLayers<DeviceArray>,
+    cache: LlamaMemory<DeviceArray>,
     rows: DeviceArray,
-  ) => KvLayers<DeviceArray>;
+  ) => LlamaMemory<DeviceArray>;
   /** A copy of a cache with twice the slots. */
-  readonly grow: (cache: KvLayers<DeviceArray>) => KvLayers<DeviceArray>;
+  readonly grow: (cache: LlamaMemory<DeviceArray>) => LlamaMemory<DeviceArray>;
   /** A cache of zeros. */
-  readonly empty: (slots: number) => KvLayers<DeviceArray>;
+  readonly empty: (slots: number) => LlamaMemory<DeviceArray>;
 }
 
 /**
@@ -123,11 +138,41 @@ function twice(table: Tensor): Tensor {
   return concat([table, full(table.shape, 0, type)], 0);
 }
 
-function emptyLayers(config: LlamaConfig, slots: number, cacheType: CacheType): KvLayers<Tensor> {
+function emptyMemory(
+  config: LlamaConfig,
+  slots: number,
+  { cacheType = "f32", taps }: PassOptions,
+): LlamaMemory<Tensor> {
   const width = config.keyValueHeads * config.headWidth;
   const table = () =>
     cacheType === "f16" ? full([slots, width / 2], 0, "i32") : full([slots, width], 0);
-  return Array.from({ length: config.layers }, () => ({ key: table(), value: table() }));
+  const layers = Array.from(
+    { length: config.layers },
+    () => ({ key: table(), value: table() }),
+  );
+  return taps === undefined
+    ? { layers }
+    : { layers, features: full([slots, taps.length * config.width], 0) };
+}
+
+/** The memory with what a pass gave written to the rows' slots. */
+function remembered(
+  output: LlamaOutput,
+  { features }: LlamaMemory<Tensor>,
+  { slots }: LlamaRows,
+  taps: readonly number[] | undefined,
+): LlamaMemory<Tensor> {
+  const layers = output.cache;
+  if (features === undefined || taps === undefined || slots === undefined) return { layers };
+  return { layers, features: scatterSet(features, slots, tappedFeatures(output, taps)) };
+}
+
+/** What passes keep, and how. */
+export interface PassOptions {
+  /** How keys and values are kept; f32 if left out. */
+  readonly cacheType?: CacheType;
+  /** The target's features that are kept for a drafter; none if left out. */
+  readonly taps?: readonly number[];
 }
 
 /**
@@ -138,25 +183,39 @@ function emptyLayers(config: LlamaConfig, slots: number, cacheType: CacheType): 
 export function compilePasses(
   device: Device,
   config: LlamaConfig,
-  cacheType: CacheType = "f32",
+  options: PassOptions = {},
 ): LlamaPasses {
+  const { cacheType = "f32", taps } = options;
   checkCacheType(config, cacheType);
+  const pass = (
+    parameters: LlamaParameters<Tensor>,
+    cache: LlamaMemory<Tensor>,
+    packed: Tensor,
+  ): { readonly hidden: Tensor; readonly cache: LlamaMemory<Tensor> } => {
+    const rows = unpacked(packed);
+    const output = llama(config, parameters, rows, cache.layers);
+    return { hidden: output.hidden, cache: remembered(output, cache, rows, taps) };
+  };
   const step = (
     parameters: LlamaParameters<Tensor>,
-    cache: KvLayers<Tensor>,
+    cache: LlamaMemory<Tensor>,
     rows: Tensor,
     wanted: Tensor,
   ) => {
-    const output = llama(config, parameters, unpacked(rows), cache);
+    const output = pass(parameters, cache, rows);
     const logits = llamaLogits(parameters, gather(output.hidden, wanted));
     return { logits, cache: output.cache };
   };
   const likeliest = (logits: Tensor) => ({ tokens: argmax(logits), sums: sum(logits, [-1]) });
-  const fill = (parameters: LlamaParameters<Tensor>, cache: KvLayers<Tensor>, rows: Tensor) =>
-    llama(config, parameters, unpacked(rows), cache).cache;
-  const grow = (cache: KvLayers<Tensor>): KvLayers<Tensor> =>
-    cache.map(({ key, value }) => ({ key: twice(key), value: twice(value) }));
-  const empty = (slots: number) => emptyLayers(config, slots, cacheType);
+  const fill = (parameters: LlamaParameters<Tensor>, cache: LlamaMemory<Tensor>, rows: Tensor) =>
+    pass(parameters, cache, rows).cache;
+  const grow = ({ layers, features }: LlamaMemory<Tensor>): LlamaMemory<Tensor> => {
+    const doubled = layers.map(({ key, value }) => ({ key: twice(key), value: twice(value) }));
+    return features === undefined
+      ? { layers: doubled }
+      : { layers: doubled, features: twice(features) };
+  };
+  const empty = (slots: number) => emptyMemory(config, slots, options);
   return {
     step: compile(device, step, { name: "a forward pass", donate: [1] }),
     likeliest: compile(device, likeliest, { name: "the likeliest tokens" }),
@@ -173,7 +232,7 @@ export function compilePasses(
  */
 export async function readLogits(
   logits: DeviceArray,
-  cache: KvLayers<DeviceArray>,
+  cache: unknown,
   room: Float32Array = new Float32Array(),
 ): Promise<Float32Array> {
   try {

@@ -55,6 +55,8 @@ export interface LlamaOutput {
   readonly hidden: Tensor;
   /** The residual stream before the first and after every layer; what nobody uses costs nothing. */
   readonly hiddenStates: readonly Tensor[];
+  /** What every layer's attention reads: its normalised hidden states; unused, it costs nothing. */
+  readonly attentionInputs: readonly Tensor[];
   /** The cache with this step's rows written. */
   readonly cache: KvLayers<Tensor>;
 }
@@ -118,12 +120,13 @@ function runLayer(
   x: Tensor,
   layer: LlamaLayer<Tensor>,
   given: LayerInput,
-): { readonly x: Tensor; readonly cache: KvLayer<Tensor> } {
+): { readonly x: Tensor; readonly read: Tensor; readonly cache: KvLayer<Tensor> } {
   const { rmsNormEpsilon } = given.config;
-  const attended = attend(rmsNorm(x, layer.attentionNorm, rmsNormEpsilon), layer, given);
+  const read = rmsNorm(x, layer.attentionNorm, rmsNormEpsilon);
+  const attended = attend(read, layer, given);
   const middle = add(x, attended.x);
   const normed = rmsNorm(middle, layer.feedForwardNorm, rmsNormEpsilon);
-  return { x: add(middle, feedForward(normed, layer)), cache: attended.cache };
+  return { x: add(middle, feedForward(normed, layer)), read, cache: attended.cache };
 }
 
 /**
@@ -155,18 +158,20 @@ export function llama(
   const angles = ropeAngles(config, rows.positions);
   let x = gather(dense(parameters.embedding), rows.tokens);
   const hiddenStates = [x];
+  const attentionInputs: Tensor[] = [];
   const nextCache: KvLayer<Tensor>[] = [];
   parameters.layers.forEach((layer, index) => {
     const run = through((entering) => {
       const made = runLayer(entering, layer, { config, rows, angles, cache: cache?.[index] });
       nextCache.push(made.cache);
+      attentionInputs.push(made.read);
       return made.x;
     });
     x = run(x);
     hiddenStates.push(x);
   });
   const hidden = rmsNorm(x, parameters.finalNorm, config.rmsNormEpsilon);
-  return { hidden, hiddenStates, cache: nextCache };
+  return { hidden, hiddenStates, attentionInputs, cache: nextCache };
 }
 
 /** The weights `[vocabulary, width]` that give logits: a head, or the embedding it is tied to. */

@@ -20,6 +20,9 @@ export interface RopeAngles {
   readonly sine: Tensor;
 }
 
+/** The sizes that decide a rotation. */
+export type RopeSizes = Pick<LlamaConfig, "headWidth" | "contextLength" | "ropeBase">;
+
 /** Positions whose angle is a coarse one and a fine one, whose cosines and sines are made once. */
 const FINE_POSITIONS = 64;
 
@@ -28,7 +31,7 @@ const FINE_POSITIONS = 64;
  * cos(a + b) = cos a cos b - sin a sin b and its like: a table by the mathematical functions alone
  * would be a tenth of a second of a start.
  */
-function angleTables({ headWidth, contextLength, ropeBase }: LlamaConfig): RopeAngles {
+function angleTables({ headWidth, contextLength, ropeBase }: RopeSizes): RopeAngles {
   const pairs = headWidth / 2;
   const [cosine, sine] = [0, 1].map(() => new Float32Array(contextLength * pairs));
   for (let pair = 0; pair < pairs; pair++) {
@@ -62,7 +65,7 @@ function angleTables({ headWidth, contextLength, ropeBase }: LlamaConfig): RopeA
  * assertEquals(cosine.shape, [3, 1, 4]);
  * ```
  */
-export function ropeAngles(config: LlamaConfig, positions: Tensor): RopeAngles {
+export function ropeAngles(config: RopeSizes, positions: Tensor): RopeAngles {
   const { cosine, sine } = angleTables(config);
   const look = (table: Tensor) =>
     reshape(gather(table, positions), [positions.shape[0], 1, config.headWidth / 2]);

@@ -69,7 +69,7 @@ Deno.test("an f16 cache takes half the memory and gives nearly the logits of an 
   const text = tokensOf(1, 60);
   const [wide, narrow] = [whole, halves].map(({ model }) => {
     const cache = model.open();
-    const [{ key, value }] = cache.look().layers;
+    const [{ key, value }] = cache.look().memory.layers;
     model.close(cache);
     return [key, value].map(({ shape, type }) => ({ shape, type }));
   });

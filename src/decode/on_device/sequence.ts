@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { type HostTensor, isHostTensor } from "../../core/host_tensor.ts";
+import { type MapLeaves, mapTree } from "../../core/tree.ts";
 import type { KvLayers } from "../../nn/llama.ts";
-import { releaseTree } from "../../runtime/device.ts";
+import { type Device, releaseTree, upload } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { TokenId } from "../language_model.ts";
 import { llamaModel, type LlamaModelOptions } from "../llama_model.ts";
@@ -29,15 +31,16 @@ export interface Sequences {
 /** The sequences of a model. */
 export function sequencesOf(options: LlamaModelOptions): Sequences {
   const model = llamaModel(options);
-  const { grow } = compilePasses(options.device, options.config, options.cacheType);
+  const { grow } = compilePasses(options.device, options.config, options);
   return {
     open: async (tokens) => {
       const opened = model.open();
       const isRead = tokens.length > 0 && tokens.length <= model.contextLength;
       try {
         const cache = isRead ? (await model.forward(opened, tokens, 0)).cache : opened;
-        const { layers, slots } = cache.take("decoding on the device");
-        return { layers, slots };
+        const { memory, slots } = cache.take("decoding on the device");
+        memory.features?.release();
+        return { layers: memory.layers, slots };
       } catch (error) {
         model.close(opened);
         throw error;
@@ -46,7 +49,7 @@ export function sequencesOf(options: LlamaModelOptions): Sequences {
     withRoom: (sequence, rows, hold) => {
       let grown = sequence;
       while (grown.slots < Math.min(rows, model.contextLength)) {
-        const layers = grow(grown.layers);
+        const { layers } = grow({ layers: grown.layers });
         hold(layers);
         releaseTree(grown.layers);
         grown = { layers, slots: 2 * grown.slots };
@@ -54,4 +57,28 @@ export function sequencesOf(options: LlamaModelOptions): Sequences {
       return grown;
     },
   };
+}
+
+/** Uploads a tree, array by array; `hold` is told of each. */
+export function uploadHolding<T>(
+  device: Device,
+  tree: T,
+  hold: (made: unknown) => void,
+): MapLeaves<T, HostTensor, DeviceArray> {
+  return mapTree(tree, isHostTensor, (tensor) => {
+    const array = upload(device, tensor);
+    hold(array);
+    return array;
+  });
+}
+
+/** Runs `work` and, if it fails, releases everything that it held. */
+export function releasingAll<T>(first: unknown, work: (hold: (made: unknown) => void) => T): T {
+  const held = [first];
+  try {
+    return work((made) => void held.push(made));
+  } catch (error) {
+    releaseTree(held);
+    throw error;
+  }
 }
