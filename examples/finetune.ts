@@ -25,7 +25,7 @@ import {
 } from "@outrider/outrider/io";
 import { isLossName, losses } from "@outrider/outrider/losses";
 import { type Device, uploadsTo } from "@outrider/outrider/runtime";
-import { finetuneDraft, type FinetuneOptions } from "@outrider/outrider/train";
+import { finetuneDraft, type FinetuneOptions, type StageResult } from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { findModel, targetFlags } from "./common/models.ts";
 import { finetuneOnPolicy, onPolicyFlags } from "./common/on_policy.ts";
@@ -33,7 +33,7 @@ import { fingerprint, makeFolder, stageFlags } from "./common/recipe.ts";
 import { type OpenSets, openSets } from "./common/sets.ts";
 import { openText, textFlags } from "./common/text.ts";
 import { stepReporter, trainingFlags, trainingOptions } from "./common/training.ts";
-import { writeDraft } from "./common/write_draft.ts";
+import { draftPath, writeDraft } from "./common/write_draft.ts";
 
 const flags = {
   ...targetFlags,
@@ -49,7 +49,9 @@ const flags = {
   }),
   validation: optionalText({
     placeholder: "DIRS",
-    help: "distillation sets to score the draft on as it learns, other than --set",
+    help:
+      "distillation sets to score the draft on as it learns, other than --set; the draft that " +
+      "is accepted most on them is kept beside the last as draft.best",
   }),
   loss: choice({
     of: [...Object.keys(losses).filter(isLossName), "on-policy"],
@@ -135,6 +137,7 @@ await runCommand({
   context.log(sets.note);
   const reporter = stepReporter(context, `finetune ${options.loss}`, options);
   const { loss } = options;
+  const name = `draft finetuned with ${loss}`;
   const { validation, ...training } = trainingOptions(options, heldOut?.corpus);
   const common = {
     ...training,
@@ -147,6 +150,10 @@ await runCommand({
     mix: mixed,
     data: await dataOf(options, file.path, sets),
     onStep: reporter.onStep,
+    onBest: async (best: StageResult) => {
+      const named = { name: `${name}, step ${best.step}`, file: "draft.best" };
+      await writeDraft(options.out, target, { ...named, config, vocabulary, result: best });
+    },
     signal: context.signal,
   };
   const result = isLossName(loss)
@@ -161,11 +168,16 @@ await runCommand({
       validation: validation && { ...validation, cachedTokens: heldOut?.cachedTokens ?? 0 },
     });
   reporter.finish(result.step);
-  const name = `draft finetuned with ${options.loss}`;
   const draft = await writeDraft(options.out, target, { name, config, vocabulary, result });
   sets.close();
   heldOut?.close();
   device.close();
+  const { best } = result;
   context.print(`${draft} after ${result.step} of ${options.steps} steps\n`);
-  return { draft, loss: options.loss, steps: result.step, tokens: sets.tokens };
+  if (best !== undefined) {
+    const alpha = best.score.toFixed(3);
+    const path = draftPath(options.out, target, { vocabulary, file: "draft.best" });
+    context.print(`${path} of step ${best.step}, alpha ${alpha} on --validation\n`);
+  }
+  return { draft, loss, steps: result.step, tokens: sets.tokens, best };
 });

@@ -19,6 +19,18 @@ export interface TrainedDraft {
   /** Which of the target's tokens it knows, where it is trimmed. */
   readonly vocabulary?: TrimmedVocabulary;
   readonly result: Pick<StageResult, "parameters">;
+  /** What its file is called, without an ending; `draft` where left out. */
+  readonly file?: string;
+}
+
+/** Where {@link writeDraft} writes a draft. */
+export function draftPath(
+  out: string,
+  { source }: Pick<ModelFile, "source">,
+  { vocabulary, file = "draft" }: Pick<TrainedDraft, "vocabulary" | "file">,
+): string {
+  if (vocabulary !== undefined) return `${out}/${file}.safetensors`;
+  return source === "safetensors" ? `${out}/${file}` : `${out}/${file}.gguf`;
 }
 
 /**
@@ -29,22 +41,21 @@ export interface TrainedDraft {
 export async function writeDraft(
   out: string,
   target: ModelFile,
-  { name, config, vocabulary, result }: TrainedDraft,
+  draft: TrainedDraft,
 ): Promise<string> {
+  const { name, config, vocabulary, result } = draft;
+  const path = draftPath(out, target, draft);
   const readWeight = weightReader(result.parameters);
   if (vocabulary !== undefined) {
-    const path = `${out}/draft.safetensors`;
     const tokenizerHash = target.tokenizer.hash;
     const content = { name, config, readWeight, tokenizerHash, vocabulary, format: "F16" } as const;
     await writeDraftFile(path, content);
     return path;
   }
   if (target.source === "safetensors") {
-    const path = `${out}/draft`;
     await writeModelFolder(path, { config, readWeight, like: target.path, format: "F16" });
     return path;
   }
-  const path = `${out}/draft.gguf`;
   const tokenizer = target.metadata;
   await writeGgufModel(path, { name, config, tokenizer, readWeight, format: "F16" });
   return path;

@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./batch_source.ts";
+export * from "./best_step.ts";
 export {
   type CheckpointInfo,
   loadCheckpoint,

@@ -9,6 +9,7 @@
 import { OutriderError } from "../core/errors.ts";
 import type { BatchPosition } from "../data/packing.ts";
 import type { BatchSource, Positions } from "./batch_source.ts";
+import type { BestStep } from "./best_step.ts";
 import { type GuardState, NEW_GUARD } from "./guard.ts";
 
 /** How far a run is. */
@@ -19,6 +20,8 @@ export interface RunProgress {
   readonly positions: Positions;
   /** What the guard against divergence remembers. */
   readonly guard: GuardState;
+  /** The best of the validated steps; none before the first. */
+  readonly best?: BestStep;
 }
 
 /**
@@ -57,7 +60,8 @@ export function readProgress(text: string | undefined, from: string): RunProgres
     const { step, positions } = found;
     // A guard that remembers other things begins anew: it decides when a run ends, not its bits.
     const guard = "guard" in found && isGuard(found.guard) ? found.guard : NEW_GUARD;
-    return { step, positions, guard };
+    const best = "best" in found && isBest(found.best) ? { best: found.best } : {};
+    return { step, positions, guard, ...best };
   }
   throw new OutriderError(
     `the number of steps done and the place in the data in ${from}`,
@@ -94,6 +98,10 @@ function isGuard(value: unknown): value is GuardState {
   const { recent, levels } = value;
   return Array.isArray(recent) && areNumbers(recent) && Array.isArray(levels) &&
     levels.every((level) => isRecord(level) && areNumbers([level.median, level.limit]));
+}
+
+function isBest(value: unknown): value is BestStep {
+  return isRecord(value) && isCount(value.step) && typeof value.score === "number";
 }
 
 function isPlace(value: unknown): value is Pick<RunProgress, "step" | "positions"> {

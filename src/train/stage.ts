@@ -8,6 +8,7 @@ import type { Corpus } from "../data/packing.ts";
 import type { LayerTransform } from "../nn/llama.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { type Device, downloadTree, releaseTree } from "../runtime/device.ts";
+import type { BestStep } from "./best_step.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { type DraftOptimizerState, extendableSteps, type RateOptions } from "./draft_optimizer.ts";
@@ -43,6 +44,11 @@ export interface StageOptions extends RateOptions {
   readonly saveEvery?: number;
   /** Data to score the draft on as it learns: metrics `validationLoss` and the like. */
   readonly validation?: HeldOut;
+  /**
+   * Given the draft of every validated step that is better than those before, to be kept: the last one
+   * given is the run's best, also where a run was stopped and goes on.
+   */
+  readonly onBest?: (draft: StageResult) => Promise<void>;
   /** Told of every step. */
   readonly onStep?: (notice: StepNotice) => void;
   /** Stops after the running step; the state is saved. */
@@ -55,6 +61,8 @@ export interface StageResult {
   readonly parameters: LlamaParameters<DenseHostTensor>;
   /** Steps done; fewer than asked for where the signal aborted. */
   readonly step: number;
+  /** The best of the validated steps, where there were any. */
+  readonly best?: BestStep;
 }
 
 /** One stage: what {@link StageOptions} say, and what the stage adds. */
@@ -114,6 +122,11 @@ export async function runStage(run: StageRun): Promise<StageResult> {
     validation: validation === undefined || heldOut === undefined
       ? undefined
       : { source: heldOut, batches: validation.batches, at: isScored },
+    onBest: async (current, best) => {
+      if (run.onBest === undefined) return;
+      const parameters = await downloadTree(current.parameters);
+      await run.onBest({ parameters, step: best.step, best });
+    },
     onStep: run.onStep,
     signal: run.signal,
     saveAt: (step) =>
@@ -125,5 +138,5 @@ export async function runStage(run: StageRun): Promise<StageResult> {
   });
   const parameters = await downloadTree(ended.state.parameters);
   releaseTree(ended.state);
-  return { parameters, step: ended.step };
+  return { parameters, step: ended.step, best: ended.best };
 }

@@ -9,6 +9,7 @@
 import { OutriderError } from "../core/errors.ts";
 import { releaseTree } from "../runtime/device.ts";
 import { nextTurn } from "../runtime/next_turn.ts";
+import { type BestStep, betterStep } from "./best_step.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { guardStep, isGood, reasonToStop } from "./guard.ts";
 import type { RunProgress } from "./run_progress.ts";
@@ -56,6 +57,8 @@ export interface TrainLoopOptions<Optimizer> {
   readonly refresh?: Refresh<Optimizer>;
   /** Batches that are held out, and when they are scored. */
   readonly validation?: Validation;
+  /** Told of every validated step that is better than those before, while its state is alive. */
+  readonly onBest?: (state: DeviceState<Optimizer>, best: BestStep) => Promise<void>;
   /** Told of every step. */
   readonly onStep?: (notice: StepNotice) => void;
   /** Writes a state to go on from: where `saveAt` says so, at the end, and when the signal aborts. */
@@ -72,6 +75,8 @@ export interface TrainLoopResult<Optimizer> {
   readonly state: DeviceState<Optimizer>;
   /** Steps that it has seen. */
   readonly step: number;
+  /** The best of the validated steps. */
+  readonly best?: BestStep;
 }
 
 /**
@@ -120,7 +125,8 @@ export interface TrainLoopResult<Optimizer> {
 export async function trainLoop<Optimizer>(
   options: TrainLoopOptions<Optimizer>,
 ): Promise<TrainLoopResult<Optimizer>> {
-  const { trainer, totalSteps, refresh, onStep, save, saveAt = () => false, signal } = options;
+  const { trainer, totalSteps, refresh, onBest, onStep, save, saveAt = () => false, signal } =
+    options;
   let { state, progress, source } = options;
   let good = progress;
   let saved = progress.step;
@@ -145,10 +151,13 @@ export async function trainLoop<Optimizer>(
       state = made.state;
       const metrics = await takeScalars(made.metrics);
       const step = progress.step + 1;
-      progress = { step, positions, guard: guardStep(progress.guard, metrics) };
+      const guard = guardStep(progress.guard, metrics);
       const isLast = step === totalSteps;
       const seconds = (performance.now() - started) / 1000;
       const held = await validate(options, state, step);
+      const best = betterStep(progress.best, step, held);
+      if (best !== undefined && best !== progress.best) await onBest?.(state, best);
+      progress = { step, positions, guard, ...(best === undefined ? {} : { best }) };
       const tokens = batch.tokens.shape[0];
       onStep?.({ step, totalSteps, tokens, seconds, metrics: { ...metrics, ...held } });
       isDue ||= saveAt(step);
@@ -170,7 +179,7 @@ export async function trainLoop<Optimizer>(
     releaseTree(state);
     throw error;
   }
-  return { state, step: progress.step };
+  return { state, step: progress.step, best: progress.best };
 }
 
 /**

@@ -1,5 +1,6 @@
-/** Finetuning on what the draft drafts itself, as a user types it. */
+/** Finetuning on what the draft drafts itself and with answers held out, as a user types it. */
 import { assert, assertEquals } from "@std/assert";
+import { openModel } from "../../src/io/mod.ts";
 import { withFolder } from "../io/with_folder.ts";
 import { jsonOf, runCommand } from "./run_command.ts";
 import { writeSmallSet } from "./small_set.ts";
@@ -43,4 +44,30 @@ Deno.test("--loss on-policy trains on what the draft writes, and the same comman
     const cached = await runCommand("finetune", [...all, "--teacher", "cached"]);
     assertEquals(cached.code, 1);
     assert(cached.stderr.includes("the target itself to judge"), cached.stderr);
+  }));
+
+Deno.test("--validation keeps the draft that is accepted most on it, and says of which step it is", () =>
+  withFolder(async (folder) => {
+    const { on, target } = await beginnings(folder);
+    const heldOut = await writeSmallSet(`${folder}/held-out`, target, {
+      prompt: [1, 40, 41],
+      response: [60, 61, 62, 63, 64, 65],
+    });
+    const out = `${folder}/kept`;
+    const run = [...on, "--validation", heldOut, "--evaluate-every", "2", "--rate", "0.3"];
+    const all = [...run, "--steps", "7", "--save-every", "3", "--out", out];
+    const { stdout, stderr, code } = await runCommand("finetune", all);
+    assertEquals(code, 0, stderr);
+    const lines = (await Deno.readTextFile(`${out}/metrics.jsonl`)).trimEnd().split("\n");
+    const scored = lines.map((line) => JSON.parse(line)).filter((it) => it.validationAlpha > 0);
+    assertEquals(scored.map(({ step }) => step), [2, 4, 6, 7]);
+    const best = scored.toSorted((a, b) => b.validationAlpha - a.validationAlpha)[0];
+    const alpha = best.validationAlpha.toFixed(3);
+    const said = `${out}/draft.best.gguf of step ${best.step}, alpha ${alpha} on --validation\n`;
+    assertEquals(stdout, `${out}/draft.gguf after 7 of 7 steps\n${said}`);
+    const model = await openModel(`${out}/draft.best.gguf`);
+    model.close();
+    const kept = await Deno.readFile(`${out}/draft.best.gguf`);
+    assertEquals((await runCommand("finetune", all)).stdout, stdout);
+    assertEquals(await Deno.readFile(`${out}/draft.best.gguf`), kept);
   }));

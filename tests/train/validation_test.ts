@@ -1,5 +1,5 @@
 /** Data held out are scored when asked, the same every time, and change nothing. */
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { keyOf } from "../../src/core/random.ts";
 import { batches, type Corpus, distillationCorpus } from "../../src/data/mod.ts";
@@ -11,6 +11,7 @@ import {
   pretrainDraft,
   pretrainer,
   type StageOptions,
+  type StageResult,
   type StepNotice,
   textBatch,
 } from "../../src/train/mod.ts";
@@ -126,3 +127,75 @@ Deno.test("scoring keeps the state, and releases what it made", async () => {
   assertEquals(device.counters().liveSlots, 0);
   device.close();
 });
+
+/** Texts that count down: of what is learnt first, which tokens come at all, they are like those. */
+const DOWNWARDS: Corpus = {
+  length: 10,
+  document: (index) => {
+    const { tokens, weights } = HELD_OUT.document(index);
+    return { tokens: tokens.toReversed(), weights };
+  },
+};
+const LONG = { ...RUN, steps: 24, rate: 0.05 };
+const often = { corpus: DOWNWARDS, every: 2, batches: 2 };
+
+/** A run that gets better and then worse on these, and every draft that was the best of its time. */
+async function scoredRun(options: Partial<StageOptions> = {}) {
+  const device = createDevice(wasmBackend());
+  const scores: { step: number; score: number }[] = [];
+  const kept: StageResult[] = [];
+  const result = await pretrainDraft({
+    device,
+    ...LONG,
+    corpus: LEARNT,
+    validation: often,
+    ...options,
+    onBest: (draft) => Promise.resolve(void kept.push(draft)),
+    onStep: (notice) => {
+      const { validationLoss } = notice.metrics;
+      if (validationLoss !== undefined) scores.push({ step: notice.step, score: -validationLoss });
+      options.onStep?.(notice);
+    },
+  });
+  assertEquals(device.counters().liveSlots, 0);
+  device.close();
+  return { result, scores, kept };
+}
+
+Deno.test("the best of the validated steps is kept, the first where several are as good", async () => {
+  const { result, scores, kept } = await scoredRun();
+  const most = Math.max(...scores.map(({ score }) => score));
+  const best = scores.find(({ score }) => score === most);
+  assert(best !== undefined && best.step < LONG.steps, "the last step is not the best one");
+  assertEquals(result.best, best);
+  assertEquals(kept.at(-1)?.best, best);
+  assert(kept.every((draft, i) => i === 0 || draft.step > kept[i - 1].step));
+  const stop = new AbortController();
+  const { result: there } = await scoredRun({
+    signal: stop.signal,
+    onStep: ({ step }) => step === best.step && stop.abort(),
+  });
+  assertEquals(there.step, best.step);
+  assertEquals(bitsOf(kept.at(-1)?.parameters), bitsOf(there.parameters), "its own weights");
+});
+
+Deno.test("a run that was stopped or broke at any step keeps the best of an undisturbed one", () =>
+  withFolder(async (folder) => {
+    const whole = await scoredRun();
+    for (const last of [3, 9, 15, 21]) {
+      const checkpoint = `${folder}/${last}`;
+      const breaking = scoredRun({
+        checkpoint,
+        saveEvery: 5,
+        onStep: ({ step }) => {
+          if (step === last) throw new Error("the power went");
+        },
+      });
+      await assertRejects(() => breaking, Error, "the power went");
+      const { result, kept } = await scoredRun({ checkpoint, saveEvery: 5 });
+      assertEquals(result.best, whole.result.best, `broken at step ${last}`);
+      const [found, expected] = [kept.at(-1), whole.kept.at(-1)];
+      if (found === undefined) assert((expected?.step ?? 0) <= last - last % 5);
+      else assertEquals(bitsOf(found.parameters), bitsOf(expected?.parameters));
+    }
+  }));
