@@ -167,15 +167,16 @@ Deno.test("the best of the validated steps is kept, the first where several are 
   const most = Math.max(...scores.map(({ score }) => score));
   const best = scores.find(({ score }) => score === most);
   assert(best !== undefined && best.step < LONG.steps, "the last step is not the best one");
+  const { step: bestStep } = best;
   assertEquals(result.best, best);
   assertEquals(kept.at(-1)?.best, best);
   assert(kept.every((draft, i) => i === 0 || draft.step > kept[i - 1].step));
   const stop = new AbortController();
   const { result: there } = await scoredRun({
     signal: stop.signal,
-    onStep: ({ step }) => step === best.step && stop.abort(),
+    onStep: ({ step }) => step === bestStep && stop.abort(),
   });
-  assertEquals(there.step, best.step);
+  assertEquals(there.step, bestStep);
   assertEquals(bitsOf(kept.at(-1)?.parameters), bitsOf(there.parameters), "its own weights");
 });
 
