@@ -128,34 +128,35 @@ interface Cell {
   readonly series: Series;
 }
 
-function cellsOf(
+async function cellsOf(
   bench: Bench,
   answers: readonly (readonly DraftedContext[])[],
   draft: OpenDraft,
   settings: Settings,
-): Cell[] {
+): Promise<Cell[]> {
   const { temperatures, counts } = settings;
+  const cells: Cell[] = [];
   const columns = counts.flatMap((count) => rulesOf(settings).map((rule) => ({ count, rule })));
-  return temperatures.flatMap((heat) => {
-    const byAnswer = answers.map((contexts) => {
+  for (const heat of temperatures) {
+    const byAnswer: number[][] = [];
+    for (const contexts of answers) {
+      // Lets Ctrl-C through.
+      await new Promise((resolve) => setTimeout(resolve));
       bench.signal.throwIfAborted();
       const rows = contexts.map((context) => {
         const { q, p } = distributionsAt(context, heat, draft);
         return columns.map(({ count, rule }) => rule.acceptance(q, p, count));
       });
-      return columns.map((_, i) => mean(rows.map((row) => row[i])));
-    });
+      byAnswer.push(columns.map((_, i) => mean(rows.map((row) => row[i]))));
+    }
     bench.log(`temperature ${heat} is done\n`);
-    return columns.map(({ count, rule }, i): Cell => {
+    for (const [i, { count, rule }] of columns.entries()) {
       const name = `${count} drafts, T ${heat}, ${rule.name}`;
-      return {
-        heat,
-        count,
-        rule,
-        series: seriesOf(name, "acceptance", byAnswer.map((row) => row[i])),
-      };
-    });
-  });
+      const values = byAnswer.map((row) => row[i]);
+      cells.push({ heat, count, rule, series: seriesOf(name, "acceptance", values) });
+    }
+  }
+  return cells;
 }
 
 /** Mean acceptances in per cent of `count` drafts: a row for each temperature. */
@@ -177,13 +178,13 @@ await runBench(import.meta, {
     draft: text({ placeholder: "DRAFT|auto", default: "auto", help: "a draft of SmolLM2" }),
   },
   settings: {
-    prompts: 6,
+    prompts: 5,
     maxPrompt: 256,
     maxTokens: 32,
     stride: 2,
     temperatures: [0.2, 0.4, 0.6, 0.8, 1],
     counts: [2, 3, 4],
-    samples: 64,
+    samples: 32,
   },
   quick: {
     prompts: 1,
@@ -204,7 +205,7 @@ await runBench(import.meta, {
   target.close();
   const contexts = answers.reduce((sum, places) => sum + places.length, 0);
   if (contexts === 0) throw new OutriderError("short prompts", "none", "name other --tasks");
-  const cells = cellsOf(bench, answers, draft, settings);
+  const cells = await cellsOf(bench, answers, draft, settings);
   const errors = cells.map(({ series: { values } }) =>
     Math.sqrt(mean(values.map((value) => (value - mean(values)) ** 2)) / values.length)
   );

@@ -13,7 +13,7 @@
  */
 import { OutriderError } from "../../core/errors.ts";
 import type { Probs } from "../language_model.ts";
-import { checkVocabulary } from "./law.ts";
+import { checkVocabulary, valuesOf } from "./law.ts";
 import { byRatio, firstWhere } from "./optimal_acceptance.ts";
 import type { DistinctDrafts } from "./without_replacement.ts";
 
@@ -147,8 +147,8 @@ function massWithout({ draft }: Sorted, rejected: readonly number[]): number {
 
 function sortedTokens(target: Probs, probs: Probs): Sorted {
   const order = byRatio(target, probs);
-  const draft = Float64Array.from(order, (token) => probs[token]);
-  const wanted = Float64Array.from(order, (token) => target[token]);
+  const draft = valuesOf(probs, order);
+  const wanted = valuesOf(target, order);
   const undrafted = target.reduce((sum, value, token) => probs[token] > 0 ? sum : sum + value, 0);
   return {
     draft,

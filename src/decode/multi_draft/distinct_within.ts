@@ -14,7 +14,7 @@
  * @module
  */
 import type { Probs } from "../language_model.ts";
-import { likeliestTokens } from "./law.ts";
+import { likeliestTokens, total, valuesOf } from "./law.ts";
 
 /** Of the trapezoidal rule in `log t`; its error falls as `exp(-pi^2 / step)`, here below 1e-13. */
 const STEP = 0.25;
@@ -35,18 +35,18 @@ interface Scan {
 export function distinctWithin(probs: Probs, count: number, order: Int32Array): Float64Array {
   const scan = scanOf(probs, order);
   const escape = shortTerms(scan, probs, count);
-  if (count > 2) addLongTerms(scan, slowestRate(probs, count), count, escape);
+  if (count > 2) addLongTerms(scan, massBeside(probs, count - 1), count, escape);
   return escape.map((value, i) =>
     i + 1 < count ? 0 : scan.outside[i] === 0 ? 1 : Math.max(0, 1 - value)
   );
 }
 
 function scanOf(probs: Probs, order: Int32Array): Scan {
-  const ordered = Float64Array.from(order, (token) => probs[token]);
+  const ordered = valuesOf(probs, order);
   const elsewhere = new Float64Array(probs);
-  for (const token of order) elsewhere[token] = 0;
+  for (let i = 0; i < order.length; i++) elsewhere[order[i]] = 0;
   const outside = new Float64Array(order.length);
-  let mass = elsewhere.reduce((sum, value) => sum + value, 0);
+  let mass = total(elsewhere);
   for (let i = order.length - 1; i >= 0; i--) {
     outside[i] = mass;
     mass += ordered[i];
@@ -56,24 +56,19 @@ function scanOf(probs: Probs, order: Int32Array): Scan {
 
 /** The terms of k = 0 and 1, in closed form. */
 function shortTerms({ probs, outside }: Scan, all: Probs, count: number): Float64Array {
-  const largest = all.reduce((most, value) => Math.max(most, value), 0);
   let odds = 0;
   return probs.map((value, i) => {
-    if (count > 1) odds += value / (value > 0.5 ? others(all, largest) : 1 - value);
+    // At most one token has more than half; what the others have is summed, not subtracted.
+    if (count > 1) odds += value / (value > 0.5 ? massBeside(all, 1) : 1 - value);
     return outside[i] === 0 ? 0 : outside[i] * (1 + odds);
   });
 }
 
-/** The mass of all tokens but the one of the largest probability, which is above one half. */
-function others(all: Probs, largest: number): number {
-  return all.reduce((sum, value) => value === largest ? sum : sum + value, 0);
-}
-
-/** How fast the integrands decay at least: the mass outside the likeliest `count - 1` tokens. */
-function slowestRate(probs: Probs, count: number): number {
+/** The mass beside the `count` likeliest tokens: also how fast the integrands decay at least. */
+function massBeside(probs: Probs, count: number): number {
   const left = new Float64Array(probs);
-  for (const token of likeliestTokens(probs, count - 1)) left[token] = 0;
-  return left.reduce((sum, value) => sum + value, 0);
+  for (const token of likeliestTokens(probs, count)) left[token] = 0;
+  return total(left);
 }
 
 /** `1 - exp(-x)` for `x` of 0 or more; where that is small, as it mostly is, without the exponential. */
@@ -86,28 +81,37 @@ function risen(x: number): number {
 function addLongTerms(scan: Scan, rate: number, count: number, escape: Float64Array): void {
   const { probs, outside } = scan;
   const rang = new Float64Array(probs.length);
-  const silence = new Float64Array(probs.length);
+  const weight = new Float64Array(probs.length);
+  const exactly = new Float64Array(probs.length);
   const last = Math.log(DECAY_TIMES / rate);
   for (let s = FIRST_LOG_TIME; s < last; s += STEP) {
     const time = Math.exp(s);
     // Backwards: that nothing outside has rung, exp(-R t), as a product that can only underflow.
-    let silent = Math.exp(-outside[probs.length - 1] * time);
+    let silent = STEP * time * Math.exp(-outside[probs.length - 1] * time);
     for (let i = probs.length - 1; i >= 0; i--) {
-      silence[i] = silent;
+      weight[i] = outside[i] * silent;
       rang[i] = risen(probs[i] * time);
       silent *= 1 - rang[i];
     }
-    // Forwards: the probabilities that exactly k of the tokens so far have rung.
-    const exactly = new Float64Array(count);
-    exactly[0] = 1;
-    for (let i = 0; i < probs.length; i++) {
-      let several = 0;
-      for (let k = count - 1; k >= 1; k--) {
-        exactly[k] += (exactly[k - 1] - exactly[k]) * rang[i];
-        if (k >= 2) several += exactly[k];
-      }
-      exactly[0] -= exactly[0] * rang[i];
-      escape[i] += STEP * time * outside[i] * silence[i] * several;
+    let none = 1;
+    for (let i = 0; i < probs.length; i++) exactly[i] = none -= none * rang[i];
+    for (let k = 1; k < count; k++) {
+      oneMore(exactly, rang, k === 1 ? 1 : 0);
+      if (k === 1) continue;
+      for (let i = 0; i < probs.length; i++) escape[i] += weight[i] * exactly[i];
     }
+  }
+}
+
+/**
+ * From the probabilities that exactly k of the tokens up to each have rung to those of k + 1, in place;
+ * `start` is the former of no token at all.
+ */
+function oneMore(exactly: Float64Array, rang: Float64Array, start: number): void {
+  let [before, value] = [start, 0];
+  for (let i = 0; i < exactly.length; i++) {
+    value += (before - value) * rang[i];
+    before = exactly[i];
+    exactly[i] = value;
   }
 }

@@ -10,6 +10,7 @@ import {
   likeliestTokens,
   type MultiDraftLaw,
   possibleTokens,
+  valuesOf,
 } from "./law.ts";
 
 /** The law of greedy drafts. */
@@ -56,9 +57,9 @@ export function greedyDrafts(probs: Probs, count: number): GreedyDrafts {
       earlier.length < top.length ? oneHot(vocabulary, top[earlier.length]) : last,
     within: (order) => {
       let [missing, mass] = [top.length, 0];
-      return Float64Array.from(order, (token) => {
-        if (weights[token] === Infinity) missing--;
-        mass += last[token];
+      return valuesOf(weights, order).map((weight) => {
+        if (weight === Infinity) missing--;
+        else mass += weight;
         return missing === 0 ? mass : 0;
       });
     },

@@ -6,6 +6,7 @@
 import type { Probs, TokenId } from "../language_model.ts";
 import { acceptProbability } from "../verify_token.ts";
 import type { GreedyDrafts } from "./greedy_drafts.ts";
+import { total } from "./law.ts";
 import { distributionOf, type MultiDraftDecision } from "./rule.ts";
 
 /**
@@ -31,7 +32,7 @@ export function greedyOptimal(
 ): MultiDraftDecision {
   const drawn = acceptProbability(target, last, tokens[top.length]);
   const left = Float64Array.from(target, (value, token) => Math.max(0, value - last[token]));
-  const all = left.reduce((sum, value) => sum + value, 0);
+  const all = total(left);
   const accept = top.map((token) => all === 0 ? 0 : (1 - drawn) * left[token] / all);
   for (const token of top) left[token] = 0;
   return { accept: [...accept, drawn], residual: distributionOf(left, target) };

@@ -8,7 +8,7 @@
  */
 import type { Probs, TokenId } from "../language_model.ts";
 import { residual } from "../verify.ts";
-import { checkVocabulary, possibleTokens } from "./law.ts";
+import { checkVocabulary, possibleTokens, valuesOf } from "./law.ts";
 import type { MultiDraftDecision } from "./rule.ts";
 import type { IndependentDrafts } from "./with_replacement.ts";
 
@@ -74,8 +74,8 @@ export function kSequentialAcceptance(target: Probs, law: IndependentDrafts): nu
 /** The least exact strictness: `any(b) - rho b` falls as `rho` grows, so halving finds its root. */
 function strictness(target: Probs, { probs, count }: IndependentDrafts): Strictness {
   const drafted = possibleTokens(probs);
-  const draft = Float64Array.from(drafted, (token) => probs[token]);
-  const wanted = Float64Array.from(drafted, (token) => target[token]);
+  const draft = valuesOf(probs, drafted);
+  const wanted = valuesOf(target, drafted);
   const at = (rho: number): Strictness => ({ rho, one: acceptanceOfOne(wanted, draft, rho) });
   const isExact = ({ rho, one }: Strictness) => anyOf(one, count) <= rho * one;
   let [low, high] = [at(1), at(count)];
@@ -90,8 +90,9 @@ function strictness(target: Probs, { probs, count }: IndependentDrafts): Strictn
 
 /** `sum min(p, q / rho)` */
 function acceptanceOfOne(target: Float64Array, draft: Float64Array, rho: number): number {
+  const share = 1 / rho;
   let sum = 0;
-  for (let i = 0; i < draft.length; i++) sum += Math.min(draft[i], target[i] / rho);
+  for (let i = 0; i < draft.length; i++) sum += Math.min(draft[i], target[i] * share);
   return Math.min(1, sum);
 }
 

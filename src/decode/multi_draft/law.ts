@@ -106,7 +106,21 @@ function* outcomesAfter(
 export function excluding(probs: Probs, tokens: readonly TokenId[]): Probs {
   const left = new Float64Array(probs);
   for (const token of tokens) left[token] = 0;
-  return normalise(left, left.reduce((sum, value) => sum + value, 0));
+  return normalise(left, total(left));
+}
+
+/** The sum of some numbers; a loop, as everything that passes over a vocabulary. */
+export function total(values: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  return sum;
+}
+
+/** The values of some tokens in their order, `[order.length]`. */
+export function valuesOf(values: Float64Array, order: Int32Array): Float64Array {
+  const found = new Float64Array(order.length);
+  for (let i = 0; i < order.length; i++) found[i] = values[order[i]];
+  return found;
 }
 
 /** The tokens with something above 0, ascending. */

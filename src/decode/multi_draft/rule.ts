@@ -5,7 +5,7 @@
  */
 import { normalise, type Probs, type TokenId } from "../language_model.ts";
 import { sample } from "../sample.ts";
-import { checkVocabulary, draftOutcomes, type MultiDraftLaw } from "./law.ts";
+import { checkVocabulary, draftOutcomes, type MultiDraftLaw, total } from "./law.ts";
 
 /** What a rule says of drafted tokens. */
 export interface MultiDraftDecision {
@@ -129,6 +129,6 @@ export function multiDraftAcceptance<Law extends MultiDraftLaw>(
 
 /** What a rule leaves of the target, as a distribution; the target where that is nothing. */
 export function distributionOf(left: Float64Array, target: Probs): Probs {
-  const sum = left.reduce((total, value) => total + value, 0);
+  const sum = total(left);
   return sum === 0 ? target : normalise(left, sum);
 }

@@ -9,7 +9,7 @@
  */
 import { OutriderError } from "../../core/errors.ts";
 import type { Probs, TokenId } from "../language_model.ts";
-import { checkVocabulary, draftOutcomes, type MultiDraftLaw } from "./law.ts";
+import { checkVocabulary, draftOutcomes, type MultiDraftLaw, total } from "./law.ts";
 import { type FlowEdge, maximumFlow } from "./max_flow.ts";
 import { distributionOf, type MultiDraftDecision } from "./rule.ts";
 
@@ -64,7 +64,7 @@ export function transportPlan(target: Probs, law: MultiDraftLaw): TransportPlan 
   const left = target.map((value, token) => Math.max(0, value - sent[token]));
   const residual = distributionOf(left, target);
   return {
-    value: sent.reduce((sum, value) => sum + value, 0),
+    value: total(sent),
     decide: (tokens) => {
       const name = nameOf(tokens);
       const share = shares.get(name) ?? new Map<TokenId, number>();

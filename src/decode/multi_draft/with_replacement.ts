@@ -4,7 +4,7 @@
  * @module
  */
 import type { Probs } from "../language_model.ts";
-import { checkCount, type MultiDraftLaw } from "./law.ts";
+import { checkCount, type MultiDraftLaw, valuesOf } from "./law.ts";
 
 /** The law of independent drafts. */
 export interface IndependentDrafts extends MultiDraftLaw {
@@ -39,7 +39,7 @@ export function withReplacement(probs: Probs, count: number): IndependentDrafts 
     after: () => probs,
     within: (order) => {
       let mass = 0;
-      return Float64Array.from(order, (token) => Math.pow(mass += probs[token], count));
+      return valuesOf(probs, order).map((value) => Math.pow(mass += value, count));
     },
   };
 }
