@@ -9,7 +9,7 @@ import type { Probs, TokenId } from "./language_model.ts";
 import type { Warp } from "./warp.ts";
 
 /** A request for a block of drafted tokens. */
-export interface DraftRequest {
+export interface DraftRequest<Cache = unknown> {
   /** All tokens so far, prompt included; at least one. */
   readonly context: readonly TokenId[];
   /** How many tokens are wanted at most, 1 or more. */
@@ -20,6 +20,11 @@ export interface DraftRequest {
   readonly warp: Warp;
   /** The coin in [0, 1) that draws the token at an absolute position. */
   readonly coin: (position: number) => number;
+  /**
+   * The target's live cache, of all the context but its last token: for drafters that read what the
+   * target knows, to look at and not to take.
+   */
+  readonly cache?: Cache;
 }
 
 /** A drafted block, which may be shorter than what was wanted, or empty. */
@@ -37,7 +42,8 @@ export interface Proposal<State> {
 
 /**
  * A drafter as init/step functions. States are use-once: each call takes the state that it is given.
- * A call that fails has released what its state held.
+ * A call that fails has released what its state held. `Cache` is the handle of the target that a
+ * drafter can look into; most look into none.
  *
  * @example
  * ```ts
@@ -58,11 +64,11 @@ export interface Proposal<State> {
  * assertEquals(await echo.init([1]), null);
  * ```
  */
-export interface Draft<State> {
+export interface Draft<State, Cache = unknown> {
   /** A state that has seen `prompt` (at least one token) in whole or in part. */
   init(prompt: readonly TokenId[]): Promise<State>;
   /** Drafts up to `gamma` tokens after the context. */
-  propose(state: State, request: DraftRequest): Promise<Proposal<State>>;
+  propose(state: State, request: DraftRequest<Cache>): Promise<Proposal<State>>;
   /**
    * The first token that it would draft after the context, if that is known at no cost worth naming:
    * so a decoder that drafts nothing sees whether it should. Such a draft must put probability 1 on

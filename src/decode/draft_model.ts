@@ -8,16 +8,9 @@ import { OutriderError } from "../core/errors.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { Draft, DraftRequest, Proposal } from "./draft.ts";
 import { type DraftClasses, sameClasses, trimmedClasses } from "./draft_classes.ts";
-import {
-  type LanguageModel,
-  type Logits,
-  oneHot,
-  type Probs,
-  type TokenId,
-} from "./language_model.ts";
+import { draftOne } from "./drafted_token.ts";
+import type { LanguageModel, Probs, TokenId } from "./language_model.ts";
 import { lazyRows } from "./lazy_rows.ts";
-import { sample } from "./sample.ts";
-import { probabilities } from "./warp.ts";
 
 /** How a draft model's vocabulary relates to the target's. */
 export interface DraftModelOptions {
@@ -118,21 +111,6 @@ async function draftTokens<Cache>(
   }
   const probs = lazyRows(rows.length, (place) => rows[place]());
   return { state: { cache }, tokens, probs };
-}
-
-/** Draws the class after a text of classes; its distribution is over the target's tokens. */
-function draftOne(
-  { warp, coin, vocabulary }: DraftRequest,
-  row: Logits,
-  text: readonly number[],
-  classes: DraftClasses,
-): { readonly drawn: number; readonly probs: () => Probs } {
-  if (warp.only) {
-    const drawn = warp.only(row, text);
-    return { drawn, probs: () => oneHot(vocabulary, classes.tokenOf(drawn)) };
-  }
-  const probs = probabilities(warp, row, text);
-  return { drawn: sample(probs, coin(text.length)), probs: () => classes.spread(probs) };
 }
 
 /** Runs `work` and, if it fails, closes the last cache that it held. */

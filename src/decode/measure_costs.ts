@@ -63,7 +63,7 @@ const CONTEXT_TOKENS = 16;
 /** What is timed: a decoder's parts. */
 interface Parts<Cache, DraftState> {
   readonly target: LanguageModel<Cache>;
-  readonly draft: Draft<DraftState>;
+  readonly draft: Draft<DraftState, Cache>;
   readonly warp: Warp;
   readonly verify: Verify;
   readonly now: Clock;

@@ -11,6 +11,13 @@ export * from "./autoregressive.ts";
 export * from "./coins.ts";
 export * from "./decoder.ts";
 export type { Draft, DraftRequest, Proposal } from "./draft.ts";
+export {
+  blockDraft,
+  type BlockDraftOptions,
+  type BlockDraftState,
+  type BlockSequence,
+} from "./draft_block.ts";
+export type { BlockWeights } from "./block_passes.ts";
 export type { AutomaticLengthOptions } from "./draft_choices.ts";
 export * from "./draft_length.ts";
 export * from "./draft_model.ts";
@@ -40,7 +47,7 @@ export {
   type LlamaModelOptions,
   type LlamaSequence,
 } from "./llama_model.ts";
-export { CACHE_TYPES, type CacheType } from "./llama_passes.ts";
+export { CACHE_TYPES, type CacheType, type LlamaMemory } from "./llama_passes.ts";
 export { type Costs, measureCosts, type MeasureOptions } from "./measure_costs.ts";
 export * from "./multi_draft/mod.ts";
 export * from "./nucleus.ts";

@@ -30,7 +30,7 @@ export interface SpeculativeOptions<Cache, DraftState> {
   /** The model that decides. */
   readonly target: LanguageModel<Cache>;
   /** What runs ahead. */
-  readonly draft: Draft<DraftState>;
+  readonly draft: Draft<DraftState, Cache>;
   /**
    * The rule that judges, such as `verifyToken` or `verifyBlock`; it must be exact, and is not asked
    * where the warp leaves one token.
@@ -210,7 +210,7 @@ async function speculate<Cache, DraftState, LengthState>(
 /** Drafts up to `gamma` tokens. */
 async function propose<Cache, DraftState>(
   { target, draft, warp }: SpeculativeOptions<Cache, DraftState>,
-  { text, coins, draft: drafter }: TextState<Cache> & { readonly draft: DraftState },
+  { text, coins, cache, draft: drafter }: TextState<Cache> & { readonly draft: DraftState },
   gamma: number,
 ): Promise<Proposal<DraftState>> {
   const start = text.length;
@@ -220,6 +220,7 @@ async function propose<Cache, DraftState>(
     vocabulary: target.vocabulary,
     warp,
     coin: (position) => coins.draft(start, position),
+    cache,
   });
 }
 

@@ -77,7 +77,7 @@ export function contestant<Cache, State>(
   { name, sizeRatio, draft }: {
     readonly name: string;
     readonly sizeRatio: number;
-    readonly draft: Draft<State>;
+    readonly draft: Draft<State, Cache>;
   },
 ): Contestant {
   return {
