@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { releaseTree, uploadTree } from "../../runtime/device.ts";
+import { releaseTree } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { Decoder } from "../decoder.ts";
 import type { LlamaModelOptions } from "../llama_model.ts";
@@ -21,7 +21,7 @@ import {
   type Sampling,
   type SamplingNumbers,
 } from "./sampling.ts";
-import { type Sequence, sequencesOf } from "./sequence.ts";
+import { releasingAll, type Sequence, sequencesOf, uploadHolding } from "./sequence.ts";
 
 /** The parts of an {@link autoregressiveOnDevice} decoder. */
 export interface AutoregressiveOnDeviceOptions extends PipelineOptions {
@@ -88,46 +88,23 @@ export function autoregressiveOnDevice(
     longest: 1,
     open: async (prompt) => {
       const sequence = await sequences.open(prompt.slice(0, -1));
-      const held: unknown[] = [sequence];
-      return releasing(held, () => {
-        const place = uploadTree(device, placeAfter(prompt));
-        held.push(place);
-        return { target: sequence, place, sampling: uploadTree(device, numbersOf(sampling)) };
-      });
+      return releasingAll(sequence, (hold) => ({
+        target: sequence,
+        place: uploadHolding(device, placeAfter(prompt), hold),
+        sampling: uploadHolding(device, numbersOf(sampling), hold),
+      }));
     },
-    queue: (work, coins, length) => {
-      const held: unknown[] = [work];
-      return releasing(held, () => {
-        const hold = (made: unknown): number => held.push(made);
-        const grown = sequences.withRoom(work.target, length.most, hold);
-        const coin = uploadTree(device, coinParts([coins.sample(length.least)]));
-        hold(coin);
-        const { cache, place, result } = pass(
-          parameters,
-          grown.layers,
-          work.place,
-          coin,
-          work.sampling,
-        );
-        releaseTree([coin, work.place]);
-        return {
-          work: { ...work, target: { ...grown, layers: cache }, place },
-          result,
-          draftSeconds: 0,
-        };
-      });
-    },
+    queue: (work, coins, { least, most }) =>
+      releasingAll(work, (hold) => {
+        const grown = sequences.withRoom(work.target, most, hold);
+        const coin = uploadHolding(device, coinParts([coins.sample(least)]), hold);
+        const { place, sampling } = work;
+        const passed = pass(parameters, grown.layers, place, coin, sampling);
+        releaseTree([coin, place]);
+        const next = { target: { ...grown, layers: passed.cache }, place: passed.place, sampling };
+        return { work: next, result: passed.result, draftSeconds: 0 };
+      }),
     outcome: (result) => ({ tokens: [...result], drafted: 0 }),
     release: releaseTree,
   }, options);
-}
-
-/** Runs `work` and, if it fails, releases everything that is held by then. */
-export function releasing<T>(held: readonly unknown[], work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    releaseTree(held);
-    throw error;
-  }
 }

@@ -26,4 +26,7 @@ function judgeLikeliest({ drafted, targetLogits, limit, classes }: RoundTensors)
 }
 
 /** The law of temperature 0; coins are not looked at. */
-export const greedyLaw: TokenLaw = { choose: likeliest, judge: judgeLikeliest };
+export const greedyLaw: TokenLaw = {
+  choose: (logits) => ({ tokens: likeliest(logits), evidence: [] }),
+  judge: judgeLikeliest,
+};

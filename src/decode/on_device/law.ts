@@ -8,12 +8,23 @@ import type { ClassTables } from "./classes.ts";
 import type { CoinParts } from "./draw.ts";
 import type { SamplingNumbers } from "./sampling.ts";
 
+/** What a verdict has to know of how a token was drawn: arrays that only its law understands. */
+export type Evidence<Leaf> = readonly Leaf[];
+
+/** Tokens that were chosen. */
+export interface Chosen {
+  /** i32 `[rows]`; -1 where a row's logits are not numbers. */
+  readonly tokens: Tensor;
+  /** Of one row: what a later verdict on its token has to know. */
+  readonly evidence: Evidence<Tensor>;
+}
+
 /** What a target pass over a block has to judge, as tensors. */
 export interface RoundTensors {
   /** i32 `[gamma]`: the drafted classes. */
   readonly drafted: Tensor;
-  /** f32 `[gamma, classes]`: the logits that they were drawn from, only of what can be drafted. */
-  readonly draftLogits: Tensor;
+  /** What the law gave with each of them, `[gamma]`. */
+  readonly evidence: readonly Evidence<Tensor>[];
   /** f32 `[gamma + 1, vocabulary]`: the target's. */
   readonly targetLogits: Tensor;
   /** i32 `[1]`: how many of the drafted tokens are to be judged; the rest never stands. */
@@ -40,8 +51,8 @@ export interface VerdictTensors {
 
 /** How tokens come about, as functions on tensors. */
 export interface TokenLaw {
-  /** The token of each row of logits, f32 `[rows, vocabulary]`: i32 `[rows]`, -1 for bad rows. */
-  choose(logits: Tensor, coins: CoinParts<Tensor>, sampling: SamplingNumbers<Tensor>): Tensor;
+  /** The token of each row of logits, f32 `[rows, vocabulary]`. */
+  choose(logits: Tensor, coins: CoinParts<Tensor>, sampling: SamplingNumbers<Tensor>): Chosen;
   /** Judges a block. */
   judge(
     round: RoundTensors,

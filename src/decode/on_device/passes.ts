@@ -16,7 +16,7 @@ import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { ClassTables } from "./classes.ts";
 import { type BlockCoins, coinsAt } from "./coin_table.ts";
 import type { CoinParts } from "./draw.ts";
-import type { TokenLaw } from "./law.ts";
+import type { Evidence, TokenLaw } from "./law.ts";
 import { advanced, chainRows, type Place, roomFor, sliceLast } from "./place.ts";
 import type { SamplingNumbers } from "./sampling.ts";
 import { pick } from "./standing.ts";
@@ -25,8 +25,8 @@ import { pick } from "./standing.ts";
 export interface Drafted<Leaf> {
   /** i32 `[1]`: its class. */
   readonly drawn: Leaf;
-  /** f32 `[1, classes]`: the logits that it was drawn from. */
-  readonly logits: Leaf;
+  /** What the verdict has to know of its distribution. */
+  readonly evidence: Evidence<Leaf>;
   /** i32 `[1]`: how many tokens of the block are drafted, this one included. */
   readonly count: Leaf;
 }
@@ -78,7 +78,7 @@ export function compilePlainPass(device: Device, config: LlamaConfig, law: Token
     const token = sliceLast(place.last);
     const rows = chainRows(token, sub(place.length, 1), config.contextLength);
     const passed = logitsOf(config, [parameters, cache], rows, 1);
-    const next = law.choose(passed.logits, coin, sampling);
+    const { tokens: next } = law.choose(passed.logits, coin, sampling);
     const length = add(place.length, 1);
     return { cache: passed.cache, place: { length, last: concat([token, next], 0) }, result: next };
   };
@@ -130,8 +130,8 @@ export function compileDraftPasses(options: DraftPassOptions): DraftPasses {
     const passed = logitsOf(config, model, rows, 1);
     const logits = classes.possible(passed.logits);
     const coin = { high: pick(coins.draft.high, before), low: pick(coins.draft.low, before) };
-    const drawn = law.choose(logits, coin, sampling);
-    return { cache: passed.cache, drafted: { drawn, logits, count: add(before, 1) } };
+    const { tokens: drawn, evidence } = law.choose(logits, coin, sampling);
+    return { cache: passed.cache, drafted: { drawn, evidence, count: add(before, 1) } };
   };
   const first = (
     parameters: LlamaParameters<Tensor>,
@@ -169,7 +169,7 @@ export type JudgePass = (
   parameters: LlamaParameters<DeviceArray>,
   cache: KvLayers<DeviceArray>,
   place: Place<DeviceArray>,
-  drafted: readonly Pick<Drafted<DeviceArray>, "drawn" | "logits">[],
+  drafted: readonly Pick<Drafted<DeviceArray>, "drawn" | "evidence">[],
   coins: DeviceArray,
   sampling: SamplingNumbers<DeviceArray>,
 ) => Passed<DeviceArray>;
@@ -183,7 +183,7 @@ export function compileJudgePass(
     parameters: LlamaParameters<Tensor>,
     cache: KvLayers<Tensor>,
     place: Place<Tensor>,
-    drafted: readonly Pick<Drafted<Tensor>, "drawn" | "logits">[],
+    drafted: readonly Pick<Drafted<Tensor>, "drawn" | "evidence">[],
     coins: Tensor,
     sampling: SamplingNumbers<Tensor>,
   ): Passed<Tensor> => {
@@ -198,7 +198,7 @@ export function compileJudgePass(
     const verdict = law.judge(
       {
         drafted: drawn,
-        draftLogits: concat(drafted.map(({ logits }) => logits), 0),
+        evidence: drafted.map(({ evidence }) => evidence),
         targetLogits: passed.logits,
         limit,
         classes,

@@ -7,7 +7,7 @@
  */
 import { and, div, exp, less, maximum, minimum } from "../../core/elementwise_ops.ts";
 import { not, or, sub, where } from "../../core/elementwise_ops.ts";
-import { reshape, sliceAxis } from "../../core/movement_ops.ts";
+import { concat, reshape, sliceAxis } from "../../core/movement_ops.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import {
   areSound,
@@ -17,7 +17,7 @@ import {
   rowsAt,
 } from "./distribution.ts";
 import { type CoinParts, drawTokens, elementAt, totals } from "./draw.ts";
-import type { RoundCoinTensors, RoundTensors, TokenLaw, VerdictTensors } from "./law.ts";
+import type { Chosen, RoundCoinTensors, RoundTensors, TokenLaw, VerdictTensors } from "./law.ts";
 import type { SamplingNumbers } from "./sampling.ts";
 import { leading, pick } from "./standing.ts";
 
@@ -25,10 +25,18 @@ function chooseByCoin(
   logits: Tensor,
   coins: CoinParts<Tensor>,
   sampling: SamplingNumbers<Tensor>,
-): Tensor {
+): Chosen {
   const distributions = distributionsOf(logits, sampling);
-  const drawn = drawTokens(exp(distributions.below), coins);
-  return where(reshape(areSound(distributions), drawn.shape), drawn, -1);
+  const { below, totals } = distributions;
+  const drawn = drawTokens(exp(below), coins);
+  const tokens = where(reshape(areSound(distributions), drawn.shape), drawn, -1);
+  return { tokens, evidence: [below, totals] };
+}
+
+/** The distributions that drafted tokens were drawn from. */
+function draftOf({ evidence }: RoundTensors): Distributions {
+  const part = (i: number): Tensor => concat(evidence.map((arrays) => arrays[i]), 0);
+  return { below: part(0), totals: part(1) };
 }
 
 /** The two laws of a verdict before chance: what coins are held against. */
@@ -44,7 +52,7 @@ export function roundLaws(round: RoundTensors, sampling: SamplingNumbers<Tensor>
   const { drafted, limit, classes } = round;
   const gamma = drafted.shape[0];
   const target = distributionsOf(round.targetLogits, sampling);
-  const draft = distributionsOf(round.draftLogits, sampling);
+  const draft = draftOf(round);
   const judged = {
     below: sliceAxis(target.below, 0, 0, gamma),
     totals: sliceAxis(target.totals, 0, 0, gamma),

@@ -6,19 +6,19 @@
  */
 import { OutriderError } from "../../core/errors.ts";
 import type { TrimmedVocabulary } from "../../nn/trimmed_vocabulary.ts";
-import { releaseTree, upload, uploadTree } from "../../runtime/device.ts";
+import { releaseTree, upload } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { Decoder } from "../decoder.ts";
 import type { LlamaModelOptions } from "../llama_model.ts";
 import { machineClock } from "../text_state.ts";
-import { lawOf, releasing, type TextOnDevice } from "./autoregressive.ts";
+import { lawOf, type TextOnDevice } from "./autoregressive.ts";
 import { checkClasses, classTables } from "./classes.ts";
 import { coinTable } from "./coin_table.ts";
 import { compileDraftPasses, compileJudgePass, type Drafted, type DraftPasses } from "./passes.ts";
 import { type OnDeviceState, pipelined, type PipelineOptions } from "./pipeline.ts";
 import { placeAfter } from "./place.ts";
 import { numbersOf, type Sampling } from "./sampling.ts";
-import { type Sequence, sequencesOf } from "./sequence.ts";
+import { releasingAll, type Sequence, sequencesOf, uploadHolding } from "./sequence.ts";
 
 /** A draft model on a device. */
 export interface DraftOnDevice extends LlamaModelOptions {
@@ -97,7 +97,7 @@ export function speculativeOnDevice(
 ): Decoder<OnDeviceState<DraftedTextOnDevice>> {
   checkParts(options);
   const { target, draft, gamma, sampling, ahead = 0, now = machineClock } = options;
-  const { device, config } = target;
+  const { device, config, parameters } = target;
   const law = lawOf(sampling);
   const classes = classTables(draft.vocabulary);
   const draftContext = draft.config.contextLength;
@@ -112,56 +112,43 @@ export function speculativeOnDevice(
     longest: gamma + 1,
     open: async (prompt) => {
       const seen = prompt.slice(0, -1);
-      const held: unknown[] = [];
       const opened = await targets.open(seen);
-      held.push(opened);
       const drafter = await drafts.open(classesOf(seen, draft.vocabulary)).catch((error) => {
-        releaseTree(held);
+        releaseTree(opened);
         throw error;
       });
-      held.push(drafter);
-      return releasing(held, () => {
-        const place = uploadTree(device, placeAfter(prompt));
-        held.push(place);
-        const numbers = uploadTree(device, numbersOf(sampling));
-        return { target: opened, draft: drafter, place, sampling: numbers };
-      });
+      return releasingAll([opened, drafter], (hold) => ({
+        target: opened,
+        draft: drafter,
+        place: uploadHolding(device, placeAfter(prompt), hold),
+        sampling: uploadHolding(device, numbersOf(sampling), hold),
+      }));
     },
-    queue: (work, coins, { least, most }) => {
-      const started = now();
-      const held: unknown[] = [work];
-      const hold = (made: unknown): void => void held.push(made);
-      return releasing(held, () => {
+    queue: (work, coins, { least, most }) =>
+      releasingAll(work, (hold) => {
+        const started = now();
         const table = upload(device, coinTable(coins, least, starts, gamma));
         hold(table);
-        const grown = drafts.withRoom(work.draft, most + gamma, hold);
-        const { layers, drafted } = draftBlock({ passes: draftPasses, draft, gamma, hold }, {
-          ...work,
-          draft: grown,
-        }, table);
-        const drafting = now();
-        const sequence = targets.withRoom(work.target, most + gamma, hold);
-        const passed = judge(
-          target.parameters,
-          sequence.layers,
-          work.place,
-          drafted.map(({ drawn, logits }) => ({ drawn, logits })),
+        const drafter = drafts.withRoom(work.draft, most + gamma, hold);
+        const { layers, drafted } = draftBlock(
+          { passes: draftPasses, draft, gamma, hold },
+          { ...work, draft: drafter },
           table,
-          work.sampling,
         );
-        releaseTree([table, drafted, work.place]);
-        return {
-          work: {
-            target: { ...sequence, layers: passed.cache },
-            draft: { ...grown, layers },
-            place: passed.place,
-            sampling: work.sampling,
-          },
-          result: passed.result,
-          draftSeconds: drafting - started,
+        const drafting = now();
+        const grown = targets.withRoom(work.target, most + gamma, hold);
+        const judged = drafted.map(({ drawn, evidence }) => ({ drawn, evidence }));
+        const { place, sampling } = work;
+        const passed = judge(parameters, grown.layers, place, judged, table, sampling);
+        releaseTree([table, drafted, place]);
+        const next = {
+          target: { ...grown, layers: passed.cache },
+          draft: { ...drafter, layers },
+          place: passed.place,
+          sampling,
         };
-      });
-    },
+        return { work: next, result: passed.result, draftSeconds: drafting - started };
+      }),
     outcome: (result) => {
       const [accepted, next, drafted, ...tokens] = result;
       return { tokens: [...tokens.slice(0, accepted), next], drafted };

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { add, and, cast, div, equal, exp, floor, less } from "../../core/elementwise_ops.ts";
+import { add, and, cast, div, equal, exp, floor, full, less } from "../../core/elementwise_ops.ts";
 import { maximum, minimum, mul, neg, or, sub, where } from "../../core/elementwise_ops.ts";
 import { maxKeeping } from "../../core/linear_ops.ts";
 import { iota, reshape } from "../../core/movement_ops.ts";
@@ -17,11 +17,13 @@ import type { SamplingNumbers } from "./sampling.ts";
 
 /** Less likely than any token that a float can tell from impossible. */
 export const NOWHERE = -1e30;
-/** A token so far below the likeliest has weight 0 in f32. */
-const WEIGHTLESS = 104;
-/** Halvings, after which a threshold is known to within 7e-6 nats. */
-const HALVINGS = 24;
-/** Different values inside that width that are told apart. */
+/** Tokens so far below the likeliest have weight 0 in f32. */
+const WEIGHTLESS = 128;
+/** Thresholds that are tried at once, which makes intervals so many and one more times narrower. */
+const TRIALS = 3;
+/** The width of an interval, in nats, at which the search ends. */
+const NARROW = 2 ** -17;
+/** Different values inside an interval of that width that are told apart. */
 const NEIGHBOURS = 3;
 
 /** The largest element of each row, f32 `[rows, 1]`. */
@@ -49,6 +51,23 @@ function notLess(x: Tensor, bound: Tensor): Tensor {
   return or(less(bound, x), equal(x, bound));
 }
 
+/** What tokens count for, by their place below the likeliest. */
+type Measure = (below: Tensor) => Tensor | number;
+
+/** The summed measure of the tokens at thresholds and above, f32 `[rows, thresholds]`. */
+function sumFrom(below: Tensor, measure: Measure, thresholds: Tensor): Tensor {
+  const [rows, width] = below.shape;
+  const trials = thresholds.shape[1];
+  const isCounted = notLess(
+    reshape(below, [rows, 1, width]),
+    reshape(thresholds, [rows, trials, 1]),
+  );
+  const measured = measure(below);
+  const each = typeof measured === "number" ? measured : reshape(measured, [rows, 1, width]);
+  const counted = where(isCounted, each, 0);
+  return reshape(totals(reshape(counted, [rows * trials, width])), [rows, trials]);
+}
+
 /**
  * The tokens that stay, bool `[rows, vocabulary]`, if tokens go from the most probable on, the lower
  * id first among equals, until their summed measure reaches `goal`, f32 `[rows or 1, 1]`.
@@ -56,23 +75,20 @@ function notLess(x: Tensor, bound: Tensor): Tensor {
  * Three different values within 7e-6 nats of the cut are told apart; where there are more, some of
  * them may stay that need not. All stay where all do not reach the goal.
  */
-function mostProbable(
-  below: Tensor,
-  measure: (below: Tensor) => Tensor | number,
-  goal: Tensor,
-): Tensor {
-  const sumWhere = (isCounted: Tensor): Tensor => totals(where(isCounted, measure(below), 0));
-  const reaches = (bound: Tensor): Tensor => notLess(sumWhere(notLess(below, bound)), goal);
-  const most = largest(below);
-  // From `low` on the goal is reached, if at all; from `high` on it is not.
-  let low = sub(most, WEIGHTLESS);
-  let high = add(most, 1);
-  for (let i = 0; i < HALVINGS; i++) {
-    const middle = mul(add(low, high), 0.5);
-    const isEnough = reaches(middle);
-    low = where(isEnough, middle, low);
-    high = where(isEnough, high, middle);
+function mostProbable(below: Tensor, measure: Measure, goal: Tensor): Tensor {
+  const [rows] = below.shape;
+  const reaches = (thresholds: Tensor): Tensor =>
+    notLess(sumFrom(below, measure, thresholds), goal);
+  // The goal is reached from `low` on, if at all, and not from `low + width` on.
+  let low = full([rows, 1], -WEIGHTLESS);
+  let width = WEIGHTLESS;
+  while (width > NARROW) {
+    width /= TRIALS + 1;
+    const steps = mul(add(cast(iota([1, TRIALS], 1), "f32"), 1), width);
+    const thresholds = add(low, steps);
+    low = maxKeeping(where(reaches(thresholds), thresholds, low), [1]);
   }
+  let high = add(low, 1.5 * width);
   for (let i = 0; i < NEIGHBOURS; i++) {
     const next = largest(where(less(below, high), below, NOWHERE));
     const isEnough = reaches(next);
@@ -81,7 +97,7 @@ function mostProbable(
   }
   const isAbove = less(low, below);
   const isTie = equal(below, low);
-  const missing = sub(goal, sumWhere(isAbove));
+  const missing = sub(goal, totals(where(isAbove, measure(below), 0)));
   const last = lastTie(isTie, div(missing, measure(low)));
   return or(isAbove, and(isTie, less(iota(below.shape, 1), add(last, 1))));
 }

@@ -62,10 +62,15 @@ function arraysOf({ drafted, draft, target }: LogitRound) {
   };
 }
 
-function tensorsOf({ drafted, draft, target }: RoundArrays<Tensor>, classes: ClassTables) {
+function tensorsOf(
+  { drafted, draft, target }: RoundArrays<Tensor>,
+  classes: ClassTables,
+  numbers: SamplingNumbers<Tensor>,
+) {
+  const { below, totals } = distributionsOf(classes.possible(draft), numbers);
   return {
     drafted,
-    draftLogits: classes.possible(draft),
+    evidence: [[below, totals]],
     targetLogits: target,
     limit: constant(Int32Array.of(drafted.shape[0])),
     classes,
@@ -82,13 +87,13 @@ export function lawTeller(
   const laws = compile(
     device,
     (round: RoundArrays<Tensor>, numbers: SamplingNumbers<Tensor>) => {
-      const tensors = tensorsOf(round, classes);
+      const tensors = tensorsOf(round, classes, numbers);
       const gamma = round.drafted.shape[0];
       const { ratios, next } = roundLaws(tensors, numbers);
       const places = Array.from({ length: gamma + 1 }, (_, i) => constant(Int32Array.of(i)));
       return {
         ratios,
-        draft: probabilitiesOf(distributionsOf(tensors.draftLogits, numbers)),
+        draft: probabilitiesOf(distributionsOf(classes.possible(round.draft), numbers)),
         next: concat(places.map((place) => next(place).weights), 0),
       };
     },
@@ -101,7 +106,11 @@ export function lawTeller(
       accept: Tensor,
       sample: CoinParts<Tensor>,
     ) => {
-      const made = sampledLaw.judge(tensorsOf(round, classes), { accept, sample }, numbers);
+      const made = sampledLaw.judge(
+        tensorsOf(round, classes, numbers),
+        { accept, sample },
+        numbers,
+      );
       return concat([made.accepted, made.next], 0);
     },
   );
