@@ -22,6 +22,7 @@ export * from "./on_policy_finetune.ts";
 export * from "./on_policy_rows.ts";
 export * from "./inherit_embedding.ts";
 export * from "./pretrain.ts";
+export * from "./recordable.ts";
 export * from "./remote_distill.ts";
 export type { Resume } from "./resume.ts";
 export * from "./row_batch.ts";

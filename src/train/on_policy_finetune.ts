@@ -15,9 +15,6 @@ import { type Batches, batches, type Corpus } from "../data/packing.ts";
 import { draftModel } from "../decode/draft_model.ts";
 import type { LanguageModel, TokenId } from "../decode/language_model.ts";
 import { llamaModel } from "../decode/llama_model.ts";
-import { rememberPass } from "../decode/remember_pass.ts";
-import { speculative } from "../decode/speculative.ts";
-import { topTokens } from "../decode/top_tokens.ts";
 import { verifyToken } from "../decode/verify_token.ts";
 import { temperature as temperatureOf } from "../decode/warp.ts";
 import { onPolicyCorrection, type OnPolicyLoss } from "../losses/on_policy_correction.ts";
@@ -30,11 +27,8 @@ import { draftOptimizer, type DraftOptimizerState } from "./draft_optimizer.ts";
 import { suffixesAsBranches } from "./on_policy.ts";
 import { type OnPolicyBatch, onPolicyBatches } from "./on_policy_batch.ts";
 import { onPolicyRowBatch } from "./on_policy_rows.ts";
-import {
-  recordSpeculation,
-  rememberProposal,
-  type SpeculationRecord,
-} from "./speculation_record.ts";
+import { likeliestOf, recordable } from "./recordable.ts";
+import { recordSpeculation, type SpeculationRecord } from "./speculation_record.ts";
 import { cachedTeacherBatch, distillationBatch } from "./row_batch.ts";
 import { type HeldOut, runStage, type StageOptions, type StageResult } from "./stage.ts";
 import type { Refresh } from "./train_loop.ts";
@@ -118,9 +112,9 @@ async function recordTexts<Cache>(
 ): Promise<readonly SpeculationRecord[]> {
   const { device, config, vocabulary, temperature, signal } = options;
   const { gamma, tokens, isEnd, teacherTokens } = options.speculation;
-  const decoder = speculative({
-    target: rememberPass(options.target),
-    draft: rememberProposal(draftModel(llamaModel({ device, config, parameters }), { vocabulary })),
+  const decoder = recordable({
+    target: options.target,
+    draft: draftModel(llamaModel({ device, config, parameters }), { vocabulary }),
     verify: verifyToken,
     warp: temperatureOf(temperature),
     gamma,
@@ -134,8 +128,7 @@ async function recordTexts<Cache>(
         key: foldIn(foldIn(keyOf(options.seed), "on-policy coins"), first + i),
         tokens,
         isEnd,
-        teacherOf: ({ cache }, drafted) =>
-          cache.logits.slice(0, drafted).map((row) => topTokens(row, kept)),
+        teacherOf: likeliestOf(kept),
       }),
     );
   }

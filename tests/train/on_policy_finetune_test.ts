@@ -10,8 +10,6 @@ import {
   functionModel,
   llamaModel,
   logitsOf,
-  rememberPass,
-  speculative,
   temperature,
   topTokens,
   verifyToken,
@@ -22,14 +20,15 @@ import { scale } from "../../src/optim/mod.ts";
 import { compile, createDevice, read, releaseTree, uploadTree } from "../../src/runtime/mod.ts";
 import {
   finetuner,
+  likeliestOf,
   type OnPolicyBatch,
   onPolicyBatches,
   onPolicyDraft,
   onPolicyLlamaRows,
   type OnPolicyOptions,
   onPolicyRowBatch,
+  recordable,
   recordSpeculation,
-  rememberProposal,
   type StepNotice,
   suffixesApart,
   suffixesAsBranches,
@@ -46,9 +45,9 @@ Deno.test("a record keeps the target's distribution in the place of every drafte
     for (let seed = 0; seed < 12; seed++) {
       const logits = hashLogits(seed, VOCABULARY);
       const target = functionModel({ vocabulary: VOCABULARY, contextLength: 40, logits });
-      const decoder = speculative({
-        target: rememberPass(target),
-        draft: rememberProposal(draftModel(nearModel(seed + 100, logits, VOCABULARY, 40))),
+      const decoder = recordable({
+        target,
+        draft: draftModel(nearModel(seed + 100, logits, VOCABULARY, 40)),
         verify: verifyToken,
         warp,
         gamma: 1 + seed % 4,
@@ -57,8 +56,7 @@ Deno.test("a record keeps the target's distribution in the place of every drafte
         key: keyOf(seed),
         tokens: 20,
         isEnd: (token) => token === 5,
-        teacherOf: ({ cache }, drafted) =>
-          cache.logits.slice(0, drafted).map((row) => topTokens(row, VOCABULARY)),
+        teacherOf: likeliestOf(VOCABULARY),
       });
       const text = [...prompt];
       for (const { drafted, accepted, next, teacher = [] } of steps) {
@@ -82,11 +80,9 @@ async function worldRecords() {
   const parameters = uploadTarget(device);
   const draft = uploadTree(device, initLlama(keyOf(2), DRAFT));
   const target = llamaModel({ device, config: TARGET, parameters });
-  const decoder = speculative({
-    target: rememberPass(target),
-    draft: rememberProposal(
-      draftModel(llamaModel({ device, config: DRAFT, parameters: draft })),
-    ),
+  const decoder = recordable({
+    target,
+    draft: draftModel(llamaModel({ device, config: DRAFT, parameters: draft })),
     verify: verifyToken,
     warp: temperature(1),
     gamma: GAMMA,
@@ -97,8 +93,7 @@ async function worldRecords() {
         key: keyOf(i),
         tokens: 12,
         isEnd: (token) => token === STOP,
-        teacherOf: ({ cache }, drafted) =>
-          cache.logits.slice(0, drafted).map((row) => topTokens(row, TARGET.vocabulary)),
+        teacherOf: likeliestOf(TARGET.vocabulary),
       })
     ),
   );
