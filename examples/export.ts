@@ -1,6 +1,7 @@
 /**
  * Writes a draft for other engines: a GGUF file, or a folder as Hugging Face lays it out. A trimmed
- * draft is expanded to its target's vocabulary.
+ * draft is expanded to its target's vocabulary. For this one, a draft file, in which it stays as it is:
+ * with 8-bit weights it has half of the bytes.
  *
  *     deno task export --target smollm2 --draft auto --format gguf --out out/export
  *
@@ -10,16 +11,18 @@ import { OutriderError } from "@outrider/outrider";
 import { choice, requiredText, runCommand, toggle } from "@outrider/outrider/cli";
 import {
   type DraftFile,
+  type DraftFormat,
   expandDraft,
   type ModelFile,
   openDraftFor,
   openModel,
   type TensorFormat,
   type WritableFormat,
+  writeDraftFile,
   writeGgufModel,
   writeModelFolder,
 } from "@outrider/outrider/io";
-import { parameterCount } from "@outrider/outrider/nn";
+import { type LlamaConfig, parameterCount } from "@outrider/outrider/nn";
 import { ownUnitDirection } from "@outrider/outrider/train";
 import { deviceFlags, type DeviceOptions, openDevice } from "./common/device.ts";
 import { findModel } from "./common/models.ts";
@@ -35,9 +38,11 @@ const flags = {
     help: "the draft's path, or the one that comes with the package for this target",
   }),
   format: choice({
-    of: ["gguf", "hf"],
+    of: ["gguf", "hf", "draft"],
     default: "gguf",
-    help: "gguf is one file for llama.cpp and its kin, hf a folder for transformers",
+    help:
+      "gguf is one file for llama.cpp and its kin, hf a folder for transformers, draft a draft " +
+      "file for this program, which is not expanded",
   }),
   weights: choice({
     of: ["keep", "f32", "f16", "q8"],
@@ -130,25 +135,66 @@ async function writeFolder({ out, target, draft, whole, weights }: Written): Pro
   return out;
 }
 
+/** How a draft file stores what the draft has; what it cannot hold becomes F32, which loses nothing. */
+function draftFormat(draft: DraftFile, weights: Weights): DraftFormat {
+  const format = weights === "keep" ? storedFormat(draft) : FORMATS[weights];
+  return format === "F16" || format === "Q8_0" ? format : "F32";
+}
+
+/** Writes the draft as it is, trimmed where it was trimmed. */
+async function writeDraft(
+  { out, target, draft, weights }: Omit<Written, "whole">,
+): Promise<string> {
+  const { name, config, vocabulary, tensors } = draft;
+  const readWeight = async (weight: string): Promise<Float32Array> => {
+    const values = await tensors.get(weight)?.readFloat32();
+    if (values !== undefined) return values;
+    throw new OutriderError(`${weight} in ${draft.path}`, "none", "get the draft again");
+  };
+  const path = `${out}/draft.safetensors`;
+  const format = draftFormat(draft, weights);
+  const tokenizerHash = target.tokenizer.hash;
+  await writeDraftFile(path, { name, config, readWeight, tokenizerHash, vocabulary, format });
+  return path;
+}
+
+/** What a command says of a file that it wrote. */
+interface Exported {
+  readonly path: string;
+  readonly config: LlamaConfig;
+  /** Where a trimmed draft was expanded. */
+  readonly classes?: number;
+}
+
+async function exported(
+  given: Omit<Written, "whole">,
+  options: DeviceOptions & { readonly format: string; readonly outside: "even" | "tied" },
+): Promise<Exported> {
+  const { draft } = given;
+  if (options.format === "draft") return { path: await writeDraft(given), config: draft.config };
+  const whole = await wholeDraft(draft, options);
+  const write = options.format === "gguf" ? writeGguf : writeFolder;
+  const path = await write({ ...given, whole });
+  return { path, config: whole.config, classes: draft.vocabulary?.classes };
+}
+
 await runCommand({
   name: "deno task export",
-  summary: "Writes a draft as a GGUF file or a Hugging Face folder, for other engines.",
+  summary:
+    "Writes a draft as a GGUF file or a Hugging Face folder for other engines, or with other weights.",
   flags,
   examples: [
     "deno task export --target smollm2 --draft auto --format gguf --out out/export",
     "deno task export --target smollm2 --draft out/finetune/draft.safetensors --format hf " +
     "--out out/draft-hf",
+    "deno task export --target smollm2 --draft auto --format draft --weights q8 --out out/q8",
   ],
 }, async (options, context) => {
   const find = (name: string) => findModel(name, context.progress);
   const target = await openModel(await find(options.target));
   const draft = await openDraftFor(target, options.draft, find);
   await makeFolder(options.out);
-  const write = options.format === "gguf" ? writeGguf : writeFolder;
-  const whole = await wholeDraft(draft, options);
-  const path = await write({ ...options, target, draft, whole });
-  const { config } = whole;
-  const classes = draft.vocabulary?.classes;
+  const { path, config, classes } = await exported({ ...options, target, draft }, options);
   draft.close();
   target.close();
   const parameters = parameterCount(config);

@@ -3,7 +3,8 @@
  *
  * The metadata hold the name, the sizes as JSON, and the hash of the target's tokenizer. Weights have
  * canonical names. A trimmed draft also has the tensor `token_ids` (I32): the target's token of each
- * class but the last.
+ * class but the last. A matrix in 8-bit blocks is a tensor U8 `[rows, bytes of a row]`: for every 32
+ * columns a 16-bit scale and 32 signed bytes, as Q8_0 of GGUF has them.
  *
  * @module
  */
@@ -16,7 +17,7 @@ import { firstNonFiniteBlock } from "./finite_check.ts";
 import { checkConfig } from "./model_config.ts";
 import { type ModelTensor, modelTensors, type StoredTensor } from "./model_file.ts";
 import { openBytes } from "./open_bytes.ts";
-import { quantize } from "./quantization.ts";
+import { formatBytes, quantize, TENSOR_FORMATS } from "./quantization.ts";
 import { quote } from "./quote.ts";
 import { readSafetensors, readSafetensorsBytes, writeSafetensors } from "./safetensors.ts";
 import type {
@@ -46,8 +47,14 @@ export interface DraftContent {
   /** Which of the target's tokens its classes are, where it is trimmed. */
   readonly vocabulary?: TrimmedVocabulary;
   /** How matrices are stored; norms are always F32. */
-  readonly format: "F32" | "F16";
+  readonly format: DraftFormat;
 }
+
+/**
+ * How a draft file stores matrices. With Q8_0, those whose rows are not whole blocks of 32 stay F32,
+ * as they do where weights are packed to 8 bits: so the file loads to what its weights would.
+ */
+export type DraftFormat = "F32" | "F16" | "Q8_0";
 
 /** An opened draft file; {@link DraftFile.close} gives back the file. */
 export interface DraftFile {
@@ -82,16 +89,39 @@ async function encodeWeights(
   const tensors: SafetensorsTensorData[] = [];
   for (const [name, shape] of weightShapes(config)) {
     const values = await readWeight(name);
-    const type = shape.length === 1 ? "F32" : format;
-    const bytes = quantize(type, values);
-    const bad = firstNonFiniteBlock(type, bytes);
+    const type = formatOf(shape, format);
+    checkSize(name, shape, values.length);
+    // Blocks of numbers that are not finite have no scale.
+    const unstorable = type === "Q8_0" ? values.findIndex((value) => !Number.isFinite(value)) : -1;
+    const bytes = unstorable < 0 ? quantize(type, values) : new Uint8Array();
+    const bad = unstorable < 0 ? firstNonFiniteBlock(type, bytes) : unstorable;
     if (bad >= 0) {
       const expected = `finite numbers within ${type} in ${name}`;
       throw new OutriderError(expected, `${values[bad]}`, "store it as F32, or train it again");
     }
-    tensors.push({ name, shape, type, bytes });
+    tensors.push(type === "Q8_0" ? blocksTensor(name, shape, bytes) : { name, shape, type, bytes });
   }
   return tensors;
+}
+
+function checkSize(name: string, shape: readonly number[], found: number): void {
+  const expected = shape.reduce((product, extent) => product * extent, 1);
+  if (found === expected) return;
+  throw new OutriderError(`${expected} values of ${name}`, `${found}`, "check the sizes");
+}
+
+function formatOf(shape: readonly number[], format: DraftFormat): DraftFormat {
+  const fits = shape.length === 2 && shape[1] % TENSOR_FORMATS[format].blockSize === 0;
+  return fits ? format : "F32";
+}
+
+/** 8-bit blocks as the bytes that a safetensors file can hold. */
+function blocksTensor(
+  name: string,
+  [rows, columns]: readonly number[],
+  bytes: Uint8Array,
+): SafetensorsTensorData {
+  return { name, shape: [rows, formatBytes("Q8_0", columns)], type: "U8", bytes };
 }
 
 function encodeTokenIds({ tokenIds }: TrimmedVocabulary): SafetensorsTensorData {
@@ -100,7 +130,9 @@ function encodeTokenIds({ tokenIds }: TrimmedVocabulary): SafetensorsTensorData 
 }
 
 /**
- * Writes a draft file in one atomic step: F32 keeps every bit, F16 rounds matrices to 16-bit floats.
+ * Writes a draft file in one atomic step: F32 keeps every bit, F16 rounds matrices to 16-bit floats,
+ * Q8_0 to blocks of 8-bit numbers: loaded as `q8` or `keep`, they have the bits that the weights
+ * themselves would have packed to 8 bits.
  *
  * @throws {OutriderError} when a weight has another size than the configuration says or is not
  * finite, or the vocabulary is not that of the configuration
@@ -164,13 +196,24 @@ async function readVocabulary(
   }
 }
 
+/** The shape of the matrix that 8-bit blocks, `[rows, bytes of a row]`, stand for. */
+function shapeOfBlocks({ name, shape }: SafetensorsTensor): readonly number[] {
+  const { blockSize, blockBytes } = TENSOR_FORMATS.Q8_0;
+  const [rows, bytes] = shape;
+  if (shape.length === 2 && bytes % blockBytes === 0) return [rows, bytes / blockBytes * blockSize];
+  throw new OutriderError(
+    `rows of 8-bit blocks, of ${blockBytes} bytes each, in ${quote(name)}`,
+    `a shape of ${shape.join(" by ")}`,
+    CURE,
+  );
+}
+
 function storedTensor(source: ByteSource, tensor: SafetensorsTensor): StoredTensor {
   const { name, shape, type, offset } = tensor;
-  if (type !== "I32") {
-    const read: StoredTensor["read"] = (from, length, scratch) =>
-      source.read(offset + from, length, scratch);
-    return { name, shape, format: type, read };
-  }
+  const read: StoredTensor["read"] = (from, length, scratch) =>
+    source.read(offset + from, length, scratch);
+  if (type === "U8") return { name, shape: shapeOfBlocks(tensor), format: "Q8_0", read };
+  if (type !== "I32") return { name, shape, format: type, read };
   throw new OutriderError(`floating-point weights in ${quote(name)}`, type, CURE);
 }
 

@@ -19,6 +19,7 @@ export * from "./chat_template.ts";
 export {
   type DraftContent,
   type DraftFile,
+  type DraftFormat,
   openDraftFile,
   readDraftFile,
   writeDraftFile,

@@ -99,7 +99,7 @@ async function weightFiles(folder: string): Promise<string[]> {
 }
 
 function weightFormat(name: string, type: SafetensorsType): "F32" | "F16" | "BF16" {
-  if (type !== "I32") return type;
+  if (type !== "I32" && type !== "U8") return type;
   throw new OutriderError(
     `floating-point weights in ${quote(name)}`,
     type,

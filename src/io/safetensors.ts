@@ -1,5 +1,5 @@
 /**
- * A strict reader and an atomic writer of safetensors files (F32, F16, BF16, I32).
+ * A strict reader and an atomic writer of safetensors files (F32, F16, BF16, I32, U8).
  *
  * A file is a 64-bit header length, a JSON header, and the data, which the tensors cover without
  * gaps or overlaps.

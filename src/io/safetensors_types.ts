@@ -5,7 +5,7 @@
  */
 
 /** Bytes per value of the number types that are supported. */
-export const SAFETENSORS_BYTES = { F32: 4, F16: 2, BF16: 2, I32: 4 } as const;
+export const SAFETENSORS_BYTES = { F32: 4, F16: 2, BF16: 2, I32: 4, U8: 1 } as const;
 
 /** A number type of safetensors that is supported. */
 export type SafetensorsType = keyof typeof SAFETENSORS_BYTES;

@@ -1,7 +1,7 @@
 /** Commands take a draft file wherever they take a draft, and say so where it does not fit. */
 import { assert, assertEquals } from "@std/assert";
 import { keyOf } from "../../src/core/random.ts";
-import { openModel, writeDraftFile } from "../../src/io/mod.ts";
+import { openDraftFile, openModel, writeDraftFile } from "../../src/io/mod.ts";
 import { initLlama, tinyLlama, trimVocabulary } from "../../src/nn/mod.ts";
 import { weightReader } from "../../src/train/mod.ts";
 import { withFolder } from "../io/with_folder.ts";
@@ -28,7 +28,7 @@ async function writeTinyDraft(
   close();
   const counts = Array.from({ length: tokens }, (_, token) => token % 3);
   const vocabulary = trimVocabulary(counts, Math.floor(tokens / 3), tokenizer.endOfTurn);
-  const config = tinyLlama({ width: 16, vocabulary: vocabulary.classes, contextLength });
+  const config = tinyLlama({ width: 32, vocabulary: vocabulary.classes, contextLength });
   await writeDraftFile(path, {
     name: "tiny draft",
     config,
@@ -102,6 +102,29 @@ Deno.test("a draft file of another target, a damaged one, and a target without a
     });
   }));
 
+/** A draft file written again has its classes, and with 8-bit weights the same words in fewer bytes. */
+async function storedAgain(
+  on: readonly string[],
+  draft: string,
+  ask: readonly string[],
+  plain: TextReport,
+): Promise<void> {
+  const sizes = [];
+  for (const weights of ["f32", "q8"]) {
+    const out = ["--format", "draft", "--weights", weights, "--out", `${draft}.${weights}`];
+    const { path } = await jsonOf<{ path: string }>("export", [...on, ...out]);
+    const [own, original] = [await openDraftFile(path), await openDraftFile(draft)];
+    assertEquals(own.vocabulary?.tokenIds, original.vocabulary?.tokenIds);
+    assertEquals(own.config, original.config);
+    own.close();
+    original.close();
+    const drafted = await jsonOf<TextReport>("generate", [...ask, "--draft", path]);
+    assertEquals(drafted.tokens, plain.tokens);
+    sizes.push((await Deno.stat(path)).size);
+  }
+  assert(sizes[1] < sizes[0], `${sizes}`);
+}
+
 Deno.test("export writes a GGUF file and a folder that run ahead of the target as the draft does", () =>
   withDraft(async (target, draft) => {
     const on = ["--target", target, "--draft", draft];
@@ -126,6 +149,7 @@ Deno.test("export writes a GGUF file and a folder that run ahead of the target a
       const drafted = await jsonOf<TextReport>("generate", [...ask, "--draft", path]);
       assertEquals(drafted.tokens, plain.tokens);
     }
+    await storedAgain(on, draft, ask, plain);
     const again = ["--target", folder.path, "--draft", draft];
     const refused: readonly (readonly [readonly string[], RegExp])[] = [
       [[...on, ...hf, "--weights", "q8"], /found q8; choose f16/],

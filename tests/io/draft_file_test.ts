@@ -51,7 +51,7 @@ function contentOf(config: LlamaConfig, changes: Partial<DraftContent> = {}): Dr
 
 for (const ropePairing of ["half", "interleaved"] as const) {
   for (const tiedEmbeddings of [true, false]) {
-    for (const format of ["F32", "F16"] as const) {
+    for (const format of ["F32", "F16", "Q8_0"] as const) {
       Deno.test(`a draft comes back from its file: ${format}, ${ropePairing}, tied ${tiedEmbeddings}`, () =>
         withFolder(async (folder) => {
           const config = configOf({ ropePairing, tiedEmbeddings });
@@ -110,6 +110,32 @@ Deno.test("a draft file loads in every precision to the bits of the same weights
     for (const file of files) file.close();
   }));
 
+Deno.test("a draft in 8-bit blocks loads to the bits of its f32 weights packed to 8 bits", () =>
+  withFolder(async (folder) => {
+    // 72 columns of the last product are no whole blocks: that matrix stays in f32 either way.
+    for (const feedForwardWidth of [64, 72]) {
+      for (const tiedEmbeddings of [true, false]) {
+        const config = configOf({ width: 64, feedForwardWidth, tiedEmbeddings });
+        const [plain, blocks] = [`${folder}/plain.safetensors`, `${folder}/blocks.safetensors`];
+        await writeDraftFile(plain, contentOf(config));
+        await writeDraftFile(blocks, contentOf(config, { format: "Q8_0" }));
+        const [own, foreign] = [await openDraftFile(blocks), await openDraftFile(plain)];
+        const [found, expected] = await Promise.all(
+          [own, foreign].map((file) => loadLlama(file, "q8", (tensor) => tensor)),
+        );
+        assertEquals(found, expected);
+        const types = leavesOf(found, isHostTensor).map(({ type }) => type);
+        assert(types.includes("integer_q8_0"), `${types}`);
+        const kept = await loadLlama(own, "keep", (tensor) => tensor);
+        assert(leavesOf(kept, isHostTensor).some(({ type }) => type === "packed_q8_0"));
+        own.close();
+        foreign.close();
+        const [small, large] = [await Deno.stat(blocks), await Deno.stat(plain)];
+        assert(small.size < 0.5 * large.size, `${small.size} of ${large.size} bytes`);
+      }
+    }
+  }));
+
 Deno.test("weights that do not fit are refused, and the file before stays", () =>
   withFolder(async (folder) => {
     const path = `${folder}/draft.safetensors`;
@@ -123,7 +149,8 @@ Deno.test("weights that do not fit are refused, and the file before stays", () =
       [{ readWeight: changed(NaN) }, "NaN"],
       [{ readWeight: changed(Infinity) }, "Infinity"],
       [{ readWeight: changed(70_000), format: "F16" }, "within F16 in layers.1.up, found 70000"],
-      [{ readWeight: () => new Float32Array(3) }, "bytes"],
+      [{ readWeight: changed(Infinity), format: "Q8_0" }, "within Q8_0 in layers.1.up"],
+      [{ readWeight: () => new Float32Array(3) }, "values"],
       [{ vocabulary: trimmedVocabulary([1], TOKENS.length) }, "6 classes"],
       [{ config: { ...config, width: 0.5 } }, "width"],
     ];
