@@ -140,9 +140,9 @@ async function cellsOf(
   for (const heat of temperatures) {
     const byAnswer: number[][] = [];
     for (const contexts of answers) {
-      // Lets Ctrl-C through.
+      // Lets Ctrl-C through, which ends with the temperatures that are done.
       await new Promise((resolve) => setTimeout(resolve));
-      bench.signal.throwIfAborted();
+      if (bench.signal.aborted) return cells;
       const rows = contexts.map((context) => {
         const { q, p } = distributionsAt(context, heat, draft);
         return columns.map(({ count, rule }) => rule.acceptance(q, p, count));
@@ -162,7 +162,8 @@ async function cellsOf(
 /** Mean acceptances in per cent of `count` drafts: a row for each temperature. */
 function tableOf(cells: readonly Cell[], settings: Settings, count: number): string {
   const rules = rulesOf(settings);
-  const rows = settings.temperatures.map((heat) => {
+  const done = settings.temperatures.filter((heat) => cells.some((cell) => cell.heat === heat));
+  const rows = done.map((heat) => {
     const row = cells.filter((cell) => cell.heat === heat && cell.count === count);
     return [heat, ...row.map(({ series }) => (100 * mean(series.values)).toFixed(2))];
   });
@@ -215,7 +216,7 @@ await runBench(import.meta, {
     remarks: [
       ...settings.counts.map((count) => tableOf(cells, settings, count)),
       `per cent, means over ${contexts} places of ${answers.length} answers; standard error of a ` +
-      `mean at most ${(100 * Math.max(...errors)).toFixed(1)}, the same places in every column`,
+      `mean at most ${(100 * Math.max(0, ...errors)).toFixed(1)}, the same places in every column`,
     ],
   };
 });
