@@ -16,20 +16,17 @@ const flags = {
   json: toggle({ help: "print one JSON object" }),
 };
 
-/** Serves the folder until the command is told to stop. */
-async function serveUntilStopped(
-  folder: string,
-  port: number,
-  { signal, print }: CommandContext,
-): Promise<string> {
-  const { url, shutdown } = serveFolder(folder, { port, headers: ISOLATION_HEADERS });
-  print(`${url} (Ctrl-C stops)\n`);
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve());
-  });
-  await shutdown();
-  return url;
+/** Waits until the command is told to stop. */
+function stopped(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}
+
+/** Builds the page and says so. */
+async function build(out: string, { print }: CommandContext): Promise<readonly string[]> {
+  const files = await buildPage(out);
+  print(`${out}: ${files.length} files\n`);
+  return files;
 }
 
 await runCommand({
@@ -38,8 +35,12 @@ await runCommand({
   flags,
   examples: ["deno task page --out dist/page", "deno task page --serve --port 8080"],
 }, async ({ out, serve, port }, context) => {
-  const files = await buildPage(out);
-  context.print(`${out}: ${files.length} files\n`);
-  const url = serve ? await serveUntilStopped(out, port, context) : undefined;
+  if (!serve) return { out, files: await build(out, context) };
+  // A port that is taken is found out before the work.
+  const { url, shutdown } = serveFolder(out, { port, headers: ISOLATION_HEADERS });
+  const files = await build(out, context);
+  context.print(`${url} (Ctrl-C stops)\n`);
+  await stopped(context.signal);
+  await shutdown();
   return { out, files, url };
 });

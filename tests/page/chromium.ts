@@ -12,6 +12,9 @@ export const GRAPHICS = {
   webgpu: ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-vulkan=swiftshader"],
 } as const;
 
+/** How long a page may take for anything: other work may hold the machine. */
+const PATIENCE_SECONDS = 300;
+
 /** The program's name on this machine; undefined where there is none. */
 export async function findChromium(): Promise<string | undefined> {
   for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
@@ -63,6 +66,20 @@ export async function startChromium(
   };
 }
 
+/** Runs a part in a browser; one that does not come is a failure, not a skip. */
+export async function inChromium(
+  program: string | undefined,
+  graphics: keyof typeof GRAPHICS,
+  use: (chromium: Chromium) => Promise<void>,
+): Promise<void> {
+  const chromium = await startChromium(program ?? "chromium", graphics);
+  try {
+    await use(chromium);
+  } finally {
+    await chromium.close();
+  }
+}
+
 /** What the browser says of its socket, and the end of all else that it says. */
 async function listeningUrl(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -111,7 +128,7 @@ async function openPage(devTools: DevTools, url: string): Promise<Page> {
     );
     return answer.result?.value;
   };
-  const until = async (condition: string, seconds = 60): Promise<void> => {
+  const until = async (condition: string, seconds = PATIENCE_SECONDS): Promise<void> => {
     const end = performance.now() + 1000 * seconds;
     while (await evaluate(`Boolean(${condition})`) !== true) {
       assert(performance.now() < end, `not within ${seconds} s: ${condition}`);

@@ -35,9 +35,15 @@ const modules: esbuild.Plugin = {
   },
 };
 
-async function startBundler(): Promise<void> {
+/** Starts the bundler for as long as it is used. */
+async function withBundler<Result>(use: () => Promise<Result>): Promise<Result> {
   const wasm = await Deno.readFile(new URL(import.meta.resolve("esbuild-wasm/esbuild.wasm")));
   await esbuild.initialize({ wasmModule: await WebAssembly.compile(wasm), worker: false });
+  try {
+    return await use();
+  } finally {
+    await esbuild.stop();
+  }
 }
 
 /** A bundled module. */
@@ -54,20 +60,21 @@ export interface Bundle {
  * @throws OutriderError where one of them needs what browsers do not have
  */
 export async function bundlePage(entries: readonly string[]): Promise<readonly Bundle[]> {
-  await startBundler();
-  const { outputFiles, metafile } = await esbuild.build({
-    entryPoints: entries.map((entry) => ({ in: `./${entry}.ts`, out: entry })),
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    target: "esnext",
-    minify: true,
-    write: false,
-    metafile: true,
-    outdir: "/",
-    logLevel: "silent",
-    plugins: [modules],
-  });
+  const { outputFiles, metafile } = await withBundler(() =>
+    esbuild.build({
+      entryPoints: entries.map((entry) => ({ in: `./${entry}.ts`, out: entry })),
+      bundle: true,
+      format: "esm",
+      platform: "browser",
+      target: "esnext",
+      minify: true,
+      write: false,
+      metafile: true,
+      outdir: "/",
+      logLevel: "silent",
+      plugins: [modules],
+    })
+  );
   const missing = Object.values(metafile.outputs).flatMap(({ imports }) => imports);
   if (missing.length > 0) {
     const names = missing.map(({ path }) => path).join(", ");
