@@ -93,7 +93,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
   const pipelines = createPipelineCache(gpu);
   const wanted = options.readback ?? ("Deno" in globalThis ? "at once" : "awaited");
   const readback = await createReadback(gpu, recorder, { staging, pool }, wanted);
-  const dispatchesOf = options.dispatches === "fused" ? createFuser(gpu) : planDispatches;
+  const dispatchesOf = options.dispatches === "one per kernel" ? planDispatches : createFuser(gpu);
   const slots = createSlots(pool);
   const context = { gpu, recorder, pool, memory, pipelines, slots, dispatchesOf };
   let isOpen = true;

@@ -51,8 +51,23 @@ function readingOf(step: Step, argument: number, elements: number): Reading {
   }
 }
 
-/** Instructions of a map that products may compute for every group. */
+/** Instructions of a map that may be computed more than once for an element. */
 const MOST_INSTRUCTIONS = 16;
+
+/** Instructions that take many operations each. */
+const COSTLY: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh"]);
+
+function instructionsOf(source: Source): MapSpec["body"] {
+  return "buffer" in source
+    ? []
+    : [...source.map.body, ...source.sources.flatMap((one) => instructionsOf(one))];
+}
+
+/** True where several readers may each compute a map for themselves. */
+function isCheap(source: Source): boolean {
+  const all = instructionsOf(source);
+  return all.length <= MOST_INSTRUCTIONS && !all.some(({ op }) => COSTLY.has(op));
+}
 
 function isWorth(map: MapSpec, step: Step, argument: number, elements: number): boolean {
   const reading = readingOf(step, argument, elements);
@@ -113,6 +128,7 @@ export function inlineMaps(
     const last = places[places.length - 1];
     const isKept = readsOf(step).every((buffer) => !timeline.isWritten(naming(buffer), i, last));
     if (map === undefined || !isKept) return;
+    if (places.length > 1 && !isCheap({ map, sources: step.sources })) return;
     const made = places.map((place) => {
       const reader = found[place];
       const one = reader && inlined(reader, step.target, map, step.sources, count);
