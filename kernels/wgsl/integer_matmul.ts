@@ -212,6 +212,7 @@ function tiledIntegers(product: IntegerProduct, x: Operand, words: Words): Tiled
     tile: TILE,
     word: "u32",
     vectors: regions.vectors,
+    parts: 1,
     stage: (memory) => [
       ...stageRows(product, x, regions, memory),
       ...stageWeights(product, words, regions, memory),

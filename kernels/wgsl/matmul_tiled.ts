@@ -15,6 +15,8 @@ export const ACROSS = 8;
 export const DOWN = LANES / ACROSS;
 /** The most quads of a lane in each direction. */
 const MOST_QUADS = 2;
+/** The quads of a lane from top to bottom in a high tile: loads are shared by more products. */
+const HIGH_QUADS = 4;
 
 /** The quads that both operands give; `batch` is in scope. */
 export interface TiledOperands {
@@ -35,16 +37,30 @@ export interface TiledKernel {
   readonly word: "f32" | "u32";
   /** Vectors that a block takes. */
   readonly vectors: number;
-  /** Statements that stage `block`, of `steps` columns. */
+  /** How many parts a block is staged in. */
+  readonly parts: number;
+  /** Statements that stage `part` of `block`, which has `steps` columns. */
   stage(memory: string): readonly string[];
-  /** Statements that add the block's products to `aR_Q`, row R and quad of columns Q of the lane. */
+  /** Statements that add the part's products to `aR_Q`, row R and quad of columns Q of the lane. */
   add(memory: string): readonly string[];
 }
 
-function tileOf({ m, n }: ProductShape): Tile {
+/** Rows from which tiles of high lanes are worth it, and the groups that must be left then. */
+const MANY_ROWS = 96;
+const ENOUGH_GROUPS = 64;
+
+function tileOf({ batch, m, n }: ProductShape): Tile {
   const quads = (size: number, lanes: number) =>
     Math.min(MOST_QUADS, Math.max(1, Math.ceil(size / QUAD / lanes)));
-  return { down: quads(m, DOWN), across: quads(n, ACROSS) };
+  const across = quads(n, ACROSS);
+  const high = Math.ceil(m / (HIGH_QUADS * DOWN * QUAD)) * Math.ceil(n / (across * ACROSS * QUAD));
+  const isHigh = m >= MANY_ROWS && batch * high >= ENOUGH_GROUPS;
+  return { down: isHigh ? HIGH_QUADS : quads(m, DOWN), across };
+}
+
+/** Steps that are staged at once: a block, or half of it so that the memory is enough. */
+function depthOf({ down }: Tile): number {
+  return down > MOST_QUADS ? BLOCK_COLUMNS / 2 : BLOCK_COLUMNS;
 }
 
 /** An operand's part of the tile memory: [steps, quads], quads shuffled so that banks differ. */
@@ -57,32 +73,36 @@ export function placeIn({ start, quads }: Region, step: string, quad: string): s
   return `${start}u + ${step} * ${quads}u + ((${quad}) ^ (${step} & ${quads - 1}u))`;
 }
 
-/** The step at which a column of a block comes, where a turn of the right operand gives one or two. */
-function stepOf(column: string, stepsPerTurn: 1 | 2): string {
-  if (stepsPerTurn === 1) return column;
-  const half = BLOCK_COLUMNS / 2;
-  return `(${column} % ${half}u * 2u + ${column} / ${half}u)`;
+/** The column of a block that comes at a step, where a turn of the right operand gives one or two. */
+function columnOf(step: string, stepsPerTurn: 1 | 2): string {
+  return stepsPerTurn === 1 ? step : `((${step}) / 2u + (${step}) % 2u * ${BLOCK_COLUMNS / 2}u)`;
 }
 
-/** Statements that bring a block of an operand into its region. */
+/** What is staged of an operand: so many turns, which give the steps of a region. */
+interface Staging {
+  readonly memory: string;
+  readonly region: Region;
+  /** The first quad. */
+  readonly first: string;
+  /** Turns at most, and those that there are. */
+  readonly depth: number;
+  readonly turns: string;
+  /** The reader's turn for the turn of a region. */
+  readonly turnAt: (turn: string) => string;
+}
+
+/** Statements that bring turns of an operand into its region. */
 function stagingLines(
   reader: QuadReader,
-  region: Region,
-  { memory, first, turns, stepAt }: {
-    readonly memory: string;
-    /** The first quad. */
-    readonly first: string;
-    readonly turns: string;
-    /** The step of value i of a turn. */
-    readonly stepAt: (i: number) => string;
-  },
+  { memory, region, first, depth, turns, turnAt }: Staging,
 ): string[] {
   const { quads } = region;
-  const { lines, values } = reader.turn("turn");
+  const { lines, values } = reader.turn("taken");
   const turnLines = [
+    `let taken = ${turnAt("turn")};`,
     ...lines,
     ...values.flatMap((value, i) => [
-      `let step${i} = ${stepAt(i)};`,
+      `let step${i} = turn * ${values.length}u + ${i}u;`,
       `${memory}[${placeIn(region, `step${i}`, "quad")}] = ${value};`,
     ]),
   ];
@@ -90,7 +110,7 @@ function stagingLines(
     return [
       "{",
       `let quad = lane % ${quads}u;`,
-      ...reader.begin(`${first} + quad`, "block"),
+      ...reader.begin(`(${first} + quad)`, "block"),
       `for (var turn = lane / ${quads}u; turn < ${turns}; turn += ${LANES / quads}u) {`,
       ...turnLines,
       "}",
@@ -99,12 +119,10 @@ function stagingLines(
   }
   return [
     "{",
-    `let turn = lane % ${BLOCK_COLUMNS}u;`,
+    `let turn = lane % ${depth}u;`,
     `if (turn < ${turns}) {`,
-    `for (var quad = lane / ${BLOCK_COLUMNS}u; quad < ${quads}u; quad += ${
-      LANES / BLOCK_COLUMNS
-    }u) {`,
-    ...reader.begin(`${first} + quad`, "block"),
+    `for (var quad = lane / ${depth}u; quad < ${quads}u; quad += ${LANES / depth}u) {`,
+    ...reader.begin(`(${first} + quad)`, "block"),
     ...turnLines,
     "}",
     "}",
@@ -142,18 +160,18 @@ function storeLines(
   const got = (value: string) => word === "f32" ? value : `bitcast<vec4<f32>>(${value})`;
   const quads = across * ACROSS;
   const first = batch === 1 ? "" : `batch * ${m * n}u + `;
-  return [
+  return upTo(down).flatMap((below) => [
     "workgroupBarrier();",
-    ...upTo(down * QUAD).flatMap((row) =>
+    ...upTo(QUAD).flatMap((row) =>
       upTo(across).map((i) => {
-        const below = Math.floor(row / QUAD) * DOWN * QUAD + row % QUAD;
-        const place = `(lane / ${ACROSS}u * ${QUAD}u + ${below}u) * ${quads}u`;
-        return `${memory}[${place} + lane % ${ACROSS}u + ${i * ACROSS}u] = ${put(`t${row}_${i}`)};`;
+        const place = `(lane / ${ACROSS}u * ${QUAD}u + ${row}u) * ${quads}u`;
+        const sum = put(`t${below * QUAD + row}_${i}`);
+        return `${memory}[${place} + lane % ${ACROSS}u + ${i * ACROSS}u] = ${sum};`;
       })
     ),
     "workgroupBarrier();",
-    `for (var i = lane; i < ${down * DOWN * QUAD * quads}u; i += ${LANES}u) {`,
-    `let row = rowQuad * ${QUAD}u + i / ${quads}u;`,
+    `for (var i = lane; i < ${DOWN * QUAD * quads}u; i += ${LANES}u) {`,
+    `let row = (rowQuad + ${below * DOWN}u) * ${QUAD}u + i / ${quads}u;`,
     `let column = (columnQuad + i % ${quads}u) * ${QUAD}u;`,
     `let sums = ${got(`${memory}[i]`)};`,
     `if (row < ${m}u) {`,
@@ -165,7 +183,7 @@ function storeLines(
     ),
     "}",
     "}",
-  ];
+  ]);
 }
 
 /** The tile of f32 numbers. */
@@ -175,28 +193,37 @@ export function tiledNumbers(
 ): TiledKernel {
   const tile = tileOf(shape);
   const rows = { start: 0, quads: tile.down * DOWN };
-  const columns = { start: BLOCK_COLUMNS * rows.quads, quads: tile.across * ACROSS };
+  const depth = depthOf(tile);
+  const columns = { start: depth * rows.quads, quads: tile.across * ACROSS };
   const { stepsPerTurn } = right;
+  const isWhole = shape.k % BLOCK_COLUMNS === 0;
+  const steps = isWhole ? `${depth}u` : `min(${depth}u, max(steps, start) - start)`;
   return {
     tile,
     word: "f32",
-    vectors: BLOCK_COLUMNS * (rows.quads + columns.quads),
+    vectors: depth * (rows.quads + columns.quads),
+    parts: BLOCK_COLUMNS / depth,
     stage: (memory) => [
-      ...stagingLines(left, rows, {
+      `let start = part * ${depth}u;`,
+      ...stagingLines(left, {
         memory,
+        region: rows,
         first: "rowQuad",
-        turns: "steps",
-        stepAt: () => stepOf("turn", stepsPerTurn),
+        depth,
+        turns: steps,
+        turnAt: (turn) => columnOf(`start + ${turn}`, stepsPerTurn),
       }),
-      ...stagingLines(right, columns, {
+      ...stagingLines(right, {
         memory,
+        region: columns,
         first: "columnQuad",
-        turns: stepsPerTurn === 1 ? "steps" : `${BLOCK_COLUMNS / stepsPerTurn}u`,
-        stepAt: (i) => stepsPerTurn === 1 ? "turn" : `turn * ${stepsPerTurn}u + ${i}u`,
+        depth: depth / stepsPerTurn,
+        turns: stepsPerTurn === 1 ? steps : `${depth / stepsPerTurn}u`,
+        turnAt: (turn) => `start / ${stepsPerTurn}u + ${turn}`,
       }),
     ],
     add: (memory) => [
-      "for (var step = 0u; step < steps; step++) {",
+      `for (var step = 0u; step < ${steps}; step++) {`,
       ...stepLines(memory, tile, rows, columns),
       "}",
     ],
@@ -217,7 +244,7 @@ export function tiledPart(
   const tilesAcross = Math.ceil(n / (columns.quads * QUAD));
   const tiles = Math.ceil(m / (rows.quads * QUAD)) * tilesAcross;
   const memory = `${frame.prefix}tile`;
-  const vectors = Math.max(kernel.vectors, rows.quads * QUAD * columns.quads);
+  const vectors = Math.max(kernel.vectors, DOWN * QUAD * columns.quads);
   const sums = upTo(tile.down * QUAD).flatMap((row) => upTo(tile.across).map((i) => `${row}_${i}`));
   const body = [
     `let batch = group / ${tiles}u;`,
@@ -227,10 +254,12 @@ export function tiledPart(
     `for (var chain = 0u; chain < ${chainsOf(k)}u; chain++) {`,
     `for (var block = chain; block < ${blocksOf(k)}u; block += ${CHAINS}u) {`,
     `let steps = ${blockLength(k, "block")};`,
+    `for (var part = 0u; part < ${kernel.parts}u; part++) {`,
     "workgroupBarrier();",
     ...kernel.stage(memory),
     "workgroupBarrier();",
     ...kernel.add(memory),
+    "}",
     "}",
     ...sums.flatMap((sum) => [`t${sum} += a${sum};`, `a${sum} = vec4<f32>();`]),
     "}",
