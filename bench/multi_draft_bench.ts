@@ -182,7 +182,7 @@ await runBench(import.meta, {
     prompts: 5,
     maxPrompt: 256,
     maxTokens: 32,
-    stride: 2,
+    stride: 4,
     temperatures: [0.2, 0.4, 0.6, 0.8, 1],
     counts: [2, 3, 4],
     samples: 32,
@@ -200,7 +200,7 @@ await runBench(import.meta, {
   const files = await bench.attempt("prompts", () => taskFiles(options.tasks));
   const path = await bench.attempt("SmolLM2", smolLm2);
   if (files === undefined || path === undefined) return joinFindings([]);
-  const target = await openOn(Math.min(2, navigator.hardwareConcurrency), path, "q8");
+  const target = await openOn(1, path, "q8");
   const draft = await openDraftOn(target, options.draft, "f32");
   const answers = await contextsOf(bench, target, draft, files, settings);
   target.close();
@@ -215,7 +215,7 @@ await runBench(import.meta, {
     ratios: [],
     remarks: [
       ...settings.counts.map((count) => tableOf(cells, settings, count)),
-      `per cent, means over ${contexts} places of ${answers.length} answers; standard error of a ` +
+      `per cent, means over ${answers.length} answers, ${contexts} places in all; standard error of a ` +
       `mean at most ${(100 * Math.max(0, ...errors)).toFixed(1)}, the same places in every column`,
     ],
   };
