@@ -41,8 +41,7 @@ const flags = {
     of: ["gguf", "hf", "draft"],
     default: "gguf",
     help:
-      "gguf is one file for llama.cpp and its kin, hf a folder for transformers, draft a draft " +
-      "file for this program, which is not expanded",
+      "gguf is a file for llama.cpp, hf a folder for transformers, draft a file for this program",
   }),
   weights: choice({
     of: ["keep", "f32", "f16", "q8"],

@@ -49,15 +49,12 @@ const flags = {
   }),
   validation: optionalText({
     placeholder: "DIRS",
-    help:
-      "distillation sets to score the draft on as it learns, other than --set; the draft that " +
-      "is accepted most on them is kept beside the last as draft.best",
+    help: "other sets to score the draft on as it learns; keeps the best one as draft.best",
   }),
   loss: choice({
     of: [...Object.keys(losses).filter(isLossName), "on-policy"],
     default: "tvd++",
-    help:
-      "what draws the draft's distributions to the target's; on-policy on what it drafts itself",
+    help: "what draws the draft's distributions to the target's",
   }),
   lossTemperature: number({
     default: 1,

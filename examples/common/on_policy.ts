@@ -21,7 +21,7 @@ export const onPolicyFlags = {
   recordTokens: integer({
     default: 64,
     minimum: 1,
-    help: "tokens of each text that is written to learn from, of --loss on-policy",
+    help: "tokens of each text that is learnt from, of --loss on-policy",
   }),
   recordPrompts: integer({
     default: 8,
@@ -31,8 +31,7 @@ export const onPolicyFlags = {
   refreshEvery: integer({
     default: 20,
     minimum: 1,
-    help:
-      "steps before the draft writes new texts, of --loss on-policy; checkpoints come with them",
+    help: "steps, and a checkpoint, from one writing of texts to the next, of --loss on-policy",
   }),
 };
 
