@@ -103,15 +103,15 @@ for (const backend of BACKENDS) {
     "top-k, top-p and min-p on the device keep what they keep on the host",
     async (made) => {
       const device = createDevice(made);
-      for (const width of [1, 5, 64, 300]) await checkWidth(device, width);
+      for (const width of [5, 200]) await checkWidth(device, width);
       device.close();
     },
   );
 }
 
-Deno.test("a large vocabulary is cut as it is on the host", async () => {
+Deno.test("rows from one token to a large vocabulary are cut as on the host", async () => {
   const device = createDevice(wasmBackend());
-  await checkWidth(device, 8192);
+  for (const width of [1, 64, 65, 300, 8192]) await checkWidth(device, width);
   device.close();
 });
 
