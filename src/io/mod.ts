@@ -14,16 +14,23 @@
 
 export type { LlamaConfig, RopePairing } from "../nn/llama_config.ts";
 export { type ByteChunks, writeFileAtomically, writeTextAtomically } from "./atomic_write.ts";
+export {
+  type BlockDraftContent,
+  type BlockDraftFile,
+  openBlockDraftFile,
+  readBlockDraftFile,
+  writeBlockDraftFile,
+} from "./block_draft_file.ts";
 export * from "./bytes.ts";
 export * from "./chat_template.ts";
 export {
   type DraftContent,
   type DraftFile,
-  type DraftFormat,
   openDraftFile,
   readDraftFile,
   writeDraftFile,
 } from "./draft_file.ts";
+export type { DraftFormat, ReadWeight } from "./draft_weights.ts";
 export * from "./expand_draft.ts";
 export type { DownloadProgress, OnProgress } from "./download_progress.ts";
 export { readGguf, readTensorBytes } from "./gguf_reader.ts";

@@ -6,6 +6,7 @@
 
 import { OutriderError } from "../core/errors.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
+import { checkAttention, checkCounts } from "./config_checks.ts";
 import { ggufNumber, ggufString, required } from "./gguf_fields.ts";
 import type { GgufMetadata } from "./gguf_types.ts";
 import {
@@ -21,7 +22,7 @@ import { quote } from "./quote.ts";
 
 const CURE = "use a Llama-family model";
 
-/** Sizes that must be whole numbers from 1 up; none is anywhere near the limit. */
+/** Sizes that must be whole numbers from 1 up. */
 const COUNT_FIELDS = [
   "layers",
   "width",
@@ -32,7 +33,6 @@ const COUNT_FIELDS = [
   "vocabulary",
   "contextLength",
 ] as const;
-const LARGEST_COUNT = 2 ** 31;
 
 /**
  * Checks that the sizes of a configuration make sense together.
@@ -52,20 +52,8 @@ const LARGEST_COUNT = 2 ** 31;
  * ```
  */
 export function checkConfig(config: LlamaConfig): LlamaConfig {
-  const expect = (holds: boolean, expected: string, found: string): void => {
-    if (!holds) throw new OutriderError(expected, found, "the model's configuration is damaged");
-  };
-  for (const name of COUNT_FIELDS) {
-    const value = config[name];
-    const isCount = Number.isInteger(value) && value >= 1 && value < LARGEST_COUNT;
-    expect(isCount, `a whole number from 1 up as ${name}`, String(value));
-  }
-  const { heads, keyValueHeads, headWidth, ropeBase, rmsNormEpsilon } = config;
-  expect(heads % keyValueHeads === 0, `keyValueHeads that divide ${heads}`, `${keyValueHeads}`);
-  expect(headWidth % 2 === 0, "an even headWidth", String(headWidth));
-  expect(Number.isFinite(ropeBase) && ropeBase > 0, "a positive ropeBase", String(ropeBase));
-  const isSmall = rmsNormEpsilon > 0 && rmsNormEpsilon < 1;
-  expect(isSmall, "an rmsNormEpsilon between 0 and 1", String(rmsNormEpsilon));
+  checkCounts(config, COUNT_FIELDS);
+  checkAttention(config);
   return config;
 }
 

@@ -71,7 +71,8 @@ export interface StoredTensor {
   readonly read: (offset: number, length: number, scratch?: Bytes) => Promise<Bytes>;
 }
 
-function modelTensor(name: string, { shape, format, read }: StoredTensor): ModelTensor {
+/** A stored tensor by its canonical name, checked for NaN and infinity as it is read. */
+export function modelTensor(name: string, { shape, format, read }: StoredTensor): ModelTensor {
   const width = shape[shape.length - 1];
   const rowBytes = formatBytes(format, width);
   const readRowsUnchecked: ModelTensor["readRowsUnchecked"] = (first, count, scratch) =>
@@ -105,6 +106,19 @@ const WEIGHTS_PER_LAYER = 9;
 const REDUNDANT = /\.rotary_emb\.inv_freq$/;
 
 /**
+ * Checks that there are tensors enough, before the shapes of all layers are listed: a file may claim
+ * any number of them.
+ */
+export function checkTensorCount(found: number, perLayer: number, layers: number): void {
+  if (found >= perLayer * layers) return;
+  throw new OutriderError(
+    `${perLayer} tensors for each of ${layers} layers`,
+    `${found} tensors`,
+    "the file is incomplete; get it again",
+  );
+}
+
+/**
  * Gives the tensors of a file their canonical names and checks that they are exactly those that the
  * configuration calls for, with the right shapes.
  *
@@ -115,27 +129,40 @@ export function modelTensors(
   scheme: NamingScheme,
   stored: readonly StoredTensor[],
 ): ReadonlyMap<string, ModelTensor> {
-  // Before the shapes of all layers are listed: the file may claim any number of them.
-  if (stored.length < WEIGHTS_PER_LAYER * config.layers) {
-    throw new OutriderError(
-      `${WEIGHTS_PER_LAYER} tensors for each of ${config.layers} layers`,
-      `${stored.length} tensors`,
-      "the file is incomplete; get it again",
+  checkTensorCount(stored.length, WEIGHTS_PER_LAYER, config.layers);
+  const belong = stored
+    .map((tensor) => ({ name: canonicalName(scheme, tensor.name), tensor }))
+    .filter(({ name, tensor }) =>
+      !(name === "head" && config.tiedEmbeddings) && !REDUNDANT.test(tensor.name)
     );
-  }
-  const shapes = weightShapes(config);
+  return matchTensors(belong, weightShapes(config), {
+    expected: `only the tensors of a Llama model with ${config.layers} layers`,
+    cure: "use a Llama-family model without biases and extras",
+  });
+}
+
+/** A tensor of a file under its canonical name; undefined where the family has none of this name. */
+export interface NamedTensor {
+  readonly name: string | undefined;
+  readonly tensor: StoredTensor;
+}
+
+/**
+ * The weights of these shapes by canonical name.
+ *
+ * @param strange what to say of a tensor that does not belong
+ * @throws {OutriderError} when one is missing, is of another shape, or does not belong.
+ */
+export function matchTensors(
+  stored: readonly NamedTensor[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+  strange: { readonly expected: string; readonly cure: string },
+): ReadonlyMap<string, ModelTensor> {
   const tensors = new Map<string, ModelTensor>();
-  for (const tensor of stored) {
-    const name = canonicalName(scheme, tensor.name);
-    const isTiedHead = name === "head" && config.tiedEmbeddings;
-    if (isTiedHead || REDUNDANT.test(tensor.name)) continue;
+  for (const { name, tensor } of stored) {
     const expected = name === undefined ? undefined : shapes.get(name);
     if (name === undefined || expected === undefined) {
-      throw new OutriderError(
-        `only the tensors of a Llama model with ${config.layers} layers`,
-        quote(tensor.name),
-        "use a Llama-family model without biases and extras",
-      );
+      throw new OutriderError(strange.expected, quote(tensor.name), strange.cure);
     }
     if (expected.join() !== tensor.shape.join()) {
       throw new OutriderError(

@@ -12,3 +12,17 @@ export const isUrl = (path: string): boolean => /^https?:\/\//.test(path);
 export function openBytes(path: string): Promise<ByteSource> {
   return isUrl(path) ? urlSource(path) : fileSource(path);
 }
+
+/** What is read of the bytes at a path, which stay open; they are given back where reading fails. */
+export async function openWith<Opened>(
+  path: string,
+  read: (source: ByteSource) => Promise<Opened>,
+): Promise<Opened> {
+  const source = await openBytes(path);
+  try {
+    return await read(source);
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}

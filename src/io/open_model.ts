@@ -11,7 +11,7 @@ import { readGguf } from "./gguf_reader.ts";
 import type { GgufTensor } from "./gguf_types.ts";
 import { configFromGguf } from "./model_config.ts";
 import { checkTokenizer, type ModelFile, modelTensors, type StoredTensor } from "./model_file.ts";
-import { isUrl, openBytes } from "./open_bytes.ts";
+import { isUrl, openWith } from "./open_bytes.ts";
 import { openModelFolder } from "./open_model_folder.ts";
 import { pathInfo } from "./model_cache.ts";
 import { tokenizerFromGguf } from "./tokenizer_gguf.ts";
@@ -76,11 +76,5 @@ export async function openGgufModel(source: ByteSource): Promise<ModelFile> {
  */
 export async function openModel(path: string): Promise<ModelFile> {
   if (!isUrl(path) && (await pathInfo(path))?.isDirectory) return await openModelFolder(path);
-  const source = await openBytes(path);
-  try {
-    return await openGgufModel(source);
-  } catch (error) {
-    source.close();
-    throw error;
-  }
+  return await openWith(path, (source) => openGgufModel(source));
 }
