@@ -61,8 +61,8 @@ function evenCoins(samples: number, width: number): number[][] {
   );
 }
 
-function rulesOf({ samples }: Settings): readonly Rule[] {
-  return [
+function rulesOf({ samples }: Settings, { wants }: Bench): readonly Rule[] {
+  const rules: readonly Rule[] = [
     { name: "RRS", acceptance: (q, p, n) => recursiveAcceptance(q, withReplacement(p, n)) },
     { name: "K-SEQ", acceptance: (q, p, n) => kSequentialAcceptance(q, withReplacement(p, n)) },
     { name: "bound", acceptance: (q, p, n) => optimalAcceptance(q, withReplacement(p, n)) },
@@ -81,6 +81,7 @@ function rulesOf({ samples }: Settings): readonly Rule[] {
       acceptance: (q, p, n) => optimalAcceptance(q, greedyDrafts(p, n)),
     },
   ];
+  return rules.filter(({ name }) => wants(name));
 }
 
 /** The files that a flag names, where all of them are there. */
@@ -136,7 +137,9 @@ async function cellsOf(
 ): Promise<Cell[]> {
   const { temperatures, counts } = settings;
   const cells: Cell[] = [];
-  const columns = counts.flatMap((count) => rulesOf(settings).map((rule) => ({ count, rule })));
+  const columns = counts.flatMap((count) =>
+    rulesOf(settings, bench).map((rule) => ({ count, rule }))
+  );
   for (const heat of temperatures) {
     const byAnswer: number[][] = [];
     for (const contexts of answers) {
@@ -160,8 +163,12 @@ async function cellsOf(
 }
 
 /** Mean acceptances in per cent of `count` drafts: a row for each temperature. */
-function tableOf(cells: readonly Cell[], settings: Settings, count: number): string {
-  const rules = rulesOf(settings);
+function tableOf(
+  cells: readonly Cell[],
+  settings: Settings,
+  count: number,
+  rules: readonly Rule[],
+): string {
   const done = settings.temperatures.filter((heat) => cells.some((cell) => cell.heat === heat));
   const rows = done.map((heat) => {
     const row = cells.filter((cell) => cell.heat === heat && cell.count === count);
@@ -185,7 +192,7 @@ await runBench(import.meta, {
     stride: 4,
     temperatures: [0.2, 0.4, 0.6, 0.8, 1],
     counts: [2, 3, 4],
-    samples: 32,
+    samples: 256,
   },
   quick: {
     prompts: 1,
@@ -214,7 +221,7 @@ await runBench(import.meta, {
     series: cells.map(({ series }) => series),
     ratios: [],
     remarks: [
-      ...settings.counts.map((count) => tableOf(cells, settings, count)),
+      ...settings.counts.map((count) => tableOf(cells, settings, count, rulesOf(settings, bench))),
       `per cent, means over ${answers.length} answers, ${contexts} places in all; standard error of a ` +
       `mean at most ${(100 * Math.max(0, ...errors)).toFixed(1)}, the same places in every column`,
     ],
