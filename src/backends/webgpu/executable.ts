@@ -12,7 +12,7 @@ import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Memory } from "./memory.ts";
 import type { PipelineCache } from "./pipelines.ts";
-import type { MemoryPlace, PlannedDispatches } from "./plan_dispatches.ts";
+import type { MemoryPlace, PlannedDispatches } from "./planned_dispatch.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SharedSlots } from "./slots.ts";
 

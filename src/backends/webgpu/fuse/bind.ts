@@ -11,7 +11,7 @@ import {
   type ResultSpec,
 } from "../../../../kernels/wgsl/mod.ts";
 import type { DType } from "../../../core/dtype.ts";
-import type { MemoryPlace, PlannedDispatch } from "../plan_dispatches.ts";
+import type { MemoryPlace, PlannedDispatch } from "../planned_dispatch.ts";
 import type { Source, Step } from "./step.ts";
 
 const wordOf = (type: DType): "f32" | "i32" => type === "f32" ? "f32" : "i32";

@@ -13,7 +13,7 @@ import { ELEMENT_BYTES } from "../../../core/dtype.ts";
 import type { GpuPlan } from "../attention_statistics.ts";
 import { stableJson } from "../../../plan/stable_json.ts";
 import type { Gpu } from "../gpu.ts";
-import { type MemoryPlace, placeOf, type PlannedDispatches } from "../plan_dispatches.ts";
+import { type MemoryPlace, placeOf, type PlannedDispatches } from "../planned_dispatch.ts";
 import { bindSteps } from "./bind.ts";
 import { type DispatchLimits, groupSteps, type PartSize } from "./group_steps.ts";
 import { inlineMaps } from "./inline_maps.ts";
