@@ -13,13 +13,13 @@ import type { RowBatch } from "./row_batch.ts";
 export type Positions = readonly BatchPosition[];
 
 /** Batches one after another. */
-export interface BatchSource {
+export interface BatchSource<Batch = RowBatch<HostTensor>> {
   /** The positions before the first batch. */
   readonly init: () => Positions;
   /** The batch at some positions, and the positions after it. */
   readonly step: (
     positions: Positions,
-  ) => { readonly batch: RowBatch<HostTensor>; readonly positions: Positions };
+  ) => { readonly batch: Batch; readonly positions: Positions };
 }
 
 /**
@@ -41,10 +41,10 @@ export interface BatchSource {
  * assertEquals(positions, [{ epoch: 0, index: 3, offset: 0 }]);
  * ```
  */
-export function packedSource(
+export function packedSource<Batch>(
   streams: readonly Batches[],
-  join: (rows: readonly PackedBatch[]) => RowBatch<HostTensor>,
-): BatchSource {
+  join: (rows: readonly PackedBatch[]) => Batch,
+): BatchSource<Batch> {
   return {
     init: () => streams.map((stream) => stream.init()),
     step: (positions) => {
@@ -85,7 +85,7 @@ export function packedSource(
  * assertEquals(second.positions[0].index, 2);
  * ```
  */
-export function batchOfStep(batch: (step: number) => RowBatch<HostTensor>): BatchSource {
+export function batchOfStep<Batch>(batch: (step: number) => Batch): BatchSource<Batch> {
   return {
     init: () => [{ epoch: 0, index: 0, offset: 0 }],
     step: ([{ epoch, index, offset }]) => ({

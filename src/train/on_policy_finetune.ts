@@ -179,7 +179,7 @@ export async function onPolicyDraft<Cache>(options: OnPolicyOptions<Cache>): Pro
       };
     },
   });
-  const refresh: Refresh<DraftOptimizerState> = {
+  const refresh: Refresh<DeviceState<DraftOptimizerState>> = {
     every,
     source: async (state, { step }) => {
       const first = Math.floor(step / every) * prompts;

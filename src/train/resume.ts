@@ -5,8 +5,6 @@
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
-import type { HostTensor } from "../core/host_tensor.ts";
-import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import type { Device } from "../runtime/device.ts";
 import type { BatchSource } from "./batch_source.ts";
 import {
@@ -16,9 +14,9 @@ import {
   readCheckpointInfo,
   type Restored,
 } from "./checkpoint.ts";
-import { type DraftOptimizerState, extendableSteps, type RateOptions } from "./draft_optimizer.ts";
+import { extendableSteps, type RateOptions } from "./draft_optimizer.ts";
 import { newRun } from "./run_progress.ts";
-import type { DeviceState, Trainer } from "./training_step.ts";
+import type { Trainer } from "./training_step.ts";
 
 /**
  * Whether a run goes on from a checkpoint: where there is one, always (it is an error where there is
@@ -27,11 +25,11 @@ import type { DeviceState, Trainer } from "./training_step.ts";
 export type Resume = "ifThere" | "always" | "never";
 
 /** A run and its checkpoint. */
-export interface ResumableRun extends RateOptions {
+export interface ResumableRun<State, Weights> extends RateOptions {
   readonly device: Device;
-  readonly trainer: Trainer<DraftOptimizerState>;
-  readonly parameters: LlamaParameters<HostTensor>;
-  readonly source: BatchSource;
+  readonly trainer: Pick<Trainer<State, Weights, never>, "init">;
+  readonly parameters: Weights;
+  readonly source: Pick<BatchSource<unknown>, "init">;
   readonly checkpoint?: string;
   readonly resume?: Resume;
 }
@@ -42,10 +40,10 @@ export function beforeDecay(checkpoint: string): string {
 }
 
 /** The state to begin with, and how far it is. */
-export async function resumeRun(
-  run: ResumableRun,
+export async function resumeRun<State, Weights>(
+  run: ResumableRun<State, Weights>,
   recipe: string,
-): Promise<Restored<DeviceState<DraftOptimizerState>>> {
+): Promise<Restored<State>> {
   const { device, trainer, parameters, source, checkpoint, resume = "ifThere" } = run;
   const path = checkpoint === undefined || resume === "never"
     ? undefined
@@ -69,7 +67,7 @@ export async function resumeRun(
  * from its last state. One of another number goes on from a state that it would have come by too.
  */
 async function checkpointFor(
-  run: ResumableRun,
+  run: Pick<ResumableRun<unknown, unknown>, "steps" | "rate" | "schedule">,
   checkpoint: string,
   recipe: string,
 ): Promise<string | undefined> {

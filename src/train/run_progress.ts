@@ -36,7 +36,7 @@ export interface RunProgress {
  * assertEquals(newRun({ init: () => positions }).step, 0);
  * ```
  */
-export function newRun({ init }: Pick<BatchSource, "init">): RunProgress {
+export function newRun({ init }: Pick<BatchSource<unknown>, "init">): RunProgress {
   return { step: 0, positions: init(), guard: NEW_GUARD };
 }
 

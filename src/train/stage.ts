@@ -4,17 +4,20 @@
  * @module
  */
 import type { DenseHostTensor, HostTensor } from "../core/host_tensor.ts";
+import type { MapLeaves } from "../core/tree.ts";
 import type { Corpus } from "../data/packing.ts";
 import type { LayerTransform } from "../nn/llama.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { type Device, downloadTree, releaseTree } from "../runtime/device.ts";
+import type { DeviceArray } from "../runtime/device_array.ts";
 import type { BestStep } from "./best_step.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { type DraftOptimizerState, extendableSteps, type RateOptions } from "./draft_optimizer.ts";
 import { beforeDecay, type Resume, resumeRun } from "./resume.ts";
-import { every, type Refresh, type StepNotice, trainLoop } from "./train_loop.ts";
-import type { Trainer } from "./training_step.ts";
+import type { RowBatch } from "./row_batch.ts";
+import { type CountedRows, every, type Refresh, type StepNotice, trainLoop } from "./train_loop.ts";
+import type { DeviceState, Trainer } from "./training_step.ts";
 
 /** Data that are held out of training. */
 export interface HeldOut {
@@ -27,7 +30,7 @@ export interface HeldOut {
 }
 
 /** Options of every training stage. */
-export interface StageOptions extends RateOptions {
+export interface StageOptions<Trained = LlamaParameters<DenseHostTensor>> extends RateOptions {
   /** Rows (tokens) per step. */
   readonly rowsPerBatch: number;
   /** Decides first weights and the order of data. */
@@ -48,7 +51,7 @@ export interface StageOptions extends RateOptions {
    * Given the draft of every validated step that is better than those before, to be kept: the last one
    * given is the run's best, also where a run was stopped and goes on.
    */
-  readonly onBest?: (draft: StageResult) => Promise<void>;
+  readonly onBest?: (draft: StageResult<Trained>) => Promise<void>;
   /** Told of every step. */
   readonly onStep?: (notice: StepNotice) => void;
   /** Stops after the running step; the state is saved. */
@@ -56,45 +59,63 @@ export interface StageOptions extends RateOptions {
 }
 
 /** A trained draft. */
-export interface StageResult {
+export interface StageResult<Trained = LlamaParameters<DenseHostTensor>> {
   /** Plain f32 weights. */
-  readonly parameters: LlamaParameters<DenseHostTensor>;
+  readonly parameters: Trained;
   /** Steps done; fewer than asked for where the signal aborted. */
   readonly step: number;
   /** The best of the validated steps, where there were any. */
   readonly best?: BestStep;
 }
 
+/** The plain weights that the state of a trainer holds. */
+export type TrainedOf<State extends { readonly parameters: unknown }> = MapLeaves<
+  State["parameters"],
+  DeviceArray,
+  DenseHostTensor
+>;
+
 /** One stage: what {@link StageOptions} say, and what the stage adds. */
-export interface StageRun extends StageOptions {
+export interface StageRun<
+  State extends { readonly parameters: unknown } = DeviceState<DraftOptimizerState>,
+  Weights = LlamaParameters<HostTensor>,
+  Batch = RowBatch<HostTensor>,
+> extends StageOptions<TrainedOf<State>> {
   /** Where the stage runs. */
   readonly device: Device;
   /** What a step does. */
-  readonly trainer: Trainer<DraftOptimizerState>;
+  readonly trainer: Trainer<State, Weights, Batch>;
   /** Weights to begin with. */
-  readonly parameters: LlamaParameters<HostTensor>;
+  readonly parameters: Weights;
   /** What the steps learn from. */
-  readonly source: BatchSource;
+  readonly source: BatchSource<Batch>;
   /**
    * How data that the draft itself writes are made anew. They follow from the weights, so the state is
    * saved where they are made, and a run that was stopped goes on from there.
    */
-  readonly refresh?: Refresh<DraftOptimizerState>;
+  readonly refresh?: Refresh<State, Batch>;
   /** Batches of the data held out. */
-  readonly heldOut?: BatchSource;
+  readonly heldOut?: BatchSource<Batch>;
   /** What a checkpoint must agree with besides the options. */
   readonly stage: object;
 }
 
+/** What a run is known again by. */
+interface Recipe extends RateOptions, Pick<StageOptions, "rowsPerBatch" | "seed" | "data"> {
+  readonly stage: object;
+}
+
 /** What must be equal for a run to go on. */
-function recipeOf({ stage, steps, rowsPerBatch, rate, seed, data, schedule }: StageRun): string {
+function recipeOf(
+  { stage, steps, rowsPerBatch, rate, seed, data, schedule }: Recipe,
+): string {
   const fixed = schedule === undefined || schedule === "cosine" ? { steps } : { schedule };
   return JSON.stringify({ ...stage, ...fixed, rowsPerBatch, rate, seed, data });
 }
 
 /** Writes the state of a step, and the last one before the rate falls to a file of its own too. */
 async function saveStep(
-  run: StageRun & { readonly checkpoint: string },
+  run: RateOptions & { readonly checkpoint: string },
   state: unknown,
   info: Parameters<typeof saveCheckpoint>[2],
 ): Promise<void> {
@@ -104,7 +125,11 @@ async function saveStep(
 }
 
 /** Runs a stage from its last checkpoint, or from the start, to its end. */
-export async function runStage(run: StageRun): Promise<StageResult> {
+export async function runStage<
+  State extends { readonly parameters: unknown },
+  Weights,
+  Batch extends CountedRows,
+>(run: StageRun<State, Weights, Batch>): Promise<StageResult<TrainedOf<State>>> {
   const { trainer, checkpoint, steps, source, validation, heldOut, saveEvery = 100 } = run;
   const recipe = recipeOf(run);
   const { refresh } = run;
@@ -124,7 +149,7 @@ export async function runStage(run: StageRun): Promise<StageResult> {
       : { source: heldOut, batches: validation.batches, at: isScored },
     onBest: async (current, best) => {
       if (run.onBest === undefined) return;
-      const parameters = await downloadTree(current.parameters);
+      const parameters = await downloadTree<State["parameters"]>(current.parameters);
       await run.onBest({ parameters, step: best.step, best });
     },
     onStep: run.onStep,
@@ -136,7 +161,7 @@ export async function runStage(run: StageRun): Promise<StageResult> {
       await saveStep({ ...run, checkpoint }, current, { progress, totalSteps: steps, recipe });
     },
   });
-  const parameters = await downloadTree(ended.state.parameters);
+  const parameters = await downloadTree<State["parameters"]>(ended.state.parameters);
   releaseTree(ended.state);
   return { parameters, step: ended.step, best: ended.best };
 }

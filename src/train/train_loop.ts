@@ -7,13 +7,16 @@
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
+import type { HostTensor } from "../core/host_tensor.ts";
+import type { Shape } from "../core/shape.ts";
 import { releaseTree } from "../runtime/device.ts";
 import { nextTurn } from "../runtime/next_turn.ts";
 import { type BestStep, betterStep } from "./best_step.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { guardStep, isGood, reasonToStop } from "./guard.ts";
+import type { RowBatch } from "./row_batch.ts";
 import type { RunProgress } from "./run_progress.ts";
-import type { DeviceState, Trainer } from "./training_step.ts";
+import type { Trainer } from "./training_step.ts";
 import { takeScalars, validate, type Validation } from "./validation.ts";
 
 /** What the loop tells after every step. */
@@ -30,39 +33,45 @@ export interface StepNotice {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** A batch of which it is known how many rows it has: those of `tokens`. */
+export interface CountedRows {
+  /** An array `[rows, ...]`. */
+  readonly tokens: { readonly shape: Shape };
+}
+
 /** Data that the model itself writes. */
-export interface Refresh<Optimizer> {
+export interface Refresh<State, Batch = RowBatch<HostTensor>> {
   /** Steps that learn from the same data: what is made before step 0 serves steps 1 to `every`. */
   readonly every: number;
   /** The batches of the next steps, by a state that stays alive. */
   readonly source: (
-    state: DeviceState<Optimizer>,
+    state: State,
     progress: RunProgress,
-  ) => Promise<BatchSource>;
+  ) => Promise<BatchSource<Batch>>;
 }
 
 /** One run of a trainer. */
-export interface TrainLoopOptions<Optimizer> {
+export interface TrainLoopOptions<State, Batch = RowBatch<HostTensor>> {
   /** What a step does. */
-  readonly trainer: Trainer<Optimizer>;
+  readonly trainer: Pick<Trainer<State, unknown, Batch>, "step" | "evaluate">;
   /** The state to go on from; it dies. */
-  readonly state: DeviceState<Optimizer>;
+  readonly state: State;
   /** How far this state is. */
   readonly progress: RunProgress;
   /** Steps of the whole run. */
   readonly totalSteps: number;
   /** What the steps learn from. */
-  readonly source: BatchSource;
+  readonly source: BatchSource<Batch>;
   /** How data that the model itself writes are made anew as it learns, in place of `source`. */
-  readonly refresh?: Refresh<Optimizer>;
+  readonly refresh?: Refresh<State, Batch>;
   /** Batches that are held out, and when they are scored. */
-  readonly validation?: Validation;
+  readonly validation?: Validation<Batch>;
   /** Told of every validated step that is better than those before, while its state is alive. */
-  readonly onBest?: (state: DeviceState<Optimizer>, best: BestStep) => Promise<void>;
+  readonly onBest?: (state: State, best: BestStep) => Promise<void>;
   /** Told of every step. */
   readonly onStep?: (notice: StepNotice) => void;
   /** Writes a state to go on from: where `saveAt` says so, at the end, and when the signal aborts. */
-  readonly save?: (state: DeviceState<Optimizer>, progress: RunProgress) => Promise<void>;
+  readonly save?: (state: State, progress: RunProgress) => Promise<void>;
   /** The numbers of steps, from 1, after which the state is saved; only at the end if left out. */
   readonly saveAt?: (step: number) => boolean;
   /** Stops after the running step; the state is saved and returned. */
@@ -70,9 +79,9 @@ export interface TrainLoopOptions<Optimizer> {
 }
 
 /** Where a run ended. */
-export interface TrainLoopResult<Optimizer> {
+export interface TrainLoopResult<State> {
   /** The state, which is the caller's to release. */
-  readonly state: DeviceState<Optimizer>;
+  readonly state: State;
   /** Steps that it has seen. */
   readonly step: number;
   /** The best of the validated steps. */
@@ -122,9 +131,9 @@ export interface TrainLoopResult<Optimizer> {
  * releaseTree(state);
  * ```
  */
-export async function trainLoop<Optimizer>(
-  options: TrainLoopOptions<Optimizer>,
-): Promise<TrainLoopResult<Optimizer>> {
+export async function trainLoop<State, Batch extends CountedRows>(
+  options: TrainLoopOptions<State, Batch>,
+): Promise<TrainLoopResult<State>> {
   const { trainer, totalSteps, refresh, onBest, onStep, save, saveAt = () => false, signal } =
     options;
   let { state, progress, source } = options;

@@ -5,6 +5,7 @@
  */
 import { add, full, less, mul, where } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
+import type { HostTensor } from "../core/host_tensor.ts";
 import { gather } from "../core/linear_ops.ts";
 import { constant, reshape } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
@@ -26,11 +27,11 @@ import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { GradientTransformation } from "../optim/transformation.ts";
-import type { Device } from "../runtime/device.ts";
+import { type Device, uploadTree } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { type RowBatch, trainingRows } from "./row_batch.ts";
 import { pickRows } from "./scored_rows.ts";
-import { type BatchLoss, type Trainer, trainerOf } from "./training_step.ts";
+import { type BatchLoss, type DeviceState, type Trainer, trainerOf } from "./training_step.ts";
 
 /**
  * Logits of more bytes are scored by chunks of rows: a step keeps several arrays of their size, and
@@ -52,6 +53,28 @@ export interface PretrainerOptions<Optimizer> {
   readonly scoring?: Scoring;
   /** The classes that the draft knows; all of the target's tokens if left out. */
   readonly vocabulary?: TrimmedVocabulary;
+}
+
+/** A loss of a draft on rows, beside a frozen target where one is run. */
+type DraftLoss = BatchLoss<
+  LlamaParameters<Tensor>,
+  LlamaParameters<Tensor> | null,
+  RowBatch<Tensor>
+>;
+
+function draftTrainer<Optimizer>(
+  { device, optimizer }: Pick<PretrainerOptions<Optimizer>, "device" | "optimizer">,
+  loss: DraftLoss,
+  target: LlamaParameters<DeviceArray> | null,
+): Trainer<DeviceState<Optimizer>> {
+  return trainerOf({
+    device,
+    optimizer,
+    loss,
+    given: target,
+    place: (weights: LlamaParameters<HostTensor>) => uploadTree(device, weights),
+    placeBatch: (batch: RowBatch<HostTensor>) => uploadTree(device, batch),
+  });
 }
 
 function hiddenOf(
@@ -116,9 +139,11 @@ function textLoss(
  * assertAlmostEquals((await read(metrics.loss))[0], Math.log(16), 0.1);
  * ```
  */
-export function pretrainer<Optimizer>(options: PretrainerOptions<Optimizer>): Trainer<Optimizer> {
-  const { device, config, optimizer, layers, scoring = logitsWithin(MOST_LOGIT_BYTES) } = options;
-  const loss: BatchLoss = (parameters, _target, tokens) => {
+export function pretrainer<Optimizer>(
+  options: PretrainerOptions<Optimizer>,
+): Trainer<DeviceState<Optimizer>> {
+  const { config, layers, scoring = logitsWithin(MOST_LOGIT_BYTES) } = options;
+  const loss: DraftLoss = (parameters, _target, tokens) => {
     const batch = inClasses(tokens, options.vocabulary);
     const hidden = hiddenOf(config, parameters, batch, layers);
     return scoring({ hidden, head: llamaHead(parameters) }, (rows) => ({
@@ -126,7 +151,7 @@ export function pretrainer<Optimizer>(options: PretrainerOptions<Optimizer>): Tr
       auxiliary: {},
     }));
   };
-  return trainerOf(device, optimizer, loss, null);
+  return draftTrainer(options, loss, null);
 }
 
 /** What a {@link finetuner} is made of. */
@@ -223,10 +248,12 @@ function scoringOf<Optimizer>({ loss, scoring }: FinetunerOptions<Optimizer>): {
  * assertAlmostEquals((await read(metrics.alpha))[0], 1, 1e-5); // the target itself as draft
  * ```
  */
-export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trainer<Optimizer> {
-  const { device, config, optimizer, target, textWeight, layers, vocabulary } = options;
+export function finetuner<Optimizer>(
+  options: FinetunerOptions<Optimizer>,
+): Trainer<DeviceState<Optimizer>> {
+  const { config, target, textWeight, layers, vocabulary } = options;
   const { judge, scoring } = scoringOf(options);
-  const score: BatchLoss = (parameters, teacher, tokens) => {
+  const score: DraftLoss = (parameters, teacher, tokens) => {
     const batch = inClasses(tokens, vocabulary);
     const hidden = hiddenOf(config, parameters, batch, layers);
     const head = llamaHead(parameters);
@@ -255,7 +282,7 @@ export function finetuner<Optimizer>(options: FinetunerOptions<Optimizer>): Trai
     }));
     return { ...distilled, value: add(distilled.value, mul(value, textWeight)) };
   };
-  return trainerOf(device, optimizer, score, target === "cached" ? null : target.parameters);
+  return draftTrainer(options, score, target === "cached" ? null : target.parameters);
 }
 
 /** The target's logits of some rows, over the draft's classes. */

@@ -3,15 +3,17 @@
  *
  * @module
  */
+import type { HostTensor } from "../core/host_tensor.ts";
 import { read, releaseTree } from "../runtime/device.ts";
 import type { BatchSource } from "./batch_source.ts";
-import type { DeviceState, StepMetrics, Trainer } from "./training_step.ts";
+import type { StepMetrics, Trainer } from "./training_step.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
+import type { RowBatch } from "./row_batch.ts";
 
 /** Batches that are held out of training, and when they are scored. */
-export interface Validation {
+export interface Validation<Batch = RowBatch<HostTensor>> {
   /** The batches; the same first ones every time. */
-  readonly source: BatchSource;
+  readonly source: BatchSource<Batch>;
   /** How many of them. */
   readonly batches: number;
   /** The numbers of steps, from 1, after which they are scored; the last step is always one. */
@@ -35,13 +37,13 @@ export async function takeScalars(
  * The means of a trainer's metrics over the batches held out, named `validationLoss`,
  * `validationAlpha` and so on; nothing where it is not their turn.
  */
-export async function validate<Optimizer>(
+export async function validate<State, Batch>(
   { trainer, validation, totalSteps }: {
-    readonly trainer: Trainer<Optimizer>;
-    readonly validation?: Validation;
+    readonly trainer: Pick<Trainer<State, unknown, Batch>, "evaluate">;
+    readonly validation?: Validation<Batch>;
     readonly totalSteps: number;
   },
-  state: DeviceState<Optimizer>,
+  state: State,
   step: number,
 ): Promise<Readonly<Record<string, number>>> {
   if (validation === undefined) return {};

@@ -15,6 +15,7 @@ import {
 } from "../../src/runtime/mod.ts";
 import { OutriderError } from "../../src/core/errors.ts";
 import {
+  type DeviceState,
   distillationBatch,
   finetuner,
   type FinetunerOptions,
@@ -35,7 +36,7 @@ function packed(rowsPerBatch: number, step: number): PackedRows {
 
 /** Every metric of three steps, and the weights after them. */
 async function trained(
-  { init, step }: Trainer<AdamWState>,
+  { init, step }: Trainer<DeviceState<AdamWState>>,
   batchOf: (step: number) => ReturnType<typeof textBatch>,
 ) {
   let state = init(initLlama(keyOf(2), CONFIG));
@@ -57,7 +58,9 @@ const mixedBatch = (step: number) => distillationBatch(packed(60, step), packed(
 
 /** Runs with a finetuner of the circle's world. */
 async function withFinetuner<Result>(
-  run: (make: (options: Partial<FinetunerOptions<AdamWState>>) => Trainer<AdamWState>) => Result,
+  run: (
+    make: (options: Partial<FinetunerOptions<AdamWState>>) => Trainer<DeviceState<AdamWState>>,
+  ) => Result,
 ): Promise<Awaited<Result>> {
   const device = createDevice(wasmBackend());
   const parameters = uploadTarget(device);

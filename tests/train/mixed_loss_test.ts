@@ -11,6 +11,7 @@ import { initLlama } from "../../src/nn/mod.ts";
 import { adamW, constantSchedule } from "../../src/optim/mod.ts";
 import { createDevice, read, releaseTree } from "../../src/runtime/mod.ts";
 import {
+  type DeviceState,
   distillationBatch,
   finetuner,
   type PackedRows,
@@ -27,7 +28,7 @@ function packed(rowsPerBatch: number, step: number): PackedRows {
 
 /** Metrics of the first step on a batch. */
 async function scores<Optimizer>(
-  trainer: Trainer<Optimizer>,
+  trainer: Trainer<DeviceState<Optimizer>>,
   batch: RowBatch<HostTensor>,
   names: readonly string[],
 ): Promise<number[]> {
