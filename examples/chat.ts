@@ -9,7 +9,14 @@ import { type CommandContext, runCommand, toggle } from "@outrider/outrider/cli"
 import { rememberPrefix } from "@outrider/outrider/decode";
 import { metricsOf } from "@outrider/outrider/evaluate";
 import { type ChatMessage, encodeChat } from "@outrider/outrider/io";
-import { type AnyDecoder, decoderOf, decodingFlags, loadDraft, warpOf } from "./common/decoding.ts";
+import {
+  type AnyDecoder,
+  decoderOf,
+  decodingFlags,
+  loadDraft,
+  samplingOf,
+  warpOf,
+} from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { cacheFlags, type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
 import { openingMessages, promptFlags } from "./common/prompts.ts";
@@ -80,7 +87,8 @@ await runCommand({
   const loaded = await loadModel(device, options.target, options, context);
   const target = { ...loaded, model: rememberPrefix(loaded.model) };
   const draft = await loadDraft(device, options.draft, options.dtype, target, context);
-  const decoder = await decoderOf(target, draft, { ...options, warp: warpOf(options) });
+  const warps = { warp: warpOf(options), sampling: samplingOf(options) };
+  const decoder = await decoderOf(target, draft, { ...options, ...warps });
   const messages: ChatMessage[] = openingMessages(options.system);
   const say = async (content: string): Promise<string> => {
     messages.push({ role: "user", content });

@@ -26,6 +26,7 @@ import {
   measureCosts,
   minP,
   repetitionPenalty,
+  type Sampling,
   speculative,
   temperature,
   topK,
@@ -38,6 +39,7 @@ import {
 } from "@outrider/outrider/decode";
 import type { WeightType } from "@outrider/outrider/io";
 import type { Device } from "@outrider/outrider/runtime";
+import { hasQueue, withDeviceDecoder } from "./device_decoding.ts";
 import { loadDraftModel, type LoadedDraftModel } from "./drafts.ts";
 import type { LoadedModel } from "./models.ts";
 
@@ -56,7 +58,11 @@ export const decodingFlags = {
     maximum: 64,
     help: "tokens to draft per step; auto drafts as many as pay, or none",
   }),
-  verify: choice({ of: ["block", "token"], default: "block", help: "the verification rule" }),
+  verify: choice({
+    of: ["block", "token"],
+    default: "block",
+    help: "the verification rule; on webgpu it is token",
+  }),
   maxTokens: integer({ default: 256, minimum: 1, help: "most tokens to write" }),
   temperature: number({ default: 0, minimum: 0, help: "randomness; 0 is greedy" }),
   topK: integer({ default: 0, minimum: 0, help: "keep the K most probable tokens; 0 keeps all" }),
@@ -102,6 +108,12 @@ export function warpOf(options: WarpOptions): Warp {
   return warps.length === 1 ? warps[0] : chainWarps(...warps);
 }
 
+/** The same for decoding on a device; undefined where it needs the text, as a penalty does. */
+export function samplingOf(options: WarpOptions): Sampling | undefined {
+  const { temperature, topK, topP, minP } = options;
+  return options.repetitionPenalty === 1 ? { temperature, topK, topP, minP } : undefined;
+}
+
 /** A draft and, where it is a model, what has to be released. */
 export interface LoadedDraft {
   /** `none`, `lookup`, `auto`, or the draft's name. */
@@ -129,6 +141,8 @@ export interface AnyDecoder {
 /** What {@link decoderOf} takes besides the models. */
 export interface DecoderOptions {
   readonly warp: Warp;
+  /** The warp for a device, where one that has a queue of its own is to decode by itself. */
+  readonly sampling?: Sampling;
   readonly gamma: number | "auto";
   readonly verify: "block" | "token";
   readonly maxTokens: number;
@@ -140,7 +154,11 @@ export async function decoderOf<Cache>(
   draft: LoadedDraft,
   options: DecoderOptions,
 ): Promise<AnyDecoder> {
-  const { gamma } = options;
+  const { gamma, sampling } = options;
+  if (sampling !== undefined && hasQueue(target.parts) && draft.name !== "lookup") {
+    const parts = { target: target.parts, draft: draft.model?.parts, gamma, sampling };
+    return withDeviceDecoder(parts, (decoder) => ended(decoder, target, options));
+  }
   if (draft.name === "none" || gamma === 0) {
     return ended(autoregressive({ target: target.model, warp: options.warp }), target, options);
   }

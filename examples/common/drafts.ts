@@ -4,7 +4,12 @@
  * @module
  */
 import type { CommandContext } from "@outrider/outrider/cli";
-import { type LanguageModel, type LlamaCache, llamaModel } from "@outrider/outrider/decode";
+import {
+  type DraftOnDevice,
+  type LanguageModel,
+  type LlamaCache,
+  llamaModel,
+} from "@outrider/outrider/decode";
 import { loadLlama, type ModelFile, openDraftFor, type WeightType } from "@outrider/outrider/io";
 import { parameterCount, type TrimmedVocabulary } from "@outrider/outrider/nn";
 import { type Device, releaseTree, uploadsTo } from "@outrider/outrider/runtime";
@@ -13,6 +18,8 @@ import { findModel } from "./models.ts";
 /** A draft model on a device. */
 export interface LoadedDraftModel<Cache = LlamaCache> {
   readonly model: LanguageModel<Cache>;
+  /** What the model is made of, for decoders that stay on its device. */
+  readonly parts: DraftOnDevice;
   /** Which of the target's tokens its classes are, where it is trimmed. */
   readonly vocabulary?: TrimmedVocabulary;
   /** How many parameters it has. */
@@ -32,8 +39,10 @@ export async function loadDraftModel(
   const file = await openDraftFor(target, name, (path) => findModel(path, progress));
   const { config, vocabulary } = file;
   const parameters = await loadLlama(file, dtype, uploadsTo(device));
+  const parts = { device, config, parameters, vocabulary };
   return {
-    model: llamaModel({ device, config, parameters }),
+    model: llamaModel(parts),
+    parts,
     vocabulary,
     size: parameterCount(config),
     release: () => {

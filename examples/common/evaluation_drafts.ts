@@ -102,6 +102,7 @@ function selfDraft(
       name,
       model: {
         model: llamaModel({ device, config, parameters }),
+        parts: { device, config, parameters },
         size: parameterCount(config),
         // The weights are the target's, which gives them back itself.
         release: () => {},

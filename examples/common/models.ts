@@ -11,6 +11,7 @@ import {
   type LanguageModel,
   type LlamaCache,
   llamaModel,
+  type LlamaModelOptions,
 } from "@outrider/outrider/decode";
 import { loadLlama, type ModelFile, openModel, resolveModel } from "@outrider/outrider/io";
 import { WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
@@ -51,6 +52,8 @@ export interface LoadedModel<Cache = LlamaCache> {
   readonly file: ModelFile;
   readonly parameters: LlamaParameters<DeviceArray>;
   readonly model: LanguageModel<Cache>;
+  /** What the model is made of, for decoders that stay on its device. */
+  readonly parts: LlamaModelOptions;
   /** How many parameters it has. */
   readonly size: number;
   /** Gives the weights back and closes the file. */
@@ -67,10 +70,12 @@ export async function loadModel(
   const file = await openModel(await findModel(name, progress));
   const parameters = await loadLlama(file, dtype, uploadsTo(device));
   const { config } = file;
+  const parts: LlamaModelOptions = { device, config, parameters, cacheType: cache };
   return {
     file,
     parameters,
-    model: llamaModel({ device, config, parameters, cacheType: cache }),
+    model: llamaModel(parts),
+    parts,
     size: parameterCount(config),
     release: () => {
       releaseTree(parameters);

@@ -51,7 +51,7 @@ export function checkSampling({ temperature, topK = 0, topP = 1, minP = 0 }: Sam
   if (!(Number.isInteger(topK) && topK >= 0)) {
     refuse("a top-k of 0 or more", topK, "0 keeps all tokens");
   }
-  if (!(topP > 0 && topP <= 1)) refuse("a top-p above 0, to 1", topP, "1 keeps all tokens");
+  if (!(topP >= 0 && topP <= 1)) refuse("a top-p from 0 to 1", topP, "1 keeps all tokens");
   if (!(minP >= 0 && minP <= 1)) refuse("a min-p from 0 to 1", minP, "0 keeps all tokens");
 }
 

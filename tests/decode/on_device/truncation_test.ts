@@ -54,7 +54,7 @@ function warpOf({ temperature: at, topK: count, topP: mass, minP: fraction }: Sa
   return chainWarps(
     temperature(at),
     ...(count ? [topK(count)] : []),
-    ...(mass ? [topP(mass)] : []),
+    ...(mass === undefined ? [] : [topP(mass)]),
     ...(fraction ? [minP(fraction)] : []),
   );
 }
@@ -73,6 +73,7 @@ const SAMPLINGS: readonly Sampling[] = [
   { temperature: 1, topK: 1 },
   { temperature: 1.3, topK: 7 },
   { temperature: 1, topK: 1000 },
+  { temperature: 1, topP: 0 },
   { temperature: 1, topP: 0.1 },
   { temperature: 0.7, topP: 0.9 },
   { temperature: 1, minP: 0.2 },
@@ -121,8 +122,8 @@ Deno.test("a sampling out of range is refused", () => {
       [{ temperature: -1 }, "temperature of 0"],
       [{ temperature: NaN }, "temperature of 0"],
       [{ temperature: 1, topK: 1.5 }, "top-k of 0 or more"],
-      [{ temperature: 1, topP: 0 }, "top-p above 0"],
-      [{ temperature: 1, topP: 1.1 }, "top-p above 0"],
+      [{ temperature: 1, topP: -0.1 }, "top-p from 0 to 1"],
+      [{ temperature: 1, topP: 1.1 }, "top-p from 0 to 1"],
       [{ temperature: 1, minP: 2 }, "min-p from 0 to 1"],
     ] as const
   ) assertThrows(() => checkSampling(wrong), OutriderError, message);
