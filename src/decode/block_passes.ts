@@ -11,21 +11,11 @@ import { dense, gather, linear, scatterSet } from "../core/linear_ops.ts";
 import { concat, iota, sliceAxis } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { blockContext, blockDrafter, contextKeyValues } from "../nn/block_drafter.ts";
-import type { BlockDrafterConfig, BlockDrafterParameters } from "../nn/block_drafter_parameters.ts";
+import type { BlockDrafterConfig, BlockWeights } from "../nn/block_drafter_parameters.ts";
 import type { KvLayers } from "../nn/llama.ts";
 import { compile } from "../runtime/compile.ts";
 import type { Device } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
-
-/** What a block drafter computes with. */
-export interface BlockWeights<Leaf> {
-  /** What was trained. */
-  readonly drafter: BlockDrafterParameters<Leaf>;
-  /** The target's embedding, `[vocabulary, width]`. */
-  readonly embedding: Leaf;
-  /** The head's rows of all classes that are drafted, and of the others, `[classes, width]`. */
-  readonly head: Leaf;
-}
 
 /** The passes; a cache that goes in is donated, and its successor comes out. */
 export interface BlockPasses {

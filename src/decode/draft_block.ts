@@ -5,13 +5,13 @@
  */
 import { OutriderError } from "../core/errors.ts";
 import { hostTensor } from "../core/host_tensor.ts";
-import type { BlockDrafterConfig } from "../nn/block_drafter_parameters.ts";
+import type { BlockDrafterConfig, BlockWeights } from "../nn/block_drafter_parameters.ts";
 import type { KvLayers } from "../nn/llama.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import { type Device, releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { own, type Owned } from "../runtime/owned.ts";
-import { type BlockWeights, compileBlockPasses, packRequest } from "./block_passes.ts";
+import { compileBlockPasses, packRequest } from "./block_passes.ts";
 import type { Draft, DraftRequest, Proposal } from "./draft.ts";
 import { type DraftClasses, trimmedClasses } from "./draft_classes.ts";
 import { draftOne } from "./drafted_token.ts";

@@ -17,7 +17,7 @@ export {
   type BlockDraftState,
   type BlockSequence,
 } from "./draft_block.ts";
-export type { BlockWeights } from "./block_passes.ts";
+export type { BlockWeights } from "../nn/block_drafter_parameters.ts";
 export type { AutomaticLengthOptions } from "./draft_choices.ts";
 export * from "./draft_length.ts";
 export * from "./draft_model.ts";
@@ -52,6 +52,8 @@ export { type Costs, measureCosts, type MeasureOptions } from "./measure_costs.t
 export * from "./multi_draft/mod.ts";
 export * from "./nucleus.ts";
 export * from "./on_device/mod.ts";
+export * from "./on_worker/mod.ts";
+export * from "./pearl/mod.ts";
 export { type PassCache, rememberPass } from "./remember_pass.ts";
 export { type PrefixCache, type RememberingModel, rememberPrefix } from "./remember_prefix.ts";
 export * from "./sample.ts";

@@ -9,6 +9,7 @@
 import { OutriderError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
 import { type BlockDrafterConfig, buildBlockDrafter } from "../nn/block_drafter_parameters.ts";
+import type { NamedShape } from "../nn/llama_parameters.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import { checkBlockConfig, decodeBlockConfig, encodeBlockConfig } from "./block_draft_config.ts";
 import type { ByteSource } from "./bytes.ts";
@@ -71,7 +72,7 @@ const WEIGHTS_PER_LAYER = 11;
 const PLAIN_ROWS: readonly string[] = ["places", "other"];
 
 /** Whether a weight is the matrix of a product, which may be stored and kept in fewer bits. */
-export function isProductMatrix({ name, shape }: { readonly name: string; readonly shape: Shape }) {
+export function isProductMatrix({ name, shape }: NamedShape): boolean {
   return shape.length === 2 && !PLAIN_ROWS.includes(name);
 }
 

@@ -68,8 +68,8 @@ function fitting(type: PackedType, columns: number): PackedType {
 }
 
 /** The packed type that a stored matrix gets. */
-function packedTypeOf(
-  { format, shape }: ModelTensor,
+export function packedTypeOf(
+  { format, shape }: Pick<ModelTensor, "format" | "shape">,
   type: WeightType,
   activations: Activations = "rounded",
 ): PackedType {
@@ -79,7 +79,8 @@ function packedTypeOf(
   return isRounded ? INTEGER_TYPES[chosen] ?? chosen : chosen;
 }
 
-async function loadVector<Leaf>(tensor: ModelTensor, sink: TensorSink<Leaf>): Promise<Leaf> {
+/** Reads a tensor that no product takes as f32. */
+export async function loadPlain<Leaf>(tensor: ModelTensor, sink: TensorSink<Leaf>): Promise<Leaf> {
   const values = await tensor.readFloat32();
   const parts = sink.begin("f32", tensor.shape, values.byteLength);
   parts.write(new Uint8Array(values.buffer), 0);
@@ -91,6 +92,11 @@ export type StoredWeights = Pick<ModelFile, "config" | "tensors">;
 
 /** Where the weights of a model go: a function that takes whole tensors, or a sink of parts. */
 export type PlaceTensor<Leaf> = ((tensor: HostTensor) => Leaf) | TensorSink<Leaf>;
+
+/** The sink of a place that may be a function. */
+export function sinkOf<Leaf>(place: PlaceTensor<Leaf>): TensorSink<Leaf> {
+  return typeof place === "function" ? hostSink(place) : place;
+}
 
 /**
  * Reads all weights of a model, one after another, and hands each to `place`: to a function (such as
@@ -106,12 +112,12 @@ export async function loadLlama<Leaf>(
   place: PlaceTensor<Leaf>,
 ): Promise<LlamaParameters<Leaf>> {
   const scratch: Scratch = createScratch();
-  const sink = typeof place === "function" ? hostSink(place) : place;
+  const sink = sinkOf(place);
   return await loadWith(
     model,
     (tensor) =>
       tensor.shape.length === 1
-        ? loadVector(tensor, sink)
+        ? loadPlain(tensor, sink)
         : packRows(tensor, packedTypeOf(tensor, type, sink.activations), sink, scratch),
   );
 }

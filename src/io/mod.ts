@@ -61,6 +61,7 @@ export { tokenizerFromJson, type TokenizerSettings } from "./tokenizer_json.ts";
 export type { TokenId, TokenKind } from "./tokenizer_vocabulary.ts";
 export * from "./write_model.ts";
 export * from "./write_model_folder.ts";
+export { type BlockDraftTarget, loadBlockDraft } from "./load_block_draft.ts";
 export {
   loadDenseLlama,
   loadLlama,

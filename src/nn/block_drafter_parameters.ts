@@ -84,6 +84,16 @@ export interface BlockDrafterParameters<Leaf> {
   readonly other: Leaf;
 }
 
+/** What a block drafter computes with. */
+export interface BlockWeights<Leaf> {
+  /** What was trained. */
+  readonly drafter: BlockDrafterParameters<Leaf>;
+  /** The target's embedding, `[vocabulary, width]`. */
+  readonly embedding: Leaf;
+  /** The head's rows of all classes that are drafted, and of the others, `[classes, width]`. */
+  readonly head: Leaf;
+}
+
 /**
  * Builds a parameter tree by making every leaf from its name and shape.
  *

@@ -3,7 +3,6 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
 import { isHostTensor } from "../../src/core/host_tensor.ts";
 import { leavesOf } from "../../src/core/tree.ts";
-import { memorySource } from "../../src/io/bytes.ts";
 import { readDraftFile } from "../../src/io/draft_file.ts";
 import {
   dequantize,
