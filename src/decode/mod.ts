@@ -52,8 +52,6 @@ export { type Costs, measureCosts, type MeasureOptions } from "./measure_costs.t
 export * from "./multi_draft/mod.ts";
 export * from "./nucleus.ts";
 export * from "./on_device/mod.ts";
-export * from "./on_worker/mod.ts";
-export * from "./pearl/mod.ts";
 export { type PassCache, rememberPass } from "./remember_pass.ts";
 export { type PrefixCache, type RememberingModel, rememberPrefix } from "./remember_prefix.ts";
 export * from "./sample.ts";
