@@ -36,7 +36,7 @@ function tokenElement({ text, fate }: TokenView): HTMLElement {
     return element("span", { class: `token ${fate}`, title: MEANINGS[fate] }, text);
   }
   const attributes = { class: "token rejected", title: MEANINGS.rejected, "aria-hidden": "true" };
-  return element("del", attributes, text);
+  return element("del", attributes, text.replaceAll("\n", "↵"));
 }
 
 /** An empty pane. */
