@@ -18,6 +18,11 @@ export interface TokenDocument {
    * before; left out where nobody kept them.
    */
   readonly teacher?: () => readonly TeacherRow[];
+  /**
+   * The target's features of `count` of the document's rows, which are all tokens but the last, from
+   * row `from` on: f32 `[width]` each; left out where nobody kept them.
+   */
+  readonly features?: (from: number, count: number) => readonly Float32Array[];
 }
 
 /** What turns text into tokens; a model's tokenizer and chat template provide it. */

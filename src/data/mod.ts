@@ -12,6 +12,13 @@ export {
 } from "./distillation_set.ts";
 export * from "./documents.ts";
 export * from "./duplicates.ts";
+export {
+  featurePath,
+  type FeatureWriter,
+  openFeatureWriter,
+  readFeatureLayout,
+} from "./feature_folder.ts";
+export * from "./feature_rows.ts";
 export { type FileLine, readLines } from "./file_lines.ts";
 export * from "./filter_counts.ts";
 export * from "./http_retry.ts";

@@ -34,6 +34,8 @@ export interface PackedBatch {
   readonly positions: Int32Array;
   /** The teacher's distribution of the token after each row, where one is kept. */
   readonly teacher: readonly (TeacherRow | undefined)[];
+  /** The target's features of each row, f32 `[width]`, where they are kept. */
+  readonly features: readonly (Float32Array | undefined)[];
 }
 
 /** Where the next batch begins: a small JSON value for checkpoints. */
@@ -197,8 +199,10 @@ function checkPosition({ epoch, index, offset }: BatchPosition, length: number):
 
 function fillBatch(placed: readonly Placed[], rowsPerBatch: number): PackedBatch {
   const teacher: (TeacherRow | undefined)[] = new Array(rowsPerBatch).fill(undefined);
+  const features: (Float32Array | undefined)[] = new Array(rowsPerBatch).fill(undefined);
   const batch: PackedBatch = {
     teacher,
+    features,
     tokens: new Int32Array(rowsPerBatch),
     targets: new Int32Array(rowsPerBatch).fill(-1),
     lossMask: new Float32Array(rowsPerBatch),
@@ -209,6 +213,7 @@ function fillBatch(placed: readonly Placed[], rowsPerBatch: number): PackedBatch
     const { tokens, weights } = document;
     const known = document.teacher?.() ?? [];
     const untaught = tokens.length - known.length;
+    document.features?.(offset, rows).forEach((row, i) => features[at + i] = row);
     for (let i = 0; i < rows; i++) {
       const weight = weights[offset + i + 1];
       batch.tokens[at + i] = tokens[offset + i];

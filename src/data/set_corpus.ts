@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { OutriderError } from "../core/errors.ts";
 import { corpusOf } from "./corpus.ts";
 import type { DistillationEntry } from "./distillation_set.ts";
 import { responseDocument, type TokenDocument } from "./documents.ts";
 import { countReason, type Filter, type FilterCounts, NO_COUNTS } from "./filter_counts.ts";
+import { wholeFeatures } from "./feature_folder.ts";
+import { type FeatureLayout, featureReader, featureRowsOf } from "./feature_rows.ts";
 import type { Corpus } from "./packing.ts";
 import { readShards, type SetShard, teacherLayout, teacherPath } from "./set_folder.ts";
+import { readRowsSync } from "./set_files.ts";
 import { readManifest, type SetManifest } from "./set_manifest.ts";
 import { decodeTeacherRows, type TeacherRow, teacherRowBytes } from "./teacher_rows.ts";
 
@@ -27,8 +29,20 @@ export interface DistillationSet {
   readonly close: () => void;
 }
 
-/** Reads the rows of one entry; `from` is its first row in the file. */
-function rowsAt(
+/** The files that belong to a shard's entries, where they are there and asked for. */
+interface ShardFiles {
+  readonly teacher?: Deno.FsFile;
+  readonly features?: Deno.FsFile;
+}
+
+/** How the rows in these files are laid out. */
+interface RowLayouts {
+  readonly manifest: SetManifest;
+  readonly features?: FeatureLayout;
+}
+
+/** Reads the teacher's rows of one entry; `from` is its first row in the file. */
+function teacherAt(
   file: Deno.FsFile,
   from: number,
   count: number,
@@ -36,42 +50,36 @@ function rowsAt(
 ): TeacherRow[] {
   const layout = teacherLayout(manifest);
   const size = teacherRowBytes(layout);
-  const bytes = new Uint8Array(count * size);
-  file.seekSync(from * size, Deno.SeekMode.Start);
-  for (let at = 0; at < bytes.length;) {
-    const read = file.readSync(bytes.subarray(at));
-    if (read === null) {
-      throw new OutriderError(
-        `${count} rows of the teacher from row ${from} on`,
-        "the file's end",
-        "write the set again",
-      );
-    }
-    at += read;
-  }
-  return decodeTeacherRows(bytes, layout);
+  return decodeTeacherRows(
+    readRowsSync(file, { from, count, size, what: "the teacher" }),
+    layout,
+  );
 }
 
 /** The documents of a shard that a filter lets pass. */
 function documentsOf(
   { entries }: SetShard,
-  file: Deno.FsFile | undefined,
-  manifest: SetManifest,
+  { teacher, features }: ShardFiles,
+  layouts: RowLayouts,
   judge: (entry: DistillationEntry) => boolean,
 ): TokenDocument[] {
   const documents: TokenDocument[] = [];
-  let row = 0;
+  let [row, featureRow] = [0, 0];
   for (const entry of entries) {
     const { prompt, response } = entry;
-    const from = row;
+    const [from, firstFeature] = [row, featureRow];
     row += response.length;
+    if (layouts.features !== undefined) featureRow += featureRowsOf(entry, layouts.features);
     if (!judge(entry)) continue;
-    const document = responseDocument(prompt, response);
-    documents.push(
-      file === undefined
-        ? document
-        : { ...document, teacher: () => rowsAt(file, from, response.length, manifest) },
-    );
+    documents.push({
+      ...responseDocument(prompt, response),
+      ...(teacher === undefined
+        ? {}
+        : { teacher: () => teacherAt(teacher, from, response.length, layouts.manifest) }),
+      ...(features === undefined || layouts.features === undefined
+        ? {}
+        : { features: featureReader(features, firstFeature, layouts.features) }),
+    });
   }
   return documents;
 }
@@ -82,31 +90,46 @@ function documentsOf(
  *
  * @param folder the set's folder
  * @param filter what an entry is left out for; nothing if left out
+ * @param features how the target's features beside it are laid out (`readFeatureLayout`): then each
+ * document has `features`, too, and entries that are too long to have any are left out
  * @throws OutriderError where the set is damaged, or no entry passes
  */
 export async function openDistillationSet(
   folder: string,
   filter: Filter<DistillationEntry> = () => undefined,
+  features?: FeatureLayout,
 ): Promise<DistillationSet> {
   const manifest = await readManifest(`${folder}/manifest.json`);
   const shards = await readShards(folder, manifest.vocabulary);
   const files: Deno.FsFile[] = [];
   let [counts, tokens] = [NO_COUNTS, 0];
   const judge = (entry: DistillationEntry): boolean => {
-    const reason = entry.response.length === 0 ? "empty" : filter(entry);
+    const isBare = features !== undefined && featureRowsOf(entry, features) === 0;
+    const reason = entry.response.length === 0
+      ? "empty"
+      : isBare
+      ? "without features"
+      : filter(entry);
     counts = countReason(counts, reason);
     if (reason === undefined) tokens += entry.response.length;
     return reason === undefined;
   };
   const documents: TokenDocument[] = [];
   const close = (): void => files.forEach((file) => file.close());
+  const open = async (path: string): Promise<Deno.FsFile> => {
+    const file = await Deno.open(path, { read: true });
+    files.push(file);
+    return file;
+  };
   try {
     for (const shard of shards) {
-      const file = manifest.teacherTokens === 0
-        ? undefined
-        : await Deno.open(teacherPath(shard.path), { read: true });
-      if (file !== undefined) files.push(file);
-      documents.push(...documentsOf(shard, file, manifest, judge));
+      const opened: ShardFiles = {
+        ...(manifest.teacherTokens === 0 ? {} : { teacher: await open(teacherPath(shard.path)) }),
+        ...(features === undefined
+          ? {}
+          : { features: await open(await wholeFeatures(shard, features)) }),
+      };
+      documents.push(...documentsOf(shard, opened, { manifest, features }, judge));
     }
     return { manifest, corpus: corpusOf(documents, folder), counts, tokens, close };
   } catch (error) {

@@ -15,6 +15,7 @@ import {
   readDistillationEntries,
 } from "./distillation_set.ts";
 import { readingError } from "./file_lines.ts";
+import { isThere, lockFile, openAt, writeAll } from "./set_files.ts";
 import { checkManifest, readManifest, type SetManifest, writeManifest } from "./set_manifest.ts";
 import {
   encodeTeacherRows,
@@ -90,16 +91,6 @@ export async function readDistillationEntriesOf(
   return (await readShards(folder, vocabulary)).flatMap(({ entries }) => entries);
 }
 
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw readingError(path, error);
-  }
-}
-
 /** Response tokens of some entries. */
 export function responseTokens(entries: readonly DistillationEntry[]): number {
   return entries.reduce((sum, { response }) => sum + response.length, 0);
@@ -145,39 +136,11 @@ async function writerAfter(
   });
 }
 
-/** Holds a file against other writers until it is closed, or this process ends. */
-async function lockFile(path: string): Promise<Deno.FsFile> {
-  const file = await Deno.open(path, { read: true, write: true });
-  if (await file.tryLock(true)) return file;
-  file.close();
-  throw new OutriderError(
-    "a set that nobody else writes to",
-    `one that another process holds by ${path}`,
-    "wait for it, or name another folder",
-  );
-}
-
 /** The files of the shard that is being written. */
 interface OpenShard {
   readonly path: string;
   readonly entries: Deno.FsFile;
   readonly teacher: Deno.FsFile | undefined;
-}
-
-async function openAt(path: string, size: number): Promise<Deno.FsFile> {
-  try {
-    const file = await Deno.open(path, { write: true, create: true });
-    const { size: found } = await file.stat();
-    if (found < size) {
-      file.close();
-      throw new OutriderError(`${size} bytes in ${path}`, `${found}`, "write the set again");
-    }
-    await file.truncate(size);
-    await file.seek(size, Deno.SeekMode.Start);
-    return file;
-  } catch (error) {
-    throw readingError(path, error);
-  }
 }
 
 async function openShard(
@@ -201,10 +164,6 @@ async function closeShard({ entries, teacher }: OpenShard): Promise<void> {
     await file?.sync();
     file?.close();
   }
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 
 /** How far a set is. */
