@@ -15,6 +15,8 @@ import type { SafetensorsFile, SafetensorsTensorData } from "./safetensors_types
 
 /** What a draft file says that it is: a model of its own, or a drafter of blocks. */
 export const DRAFT_KINDS = { model: "outrider draft 1", block: "outrider block draft 1" } as const;
+/** The kinds of draft files. */
+export type DraftFileKind = keyof typeof DRAFT_KINDS;
 /** What is to be done about a file that makes no sense. */
 export const DAMAGED = "the file is damaged; get it again";
 /** The tensor of a trimmed vocabulary. */
@@ -34,7 +36,7 @@ export interface DraftFacts {
 
 /** The metadata of a draft file. */
 export function draftMetadata(
-  kind: keyof typeof DRAFT_KINDS,
+  kind: DraftFileKind,
   { name, config, tokenizerHash }: DraftFacts,
   vocabulary: TrimmedVocabulary | undefined,
 ): Map<string, string> {
@@ -70,7 +72,7 @@ function required(metadata: SafetensorsFile["metadata"], key: string, path: stri
  * @throws {OutriderError} when it is of another kind, or something is missing
  */
 export function readFacts(
-  kind: keyof typeof DRAFT_KINDS,
+  kind: DraftFileKind,
   { metadata }: SafetensorsFile,
   path: string,
 ): DraftFacts {
@@ -88,7 +90,7 @@ const WANTED = {
   block: "name the file of a block drafter",
 } as const;
 
-function checkKind(kind: keyof typeof DRAFT_KINDS, found: string | undefined, path: string): void {
+function checkKind(kind: DraftFileKind, found: string | undefined, path: string): void {
   if (found === DRAFT_KINDS[kind]) return;
   throw new OutriderError(
     `a draft file (kind ${quote(DRAFT_KINDS[kind])}) at ${path}`,

@@ -4,7 +4,16 @@
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
-import { asArray, asObject, asString, field, type Json, parseJson } from "./json_fields.ts";
+import { DRAFT_KINDS, type DraftFileKind } from "./draft_metadata.ts";
+import {
+  asArray,
+  asBoolean,
+  asObject,
+  asString,
+  field,
+  type Json,
+  parseJson,
+} from "./json_fields.ts";
 import { quote } from "./quote.ts";
 
 /** A draft that comes with the package. */
@@ -13,6 +22,10 @@ export interface KnownDraft {
   readonly tokenizerHash: string;
   /** What it is called. */
   readonly name: string;
+  /** A model of its own, or a drafter of blocks that only works inside its target. */
+  readonly kind: DraftFileKind;
+  /** Whether it is the first choice among those that serve the same targets. */
+  readonly preferred: boolean;
   /** Its path, or for a package that is loaded over the network its URL. */
   readonly path: string;
 }
@@ -20,6 +33,10 @@ export interface KnownDraft {
 /** What messages call the file at a URL, and where it is opened: its path, or the URL itself. */
 export const pathOf = (url: URL): string =>
   url.protocol === "file:" ? decodeURIComponent(url.pathname) : url.href;
+
+function isKind(value: string): value is DraftFileKind {
+  return Object.hasOwn(DRAFT_KINDS, value);
+}
 
 function knownDraft(entry: Json, index: URL): KnownDraft {
   const what = `a draft in ${pathOf(index)}`;
@@ -34,8 +51,17 @@ function knownDraft(entry: Json, index: URL): KnownDraft {
       "the list is damaged; get the package again",
     );
   }
+  const kind = asString(field(object, "kind") ?? "model", `kind of ${what}`);
+  if (!isKind(kind)) {
+    throw new OutriderError(
+      `${Object.keys(DRAFT_KINDS).join(" or ")} as kind of ${what}`,
+      quote(kind),
+      "the list is damaged; get the package again",
+    );
+  }
+  const preferred = asBoolean(field(object, "preferred") ?? false, `preferred of ${what}`);
   const path = pathOf(new URL(file, index));
-  return { tokenizerHash: text("tokenizerHash"), name: text("name"), path };
+  return { tokenizerHash: text("tokenizerHash"), name: text("name"), kind, preferred, path };
 }
 
 /**

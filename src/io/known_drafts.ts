@@ -3,7 +3,9 @@
  *
  * They lie in the folder `drafts` beside `src`, listed in its `index.json`: an array of
  * `{ "tokenizerHash": "1f3a...", "name": "a draft for ...", "file": "model/draft.safetensors" }`, where
- * `file` is the path of a draft file within the folder (see `writeDraftFile`).
+ * `file` is the path of a draft file within the folder (see `writeDraftFile`). A block draft file (see
+ * `writeBlockDraftFile`) also has `"kind": "block"`; of several drafts for one target, `"preferred": true`
+ * marks the first choice.
  *
  * @module
  */
@@ -46,8 +48,9 @@ export async function knownDrafts(index: URL = INDEX): Promise<readonly KnownDra
 
 /**
  * The draft that comes with the package for targets with this tokenizer, to be opened by
- * `openDraftFile`; the first where there are several.
+ * `openDraftFile`: of several the preferred one, or else the first.
  *
+ * @param kinds what will do: draft models if left out
  * @throws {OutriderError} when there is none
  * @example
  * ```ts
@@ -60,9 +63,11 @@ export async function knownDrafts(index: URL = INDEX): Promise<readonly KnownDra
 export async function findKnownDraft(
   tokenizerHash: string,
   index: URL = INDEX,
+  kinds: readonly KnownDraft["kind"][] = ["model"],
 ): Promise<KnownDraft> {
-  const drafts = await knownDrafts(index);
-  const found = drafts.find((draft) => draft.tokenizerHash === tokenizerHash);
+  const drafts = (await knownDrafts(index)).filter(({ kind }) => kinds.includes(kind));
+  const serving = drafts.filter((draft) => draft.tokenizerHash === tokenizerHash);
+  const found = serving.find(({ preferred }) => preferred) ?? serving[0];
   if (found !== undefined) return found;
   const names = drafts.map(({ name }) => name).join(", ");
   throw new OutriderError(

@@ -30,6 +30,7 @@ export {
   readDraftFile,
   writeDraftFile,
 } from "./draft_file.ts";
+export type { DraftFileKind } from "./draft_metadata.ts";
 export type { DraftFormat, ReadWeight } from "./draft_weights.ts";
 export * from "./expand_draft.ts";
 export type { DownloadProgress, OnProgress } from "./download_progress.ts";
@@ -44,7 +45,7 @@ export { defaultCacheDirectory } from "./model_cache.ts";
 export * from "./model_config.ts";
 export type { ModelFile, ModelTensor } from "./model_file.ts";
 export { type NpmPackage, npmPackageFiles, type PackageDownload } from "./npm_package.ts";
-export { openDraftFor } from "./open_draft.ts";
+export { type AnyDraftFile, openAnyDraftFor, openDraftFor } from "./open_draft.ts";
 export * from "./open_model.ts";
 export type { ModelPackage, WheelDownload } from "./package_download.ts";
 export * from "./quantization.ts";

@@ -4,31 +4,65 @@
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
-import { type DraftFile, openDraftFile } from "./draft_file.ts";
+import { type BlockDraftFile, readBlockDraftFile } from "./block_draft_file.ts";
+import { type DraftFile, readDraftFile } from "./draft_file.ts";
+import { DRAFT_KINDS, type DraftFileKind } from "./draft_metadata.ts";
 import { findKnownDraft } from "./known_drafts.ts";
 import type { ModelFile } from "./model_file.ts";
+import { openWith } from "./open_bytes.ts";
 import { openModel } from "./open_model.ts";
 import { resolveModel } from "./resolve_model.ts";
+import { readSafetensors } from "./safetensors.ts";
 
-/** The draft at a path: a draft file, or a whole model with its own tokenizer. */
+/** An opened draft of either kind: a model of its own, or a drafter of blocks. */
+export type AnyDraftFile =
+  | { readonly kind: "model"; readonly file: DraftFile }
+  | { readonly kind: "block"; readonly file: BlockDraftFile };
+
+/** The draft at a path: a draft file of either kind, or a whole model with its own tokenizer. */
 async function openDraft(
   name: string,
   find: (name: string) => Promise<string>,
-): Promise<DraftFile> {
-  if (/\.safetensors$/.test(name)) return await openDraftFile(name);
-  const file = await openModel(await find(name));
-  const fileName = file.path.slice(file.path.lastIndexOf("/") + 1);
-  return { ...file, name: fileName, tokenizerHash: file.tokenizer.hash };
+): Promise<AnyDraftFile> {
+  if (/\.safetensors$/.test(name)) {
+    return await openWith(name, async (source): Promise<AnyDraftFile> => {
+      const { metadata } = await readSafetensors(source);
+      return metadata.get("kind") === DRAFT_KINDS.block
+        ? { kind: "block", file: await readBlockDraftFile(source) }
+        : { kind: "model", file: await readDraftFile(source) };
+    });
+  }
+  const model = await openModel(await find(name));
+  const fileName = model.path.slice(model.path.lastIndexOf("/") + 1);
+  const file = { ...model, name: fileName, tokenizerHash: model.tokenizer.hash };
+  return { kind: "model", file };
+}
+
+async function openFor(
+  { path: targetPath, tokenizer: { hash } }: Pick<ModelFile, "path" | "tokenizer">,
+  name: string,
+  find: (name: string) => Promise<string>,
+  kinds: readonly DraftFileKind[],
+): Promise<AnyDraftFile> {
+  const path = name === "auto" ? (await findKnownDraft(hash, undefined, kinds)).path : name;
+  const draft = await openDraft(path, find);
+  if (draft.file.tokenizerHash === hash) return draft;
+  draft.file.close();
+  throw new OutriderError(
+    `a draft with the tokenizer of ${targetPath}`,
+    `another one in ${draft.file.path}`,
+    "train a draft for this target",
+  );
 }
 
 /**
- * Opens a draft for a target; the caller closes it.
+ * Opens a draft model for a target; the caller closes it.
  *
  * @param target whose tokens the draft must speak
  * @param name a `.safetensors` draft file, what `find` finds, or `auto`: the draft that comes with
  * the package for this target
  * @param find how the path of a model is found; {@link resolveModel} if left out
- * @throws {OutriderError} where there is no draft, it is damaged, or it has another tokenizer
+ * @throws {OutriderError} where there is no draft, it is damaged, is a block drafter, or has another tokenizer
  *
  * @example
  * ```ts
@@ -45,13 +79,37 @@ export async function openDraftFor(
   name: string,
   find: (name: string) => Promise<string> = (name) => resolveModel(name),
 ): Promise<DraftFile> {
-  const path = name === "auto" ? (await findKnownDraft(target.tokenizer.hash)).path : name;
-  const draft = await openDraft(path, find);
-  if (draft.tokenizerHash === target.tokenizer.hash) return draft;
-  draft.close();
+  const { kind, file } = await openFor(target, name, find, ["model"]);
+  if (kind === "model") return file;
+  file.close();
   throw new OutriderError(
-    `a draft with the tokenizer of ${target.path}`,
-    `another one in ${draft.path}`,
-    "train a draft for this target",
+    "a draft that is a model of its own",
+    `a block drafter in ${file.path}`,
+    "name another draft",
   );
+}
+
+/**
+ * Opens a draft of either kind for a target, as {@link openDraftFor} opens a draft model; the caller
+ * closes its file. `auto` is the draft that the package's list prefers for this target.
+ *
+ * @throws {OutriderError} where there is no draft, it is damaged, or it has another tokenizer
+ * @example
+ * ```ts
+ * import { openAnyDraftFor, openModel, resolveModel } from "@outrider/outrider/io";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const target = await openModel(await resolveModel("embedded"));
+ * const { kind, file } = await openAnyDraftFor(target, "auto");
+ * assertEquals([kind, file.tokenizerHash], ["model", target.tokenizer.hash]);
+ * file.close();
+ * target.close();
+ * ```
+ */
+export function openAnyDraftFor(
+  target: Pick<ModelFile, "path" | "tokenizer">,
+  name: string,
+  find: (name: string) => Promise<string> = (name) => resolveModel(name),
+): Promise<AnyDraftFile> {
+  return openFor(target, name, find, ["model", "block"]);
 }

@@ -1,7 +1,13 @@
 /** The draft for a target is found by its tokenizer's hash, and a list that is damaged is refused. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
-import { findKnownDraft, knownDrafts, openDraftFile } from "../../src/io/mod.ts";
+import {
+  type DraftFileKind,
+  findKnownDraft,
+  knownDrafts,
+  openBlockDraftFile,
+  openDraftFile,
+} from "../../src/io/mod.ts";
 import { withFolder } from "./with_folder.ts";
 
 const entry = (tokenizerHash: string, file: string) => ({
@@ -31,6 +37,8 @@ Deno.test("the first draft with the tokenizer's hash is found, beside the list",
     assertEquals(found, {
       tokenizerHash: "b",
       name: "for b.safetensors",
+      kind: "model",
+      preferred: false,
       path: `${folder}/b.safetensors`,
     });
     assertEquals((await knownDrafts(index)).map(({ path }) => path), [
@@ -38,6 +46,30 @@ Deno.test("the first draft with the tokenizer's hash is found, beside the list",
       `${folder}/b.safetensors`,
       `${folder}/c.safetensors`,
     ]);
+  });
+});
+
+Deno.test("of several drafts the preferred one is found among those that will do", () => {
+  const list = [
+    { ...entry("a", "block.safetensors"), kind: "block" },
+    entry("a", "first.safetensors"),
+    { ...entry("a", "preferred.safetensors"), preferred: true },
+    { ...entry("b", "first.safetensors"), kind: "model", preferred: false },
+    { ...entry("b", "block.safetensors"), kind: "block", preferred: true },
+  ];
+  return withList(JSON.stringify(list), async (index, folder) => {
+    const cases: readonly (readonly [string, readonly DraftFileKind[] | undefined, string])[] = [
+      ["a", undefined, "preferred"],
+      ["a", ["model", "block"], "preferred"],
+      ["a", ["block"], "block"],
+      ["b", undefined, "first"],
+      ["b", ["model", "block"], "block"],
+    ];
+    for (const [hash, kinds, expected] of cases) {
+      const { path } = await findKnownDraft(hash, index, kinds);
+      assertEquals([hash, kinds, path], [hash, kinds, `${folder}/${expected}.safetensors`]);
+    }
+    await assertRejects(() => findKnownDraft("c", index, ["block"]), OutriderError, "block.saf");
   });
 });
 
@@ -59,6 +91,8 @@ Deno.test("a list that is damaged, or leads out of its folder, is refused in one
   const files = ["../x.safetensors", "/etc/x.safetensors", "a/../../x.safetensors", "x.gguf"]
     .concat("//host/x.safetensors", "http://host/x.safetensors", ".x.safetensors", "");
   const texts = ["", "{}", "[7]", "[{}]", JSON.stringify([{ ...entry("a", "b"), name: 7 }])]
+    .concat(JSON.stringify([{ ...entry("a", "b.safetensors"), kind: "chain" }]))
+    .concat(JSON.stringify([{ ...entry("a", "b.safetensors"), preferred: "yes" }]))
     .concat(files.map((file) => JSON.stringify([entry("a", file)])));
   for (const text of texts) {
     await withList(text, async (index) => {
@@ -87,8 +121,8 @@ Deno.test("a list on a web server leads to drafts on it", async () => {
 });
 
 Deno.test("every draft that comes with the package opens, and is for the tokenizer that the list says", async () => {
-  for (const { path, tokenizerHash, name } of await knownDrafts()) {
-    const draft = await openDraftFile(path);
+  for (const { path, tokenizerHash, name, kind } of await knownDrafts()) {
+    const draft = await (kind === "block" ? openBlockDraftFile(path) : openDraftFile(path));
     assertEquals([draft.tokenizerHash, draft.name], [tokenizerHash, name]);
     draft.close();
   }

@@ -25,9 +25,9 @@ async function copyFile(from: string | URL, to: string): Promise<void> {
 
 /** Copies the drafts, named by their targets' tokenizers, with a list of them. */
 async function copyDrafts(out: string, drafts: readonly KnownDraft[]): Promise<string[]> {
-  const entries = drafts.map(({ tokenizerHash, name, path }) => ({
+  const entries = drafts.map(({ tokenizerHash, name, path }, i) => ({
     path,
-    entry: { tokenizerHash, name, file: `${tokenizerHash.slice(0, 16)}.safetensors` },
+    entry: { tokenizerHash, name, file: `${i}-${tokenizerHash.slice(0, 16)}.safetensors` },
   }));
   for (const { path, entry } of entries) await copyFile(path, `${out}/drafts/${entry.file}`);
   const list = JSON.stringify(entries.map(({ entry }) => entry), null, 2);
@@ -47,6 +47,7 @@ export async function buildPage(out: string): Promise<readonly string[]> {
   for (const name of ASSETS) await copyFile(new URL(name, PAGE), `${out}/${name}`);
   const model = "models/embedded.gguf";
   await copyFile(await resolveModel("embedded"), `${out}/${model}`);
-  const drafts = await copyDrafts(out, await knownDrafts());
+  const models = (await knownDrafts()).filter(({ kind }) => kind === "model");
+  const drafts = await copyDrafts(out, models);
   return [...ASSETS, ...bundles.map(({ name }) => name), model, ...drafts];
 }
