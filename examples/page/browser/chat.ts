@@ -63,10 +63,11 @@ export function createChat(): Chat {
       showStatus("Answering …");
       turn?.add(event);
     } else if (event.kind === "answered") {
-      turn?.finish(event);
+      const verdict = turn?.finish(event) ?? "";
       turn = undefined;
       messages.push({ role: "assistant", content: event.text });
       enter("ready");
+      showStatus(verdict);
     } else {
       showError(event.line);
       giveUpTurn();

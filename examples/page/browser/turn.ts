@@ -14,7 +14,8 @@ import { speedText, textVerdict } from "./verdict.ts";
 export interface Turn {
   readonly root: HTMLElement;
   add(progress: Progress): void;
-  finish(event: AnsweredEvent): void;
+  /** Shows how the texts compare, and gives that as a sentence. */
+  finish(event: AnsweredEvent): string;
   /** Ends a turn that has failed; its question stays. */
   abandon(): void;
 }
@@ -55,8 +56,9 @@ export function createTurn(question: string, temperature: number): Turn {
       const [plain, ahead] = [figures.get("plain"), figures.get("speculative")];
       const speed = plain && ahead ? speedText(plain, ahead) : "";
       const mark = element("strong", { class: `verdict ${state}`, "data-equal": state }, text);
-      root.append(element("p", { class: "summary", role: "status" }, mark, ` ${speed}`));
+      root.append(element("p", { class: "summary" }, mark, ` ${speed}`));
       if (steps.length > 0) root.append(stepsTable(steps));
+      return text;
     },
     abandon() {
       root.removeAttribute("aria-busy");
