@@ -5,6 +5,9 @@
  */
 export * from "./batch_source.ts";
 export * from "./best_step.ts";
+export * from "./block_batch.ts";
+export * from "./block_stage.ts";
+export * from "./block_trainer.ts";
 export {
   type CheckpointInfo,
   loadCheckpoint,
@@ -29,6 +32,8 @@ export * from "./row_batch.ts";
 export * from "./run_progress.ts";
 export * from "./scored_rows.ts";
 export * from "./self_seeded.ts";
+export * from "./set_features.ts";
+export * from "./shared_weights.ts";
 export * from "./speculation_record.ts";
 export * from "./stage.ts";
 export * from "./teach.ts";

@@ -169,23 +169,32 @@ export interface CachedTeacher {
 }
 
 /**
- * A batch with the teacher's cached distributions beside; rows that have none must not count.
+ * The teacher's cached distributions as arrays, `[rows, k]`; rows that have none must not count.
  *
  * Tokens outside of a trimmed vocabulary are put together in its class `other`.
  *
+ * @param mask `[rows]`, not 0 where a row counts
  * @throws OutriderError where a row counts and has no distribution
+ * @example
+ * ```ts
+ * import { cachedColumns } from "@outrider/outrider/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const row = { tokens: Int32Array.of(4, 2), logProbs: Float32Array.of(0, -Infinity) };
+ * const { classes } = cachedColumns([row, undefined], Float32Array.of(1, 0), { kept: 2 });
+ * assertEquals([...classes.data], [4, 2, -1, -1]);
+ * ```
  */
-export function cachedTeacherBatch(
-  batch: RowBatch<DenseHostTensor>,
+export function cachedColumns(
   rows: readonly (TeacherRow | undefined)[],
+  mask: ArrayLike<number>,
   teacher: CachedTeacher,
-): RowBatch<DenseHostTensor> {
+): CachedProbs<DenseHostTensor> {
   const { kept, vocabulary } = teacher;
-  const [count] = batch.tokens.shape;
+  const count = mask.length;
   const width = vocabulary === undefined ? kept : kept + 1;
   const classes = new Int32Array(count * width).fill(-1);
   const probs = new Float32Array(count * width);
-  const mask = batch.distillationMask.data;
   for (let row = 0; row < count; row++) {
     const known = rows[row];
     if (known !== undefined) placeRow(known, teacher, row * width, { classes, probs });
@@ -198,10 +207,16 @@ export function cachedTeacherBatch(
     }
   }
   const shape = [count, width];
-  return {
-    ...batch,
-    teacher: { classes: hostTensor(classes, shape), probs: hostTensor(probs, shape) },
-  };
+  return { classes: hostTensor(classes, shape), probs: hostTensor(probs, shape) };
+}
+
+/** A batch with the teacher's cached distributions beside, as {@link cachedColumns} has them. */
+export function cachedTeacherBatch(
+  batch: RowBatch<DenseHostTensor>,
+  rows: readonly (TeacherRow | undefined)[],
+  teacher: CachedTeacher,
+): RowBatch<DenseHostTensor> {
+  return { ...batch, teacher: cachedColumns(rows, batch.distillationMask.data, teacher) };
 }
 
 function placeRow(
