@@ -87,7 +87,11 @@ export async function openDraft(
 ): Promise<DraftModel | undefined> {
   const list = await (await fetchFile(DRAFTS)).text();
   const known = parseKnownDrafts(list, new URL(DRAFTS, self.location.href));
-  const found = known.find(({ tokenizerHash }) => tokenizerHash === hash);
+  // Drafts that only work inside their target are of no use here.
+  const models = known.filter(({ tokenizerHash, kind }) =>
+    tokenizerHash === hash && kind === "model"
+  );
+  const found = models.find(({ preferred }) => preferred) ?? models[0];
   if (found === undefined) return undefined;
   const draft = await readDraftFile(blobSource(await fetchFile(found.path), found.name));
   return {

@@ -25,9 +25,9 @@ async function copyFile(from: string | URL, to: string): Promise<void> {
 
 /** Copies the drafts, named by their targets' tokenizers, with a list of them. */
 async function copyDrafts(out: string, drafts: readonly KnownDraft[]): Promise<string[]> {
-  const entries = drafts.map(({ tokenizerHash, name, path }, i) => ({
+  const entries = drafts.map(({ path, ...rest }, i) => ({
     path,
-    entry: { tokenizerHash, name, file: `${i}-${tokenizerHash.slice(0, 16)}.safetensors` },
+    entry: { ...rest, file: `${i}-${rest.tokenizerHash.slice(0, 16)}.safetensors` },
   }));
   for (const { path, entry } of entries) await copyFile(path, `${out}/drafts/${entry.file}`);
   const list = JSON.stringify(entries.map(({ entry }) => entry), null, 2);
