@@ -9,8 +9,10 @@ import {
   countsLine,
   type DistillationEntry,
   type DistillationSet,
+  type FeatureLayout,
   joinCorpora,
   openDistillationSet,
+  readFeatureLayout,
   responseFilter,
 } from "@outrider/outrider/data";
 import type { Tokenizer } from "@outrider/outrider/io";
@@ -51,22 +53,29 @@ function checkTokenizer(
   );
 }
 
+/** The folders in a list of them, separated by commas. */
+export function foldersOf(names: string): string[] {
+  return names.split(",").map((name) => name.trim()).filter((name) => name !== "");
+}
+
 /**
  * Opens the sets in some folders.
  *
  * @param names folders separated by commas
+ * @param layouts of folders whose features are to be read, too
  * @throws OutriderError where one is no set, or one of another target
  */
 export async function openSets(
   names: string,
   tokenizer: Pick<Tokenizer, "endOfTurn" | "hash">,
+  layouts: ReadonlyMap<string, FeatureLayout> = new Map(),
 ): Promise<OpenSets> {
-  const folders = names.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const folders = foldersOf(names);
   const sets: DistillationSet[] = [];
   const close = (): void => sets.forEach((set) => set.close());
   try {
     for (const folder of folders) {
-      const set = await openDistillationSet(folder, filterOf(tokenizer));
+      const set = await openDistillationSet(folder, filterOf(tokenizer), layouts.get(folder));
       sets.push(set);
       checkTokenizer(folder, set, tokenizer);
     }
@@ -87,4 +96,44 @@ export async function openSets(
     close();
     throw error;
   }
+}
+
+/** Sets with the target's features beside. */
+export interface OpenFeatureSets extends OpenSets {
+  /** Whose features they are; the same in all of them. */
+  readonly layout: FeatureLayout;
+}
+
+/** What of a layout makes features comparable. */
+function kindOf({ target, dtype, taps, width }: FeatureLayout): string {
+  return `features of ${target} in ${dtype} at ${taps.join(", ")}, ${width} wide`;
+}
+
+/**
+ * Opens the sets in some folders with the features beside them.
+ *
+ * @throws OutriderError where one has no features, or others than the first
+ */
+export async function openFeatureSets(
+  names: string,
+  tokenizer: Pick<Tokenizer, "endOfTurn" | "hash">,
+): Promise<OpenFeatureSets> {
+  const layouts = new Map<string, FeatureLayout>();
+  let layout: FeatureLayout | undefined;
+  for (const folder of foldersOf(names)) {
+    const found = await readFeatureLayout(folder);
+    layout ??= found;
+    layouts.set(folder, found);
+    if (kindOf(found) === kindOf(layout)) continue;
+    throw new OutriderError(
+      kindOf(layout),
+      `${kindOf(found)} in ${folder}`,
+      "write the features of all sets with the same options",
+    );
+  }
+  if (layout === undefined) {
+    throw new OutriderError("the folders of sets", JSON.stringify(names), "name one or more");
+  }
+  const sets = await openSets(names, tokenizer, layouts);
+  return { ...sets, layout, data: `${sets.data}; ${kindOf(layout)}` };
 }

@@ -74,6 +74,11 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   fetch_text: ["out", "source", "target", "json", "help"],
   finetune: ["target", "dtype", "draft", "set", "teacher", "loss", "loss-temperature", "mix"]
     .concat("gamma", "record-tokens", "record-prompts", "refresh-every", TRAINING, DEVICE),
+  features: ["target", "dtype", "set", "taps", "most-rows", ...DEVICE],
+  block_draft: ["target", "set", "validation", "draft-vocabulary", "keep-tokens", "block", "layers"]
+    .concat("context-width", "feed-forward", "heads", "key-value-heads", "loss")
+    .concat("loss-temperature", "place-decay", "anchors", "steps", "rows", "rate", "schedule")
+    .concat("save-every", "resume", "start-over", "evaluate-every", "out", "seed", DEVICE),
   teach: ["target", "dtype", "cache", "set", "teacher-tokens", "out", ...DEVICE],
   export: ["target", "draft", "format", "weights", "outside", "out", ...DEVICE],
   evaluate: ["target", "dtype", "cache", "draft", "tasks", "out-of-distribution", "count"]
