@@ -5,7 +5,14 @@
  */
 
 import { OutriderError } from "../core/errors.ts";
-import { type LanguageModel, logitsOf, type TokenId } from "./language_model.ts";
+import { logitsOf, type TokenId } from "./language_model.ts";
+import {
+  checkPath,
+  checkTree,
+  pathTo,
+  type TreeLanguageModel,
+  type TreeRow,
+} from "./tree/tree_model.ts";
 import { type UseOnce, useOnce } from "./use_once.ts";
 
 /** The parts of a {@link functionModel}. */
@@ -22,12 +29,14 @@ export interface FunctionModelOptions {
 export interface FunctionCache {
   /** The rows' tokens. */
   readonly tokens: readonly TokenId[];
+  /** The tree that the last pass has read behind them, if it read one. */
+  readonly tree?: readonly TreeRow[];
   /** Taken by the call that consumed this cache. */
   readonly mark: UseOnce;
 }
 
 /**
- * A {@link LanguageModel} whose logits are a function of the prefix. It holds users to the contract:
+ * A {@link TreeLanguageModel} whose logits are a function of the prefix. It holds users to the contract:
  * dead caches, foreign tokens and rows beyond the context throw an {@link OutriderError}.
  *
  * @example
@@ -41,7 +50,7 @@ export interface FunctionCache {
  * model.close(cache);
  * ```
  */
-export function functionModel(options: FunctionModelOptions): LanguageModel<FunctionCache> {
+export function functionModel(options: FunctionModelOptions): TreeLanguageModel<FunctionCache> {
   const { vocabulary, contextLength, logits } = options;
   return {
     vocabulary,
@@ -69,6 +78,20 @@ export function functionModel(options: FunctionModelOptions): LanguageModel<Func
       cache.mark.take("truncate");
       return cacheOf(cache.tokens.slice(0, length));
     },
+    // deno-lint-ignore require-await
+    forwardTree: async (cache, rows, wanted) => {
+      checkTree(options, cache.tokens.length, rows, wanted);
+      cache.mark.take("forwardTree");
+      const read = wanted.map((place) => logitsOf(logits(textOf(cache.tokens, rows, place))));
+      return { cache: { ...cacheOf(cache.tokens), tree: rows }, logits: read };
+    },
+    keepPath: (cache, path) => {
+      checkPath(cache.tree, path);
+      cache.mark.take("keepPath");
+      const place = path.at(-1);
+      if (cache.tree === undefined || place === undefined) return cacheOf(cache.tokens);
+      return cacheOf(textOf(cache.tokens, cache.tree, place));
+    },
     close: (cache) => {
       if (cache.mark.takenBy === undefined) cache.mark.take("close");
     },
@@ -77,6 +100,15 @@ export function functionModel(options: FunctionModelOptions): LanguageModel<Func
 
 function cacheOf(tokens: readonly TokenId[]): FunctionCache {
   return { tokens, mark: useOnce("cache") };
+}
+
+/** The text that ends with a row of a tree. */
+function textOf(
+  tokens: readonly TokenId[],
+  rows: readonly TreeRow[],
+  place: number,
+): readonly TokenId[] {
+  return [...tokens, ...pathTo(rows, place).map((at) => rows[at].token)];
 }
 
 function checkRows(

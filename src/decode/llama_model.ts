@@ -4,22 +4,25 @@
  * @module
  */
 import { OutriderError } from "../core/errors.ts";
-import { hostTensor } from "../core/host_tensor.ts";
+import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
 import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { type Device, releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { own, type Owned } from "../runtime/owned.ts";
-import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
+import type { Logits, TokenId } from "./language_model.ts";
 import {
   type CacheType,
   compilePasses,
   type LlamaMemory,
   packRows,
+  paddedBatchRows,
   readLogits,
   type Row,
   splitRows,
 } from "./llama_passes.ts";
+import { checkPath, checkTree, type TreeLanguageModel, type TreeRow } from "./tree/tree_model.ts";
+import { movesOf, treeRows } from "./tree/tree_rows.ts";
 
 /** What {@link llamaModel} is made of. */
 export interface LlamaModelOptions {
@@ -45,8 +48,16 @@ export interface LlamaSequence {
   readonly slots: number;
   /** Rows in use. */
   readonly length: number;
+  /** The tree that the last pass has read into the slots above them, if it read one. */
+  readonly tree?: readonly TreeRow[];
   /** Memory of the last pass's logits, which the next one writes over. */
   readonly room?: Float32Array;
+}
+
+/** What a pass gives. */
+interface Passed {
+  readonly sequence: LlamaSequence;
+  readonly logits: readonly Logits[];
 }
 
 /** A use-once handle of a sequence's keys and values. */
@@ -108,37 +119,62 @@ function checkTokens(config: LlamaConfig, tokens: readonly TokenId[], length: nu
  * model.close(cache);
  * ```
  */
-export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache> {
+export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaCache> {
   const { device, config, parameters } = options;
   const compiled = compilePasses(device, config, options);
   const firstSlots = Math.min(options.firstSlots ?? 256, config.contextLength);
 
-  const doubled = (sequence: LlamaSequence): LlamaSequence => {
-    const memory = compiled.grow(sequence.memory);
-    releaseTree(sequence.memory);
-    return { ...sequence, memory, slots: 2 * sequence.slots };
+  /** The sequence with so many slots; when it throws, the sequence has been released. */
+  const withSlots = (sequence: LlamaSequence, slots: number): LlamaSequence => {
+    let grown = sequence;
+    try {
+      while (grown.slots < slots) {
+        const memory = compiled.grow(grown.memory);
+        releaseTree(grown.memory);
+        grown = { ...grown, memory, slots: 2 * grown.slots };
+      }
+      return grown;
+    } catch (error) {
+      releaseTree(grown.memory);
+      throw error;
+    }
+  };
+
+  /** Runs packed rows and reads the logits of the first `wanted` places. */
+  const run = async (
+    sequence: LlamaSequence,
+    packed: HostTensor,
+    places: Int32Array,
+    wanted: number,
+  ): Promise<Passed> => {
+    using rows = upload(device, packed);
+    if (wanted === 0) {
+      const memory = compiled.fill(parameters, sequence.memory, rows);
+      return { sequence: { ...sequence, memory }, logits: [] };
+    }
+    using asked = upload(device, hostTensor(places));
+    const result = compiled.step(parameters, sequence.memory, rows, asked);
+    using logits = result.logits;
+    const next = { ...sequence, memory: result.cache };
+    const { room } = sequence;
+    const values = await readLogits(logits, next.memory, room);
+    const isKept = places.length <= KEPT_LOGITS && values.length > (room?.length ?? 0);
+    return {
+      sequence: isKept ? { ...next, room: values } : next,
+      logits: splitRows(values, config.vocabulary).slice(0, wanted),
+    };
   };
 
   const advance = async (
     sequence: LlamaSequence,
     tokens: readonly TokenId[],
     wanted: number,
-  ): Promise<{ readonly sequence: LlamaSequence; readonly logits: Float32Array }> => {
+  ): Promise<Passed> => {
+    const places = Int32Array.from({ length: wanted }, (_, i) => tokens.length - wanted + i);
+    const packed = packRows(chainRows(tokens, sequence.length));
+    const passed = await run(sequence, packed, places, wanted);
     const length = sequence.length + tokens.length;
-    using rows = upload(device, packRows(chainRows(tokens, sequence.length)));
-    if (wanted === 0) {
-      const memory = compiled.fill(parameters, sequence.memory, rows);
-      return { sequence: { ...sequence, memory, length }, logits: new Float32Array() };
-    }
-    const last = Int32Array.from({ length: wanted }, (_, i) => tokens.length - wanted + i);
-    using places = upload(device, hostTensor(last));
-    const result = compiled.step(parameters, sequence.memory, rows, places);
-    using logits = result.logits;
-    const next = { ...sequence, memory: result.cache, length };
-    const { room } = sequence;
-    const values = await readLogits(logits, next.memory, room);
-    const isKept = wanted <= KEPT_LOGITS && values.length > (room?.length ?? 0);
-    return { sequence: isKept ? { ...next, room: values } : next, logits: values };
+    return { ...passed, sequence: { ...passed.sequence, length, tree: undefined } };
   };
 
   return {
@@ -152,7 +188,7 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
       let sequence = cache.take("forward");
       const logits: Logits[] = [];
       try {
-        while (sequence.slots < sequence.length + total) sequence = doubled(sequence);
+        sequence = withSlots(sequence, sequence.length + total);
         for (let from = 0; from < total; from += MOST_ROWS) {
           // Logits of several passes are given out together, so none may write over another's.
           if (total > MOST_ROWS) sequence = { ...sequence, room: undefined };
@@ -160,7 +196,7 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
           const rows = Math.min(chunk.length, Math.max(0, from + chunk.length - (total - wanted)));
           const passed = await advance(sequence, chunk, rows);
           sequence = passed.sequence;
-          logits.push(...splitRows(passed.logits, config.vocabulary));
+          logits.push(...passed.logits);
         }
       } catch (error) {
         releaseTree(sequence.memory);
@@ -170,7 +206,40 @@ export function llamaModel(options: LlamaModelOptions): LanguageModel<LlamaCache
     },
     truncate: (cache, length) => {
       const sequence = cache.take("truncate");
-      return own("cache", { ...sequence, length: Math.min(length, sequence.length) });
+      const shorter = Math.min(length, sequence.length);
+      return own("cache", { ...sequence, length: shorter, tree: undefined });
+    },
+    forwardTree: async (cache, tree, wanted) => {
+      const { length } = cache.look();
+      checkTree(config, length, tree, wanted);
+      const sequence = withSlots(cache.take("forwardTree"), length + tree.length);
+      const packed = packRows(treeRows(tree, length), paddedBatchRows(tree.length));
+      // Places that nobody asked for are the first row once more.
+      const places = new Int32Array(paddedBatchRows(wanted.length));
+      places.set(wanted);
+      try {
+        const passed = await run(sequence, packed, places, wanted.length);
+        return { cache: own("cache", { ...passed.sequence, tree }), logits: passed.logits };
+      } catch (error) {
+        releaseTree(sequence.memory);
+        throw error;
+      }
+    },
+    keepPath: (cache, path) => {
+      const { length: before, tree } = cache.look();
+      checkPath(tree, path);
+      const sequence = cache.take("keepPath");
+      const length = before + path.length;
+      const kept = { ...sequence, length, tree: undefined };
+      const moves = movesOf(path, before);
+      if (moves === undefined) return own("cache", kept);
+      try {
+        using slots = upload(device, moves);
+        return own("cache", { ...kept, memory: compiled.move(sequence.memory, slots) });
+      } catch (error) {
+        releaseTree(sequence.memory);
+        throw error;
+      }
     },
     close: (cache) => {
       if (cache.live) releaseTree(cache.take("close").memory);

@@ -36,8 +36,10 @@ export interface Row {
   readonly slot: number;
   /** First slot that it sees. */
   readonly start: number;
-  /** Slot after the last one that it sees; its own is `end - 1` in a chain. */
+  /** Slot after the last one of the window that it sees; its own is `end - 1` in a chain. */
   readonly end: number;
+  /** Slots that it sees behind the window: its ancestors and its own in a tree; none in a chain. */
+  readonly extra?: readonly number[];
 }
 
 /** Row counts that passes are padded to, so that few shapes are compiled. */
@@ -54,24 +56,41 @@ export function paddedBatchRows(rows: number): number {
   return Math.ceil(rows / step) * step;
 }
 
-/** Rows as one i32 array `[5, padded]`; padding rows see nothing and write nowhere. */
+/** Numbers of a row besides its extra slots. */
+const ROW_NUMBERS = 5;
+
+/** Counts of extra slots and of kept rows that passes are padded to: powers of two from 4 on. */
+export function paddedDepth(depth: number): number {
+  return depth === 0 ? 0 : Math.max(4, 2 ** Math.ceil(Math.log2(depth)));
+}
+
+/**
+ * Rows as one i32 array `[5 + depth, padded]`: five numbers of all rows, then `depth` extra slots of
+ * each row, padded with -1. Padding rows see nothing and write nowhere.
+ */
 export function packRows(rows: readonly Row[], padded = paddedRows(rows.length)): HostTensor {
-  const packed = new Int32Array(5 * padded);
+  const depth = paddedDepth(Math.max(0, ...rows.map(({ extra }) => extra?.length ?? 0)));
+  const packed = new Int32Array((ROW_NUMBERS + depth) * padded);
   packed.fill(-1, 4 * padded);
-  rows.forEach(({ token, position, slot, start, end }, i) => {
+  rows.forEach(({ token, position, slot, start, end, extra = [] }, i) => {
     packed[i] = token;
     packed[padded + i] = position;
     packed[2 * padded + i] = start;
     packed[3 * padded + i] = end;
     packed[4 * padded + i] = slot;
+    packed.set(extra, ROW_NUMBERS * padded + i * depth);
   });
-  return hostTensor(packed, [5, padded]);
+  return hostTensor(packed, [ROW_NUMBERS + depth, padded]);
 }
 
 function unpacked(packed: Tensor): LlamaRows {
-  const [, count] = packed.shape;
+  const [height, count] = packed.shape;
+  const depth = height - ROW_NUMBERS;
   const row = (i: number) => reshape(sliceAxis(packed, 0, i, 1), [count]);
-  return { tokens: row(0), positions: row(1), start: row(2), end: row(3), slots: row(4) };
+  const extra = depth === 0
+    ? undefined
+    : reshape(sliceAxis(packed, 0, ROW_NUMBERS, depth), [count, depth]);
+  return { tokens: row(0), positions: row(1), start: row(2), end: row(3), slots: row(4), extra };
 }
 
 /** What a sequence keeps on the device. */
@@ -109,6 +128,8 @@ export interface LlamaPasses {
     cache: LlamaMemory<DeviceArray>,
     rows: DeviceArray,
   ) => LlamaMemory<DeviceArray>;
+  /** Moves rows of a cache from slots to slots, i32 `[2, n]`, -1 for none. */
+  readonly move: (cache: LlamaMemory<DeviceArray>, slots: DeviceArray) => LlamaMemory<DeviceArray>;
   /** A copy of a cache with twice the slots. */
   readonly grow: (cache: LlamaMemory<DeviceArray>) => LlamaMemory<DeviceArray>;
   /** A cache of zeros. */
@@ -209,6 +230,12 @@ export function compilePasses(
   const likeliest = (logits: Tensor) => ({ tokens: argmax(logits), sums: sum(logits, [-1]) });
   const fill = (parameters: LlamaParameters<Tensor>, cache: LlamaMemory<Tensor>, rows: Tensor) =>
     pass(parameters, cache, rows).cache;
+  const move = ({ layers, features }: LlamaMemory<Tensor>, slots: Tensor): LlamaMemory<Tensor> => {
+    const side = (i: number) => reshape(sliceAxis(slots, 0, i, 1), [slots.shape[1]]);
+    const moved = (table: Tensor) => scatterSet(table, side(1), gather(table, side(0)));
+    const kept = layers.map(({ key, value }) => ({ key: moved(key), value: moved(value) }));
+    return features === undefined ? { layers: kept } : { layers: kept, features: moved(features) };
+  };
   const grow = ({ layers, features }: LlamaMemory<Tensor>): LlamaMemory<Tensor> => {
     const doubled = layers.map(({ key, value }) => ({ key: twice(key), value: twice(value) }));
     return features === undefined
@@ -221,6 +248,7 @@ export function compilePasses(
     likeliest: compile(device, likeliest, { name: "the likeliest tokens" }),
     statistics: compile(device, logitStatistics, { name: "statistics of logits" }),
     fill: compile(device, fill, { name: "a prefill pass", donate: [1] }),
+    move: compile(device, move, { name: "keeping a path", donate: [0] }),
     grow: compile(device, grow, { name: "cache growth" }),
     empty: compile(device, empty, { name: "a new cache" }),
   };

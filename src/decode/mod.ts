@@ -63,6 +63,7 @@ export * from "./stream.ts";
 export * from "./text_pieces.ts";
 export type { Clock, TextState } from "./text_state.ts";
 export * from "./top_tokens.ts";
+export * from "./tree/mod.ts";
 
 export { type Ending, limit, untilToken } from "./until.ts";
 export * from "./until_text.ts";
