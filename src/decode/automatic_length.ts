@@ -141,16 +141,20 @@ function lossOf(expected: number, { correction }: StepTimes): number {
 
 /**
  * The longest draft up to the wanted one whose loss can be afforded if none of it stands. Lengths
- * grow by steps, so that a longer one is paid with what a shorter one has shown of costs.
+ * grow by steps, so that a longer one is paid with what a shorter one has shown of costs; those too
+ * short to pay, as short ones of a block drafter are, are not drafted.
  */
 function gammaOf(settings: Settings, state: AutomaticLengthState): number {
   const { idle, wait, length, reached, credit, times } = state;
   if (!isTimed(times)) return 0;
-  const wanted = length === 0 && wait <= 0 ? settings.trial(times.correction) : length;
+  const trial = settings.trial(times.correction);
+  const wanted = length === 0 && wait <= 0 ? trial : length;
   if (wanted === 0) return 0;
-  const most = Math.min(wanted, Math.max(settings.choices[1].gamma, 2 * reached + 1));
+  const least = Math.min(wanted, trial);
+  const most = Math.min(wanted, Math.max(least, settings.choices[1].gamma, 2 * reached + 1));
   const affordable = settings.choices.findLast(({ gamma, time }) =>
-    gamma <= most && (gamma === 0 || lossOf(time + idle * settings.lagTime, times) <= credit)
+    gamma === 0 ||
+    gamma >= least && gamma <= most && lossOf(time + idle * settings.lagTime, times) <= credit
   );
   return affordable?.gamma ?? 0;
 }
@@ -242,7 +246,7 @@ export function automaticLength(
 ): DraftLength<AutomaticLengthState> {
   const settings = settingsOf(options);
   // A draft that takes time does not guess and lags the more the longer it waits.
-  const advance = options.draftCost > 0 ? ADVANCE : 0;
+  const advance = options.draftCost + (options.blockCost ?? 0) > 0 ? ADVANCE : 0;
   const start = { ...UNSEEN, wait: settings.retry, advance, credit: allowance(0, advance) };
   const first = settled(start, settings.choices);
   // Where no draft can pay there is nothing to learn, and steps cost what plain ones do.

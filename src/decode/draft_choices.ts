@@ -8,8 +8,10 @@ import { OutriderError } from "../core/errors.ts";
 
 /** What `automaticLength` knows of the machine and how it learns. */
 export interface AutomaticLengthOptions {
-  /** Time of one drafted token over time of a target pass of one row. */
+  /** Time that each drafted token takes over time of a target pass of one row. */
   readonly draftCost: number;
+  /** Time that a draft takes besides, whatever its length, over that pass; 0 if left out. */
+  readonly blockCost?: number;
   /** Time of a target pass of `rows` rows over that of one row; 1 if left out. */
   readonly rowsCost?: (rows: number) => number;
   /** Time of a step outside the models by the tokens drafted, over that pass; 0 if left out. */
@@ -45,7 +47,7 @@ export interface Settings {
   readonly timeOf: (gamma: number) => number;
   /** Time that a token written without a draft adds to the next draft. */
   readonly lagTime: number;
-  /** The length that is tried while plain decoding is better; 0 where no draft can pay. */
+  /** The shortest length that pays if all of it stands, to be tried; 0 where no draft can pay. */
   readonly trial: (correction: number) => number;
   readonly memory: number;
   readonly retry: number;
@@ -54,23 +56,27 @@ export interface Settings {
 /** Checks the options and fills in what is left out. */
 export function settingsOf(options: AutomaticLengthOptions): Settings {
   const { draftCost, rowsCost = () => 1, hostCost = () => 0, catchUpCost = 0 } = options;
-  const { memory = 64, retry = 32, lengths } = options;
+  const { blockCost = 0, memory = 64, retry = 32, lengths } = options;
   const { longest = Math.max(0, ...lengths ?? [LONGEST]) } = options;
-  if (!(draftCost >= 0 && catchUpCost >= 0 && longest >= 0 && memory > 0 && retry > 0)) {
+  const costs = [draftCost, blockCost, catchUpCost];
+  if (!(costs.every((cost) => cost >= 0) && longest >= 0 && memory > 0 && retry > 0)) {
     throw new OutriderError(
-      "a draft cost and a longest draft of 0 or more, a memory and a retry above 0",
-      `${draftCost}, ${longest}, ${memory}, ${retry}`,
+      "a draft cost, others and a longest draft of 0 or more, a memory and a retry above 0",
+      `${costs.join(", ")}, ${longest}, ${memory}, ${retry}`,
       "measure the draft cost, leave the others out",
     );
   }
   const plain = rowsCost(1) + hostCost(0);
+  const draftTime = (gamma: number) => gamma === 0 ? 0 : blockCost + gamma * draftCost;
   const timeOf = (gamma: number) =>
-    (rowsCost(gamma + 1) + gamma * draftCost + hostCost(gamma)) / plain;
+    (rowsCost(gamma + 1) + draftTime(gamma) + hostCost(gamma)) / plain;
   const drafts = (lengths ?? Array.from({ length: longest }, (_, i) => i + 1))
     .filter((gamma) => gamma <= longest).toSorted((a, b) => a - b);
   const choices = [0, ...drafts].map((gamma) => ({ gamma, time: timeOf(gamma) }));
-  const trial = (correction: number): number =>
-    rateOf(bestOf(choices, 1, correction), 1, correction) < DRAFTING_GAIN ? 0 : choices[1].gamma;
+  const canPay = (choice: Choice, correction: number) =>
+    choice.gamma > 0 && rateOf(choice, 1, correction) >= DRAFTING_GAIN;
+  const trial = (correction: number) =>
+    choices.find((choice) => canPay(choice, correction))?.gamma ?? 0;
   return { choices, timeOf, lagTime: catchUpCost / plain, trial, memory, retry };
 }
 

@@ -4,25 +4,24 @@
  *
  * @module
  */
-import { keyOf } from "../core/random.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { Seconds } from "./decoder.ts";
 import type { Draft } from "./draft.ts";
-import type { DraftLength } from "./draft_length.ts";
 import { draftModel } from "./draft_model.ts";
 import { type LanguageModel, oneHot } from "./language_model.ts";
-import { speculative } from "./speculative.ts";
+import { type PairTimes, pairTimes, type Parts } from "./pair_times.ts";
 import { median } from "./step_times.ts";
 import { type Clock, machineClock } from "./text_state.ts";
-import { useOnce } from "./use_once.ts";
 import type { Verify } from "./verify.ts";
 import { verifyBlock } from "./verify_block.ts";
 import { temperature, type Warp } from "./warp.ts";
 
 /** What `automaticLength` decides from; times are over that of a target pass of one row. */
 export interface Costs {
-  /** Time of one drafted token; 0 without a draft model. */
+  /** Time that each drafted token takes; 0 without a draft model. */
   readonly draftCost: number;
+  /** Time that a draft takes besides, whatever its length: that of a block drafter's pass. */
+  readonly blockCost: number;
   /** Time that each further token adds to a draft model's first pass; 0 without a draft model. */
   readonly catchUpCost: number;
   /** v(M): time of a target pass of M rows. */
@@ -49,33 +48,21 @@ export interface MeasureOptions {
   readonly vocabulary?: TrimmedVocabulary;
 }
 
+/** The same for a drafter of blocks. */
+export interface MeasureBlockOptions extends Omit<MeasureOptions, "vocabulary"> {
+  /** The most tokens that it drafts at once. */
+  readonly block: number;
+}
+
+/** Times that drafting takes, in target passes. */
+type DraftingCosts = Pick<Costs, "draftCost" | "blockCost" | "catchUpCost">;
+
 /** Lengths of drafts that are measured, up to where longer ones cannot pay; between is linear. */
 const MEASURED_LENGTHS = [1, 3, 7, 15];
 /** Tokens that a draft model is let lag behind, to see what catching up takes. */
 const MEASURED_LAG = 7;
-/** Least and most pairs of steps; the first pair compiles and does not count. */
-const PAIRS = { least: 4, most: 500 };
-/** Seconds that pairs of one length take: fast models need many until engines are warm. */
-const PAIRS_SECONDS = 0.12;
 /** Tokens of the text while measuring. */
 const CONTEXT_TOKENS = 16;
-
-/** What is timed: a decoder's parts. */
-interface Parts<Cache, DraftState> {
-  readonly target: LanguageModel<Cache>;
-  readonly draft: Draft<DraftState, Cache>;
-  readonly warp: Warp;
-  readonly verify: Verify;
-  readonly now: Clock;
-}
-
-/** Where the time of steps goes; all but the pass's seconds is over the time of a pass of one row. */
-interface PairTimes {
-  /** Seconds of a target pass of one row. */
-  readonly passSeconds: number;
-  readonly plain: Seconds;
-  readonly drafting: Seconds;
-}
 
 /** A drafter without a model: what it proposes costs nothing to find. */
 const zeros: Draft<null> = {
@@ -89,90 +76,6 @@ const zeros: Draft<null> = {
   close: () => {},
 };
 
-/** No draft and one of `gamma` tokens in turns, as they follow each other in decoding. */
-function inTurns(gamma: number): DraftLength<number> {
-  return { init: () => 0, gamma: (step) => step % 2 * gamma, step: (step) => step + 1 };
-}
-
-/** The later half of many times: in the earlier one engines still compile. */
-function warm<T>(times: readonly T[]): readonly T[] {
-  return times.length < 2 * PAIRS.least ? times : times.slice(times.length / 2);
-}
-
-/** Medians, since the fastest of each is not what is usual. */
-function medians(times: readonly Seconds[]): Seconds {
-  const of = (part: keyof Seconds) => median(times.map((seconds) => seconds[part]));
-  return {
-    prefill: of("prefill"),
-    draft: of("draft"),
-    target: of("target"),
-    verify: of("verify"),
-    host: of("host"),
-  };
-}
-
-/** Times over those of a pass, which a coarse clock may not have seen. */
-function over({ prefill, draft, target, verify, host }: Seconds, pass: Seconds): Seconds {
-  const unit = Math.max(pass.target, Number.EPSILON);
-  return {
-    prefill: prefill / unit,
-    draft: draft / unit,
-    target: target / unit,
-    verify: verify / unit,
-    host: host / unit,
-  };
-}
-
-/** Both steps of a pair are divided by the same pass, so that a slow moment slows all of it. */
-function pairTimesOf(pairs: readonly (readonly [plain: Seconds, drafting: Seconds])[]): PairTimes {
-  const known = warm(pairs);
-  return {
-    passSeconds: median(known.map(([plain]) => plain.target)),
-    plain: medians(known.map(([plain]) => over(plain, plain))),
-    drafting: medians(known.map(([plain, drafting]) => over(drafting, plain))),
-  };
-}
-
-/**
- * Times of steps without a draft and with one of `gamma` tokens, in turns, on a text that is set back
- * after each; the draft model lags `lag` tokens behind what it needs to have read.
- */
-async function pairTimes<Cache, DraftState>(
-  parts: Parts<Cache, DraftState>,
-  gamma: number,
-  tokens: number,
-  lag: number,
-): Promise<PairTimes> {
-  const { target, draft, now } = parts;
-  const text = new Array<number>(tokens).fill(0);
-  const decoder = speculative({ ...parts, gamma: inTurns(gamma) });
-  const pairs: [plain: Seconds, drafting: Seconds][] = [];
-  let state = await decoder.init(text, keyOf(0));
-  const secondsOfStep = async (): Promise<Seconds> => {
-    const { state: next, report } = await decoder.step(state);
-    state = {
-      ...next,
-      text,
-      cache: target.truncate(next.cache, tokens - 1),
-      draft: draft.commit(next.draft, tokens - 1 - lag),
-      mark: useOnce("decoder state"),
-    };
-    return report.seconds;
-  };
-  try {
-    const first = now();
-    for (let pair = 0; pair < PAIRS.most; pair++) {
-      const plain = await secondsOfStep();
-      const drafting = await secondsOfStep();
-      if (pair > 0) pairs.push([plain, drafting]);
-      if (pair + 1 >= PAIRS.least && now() - first >= PAIRS_SECONDS) break;
-    }
-  } finally {
-    decoder.close(state);
-  }
-  return pairTimesOf(pairs);
-}
-
 /** All of a step. */
 function wholeOf({ draft, target, verify, host }: Seconds): number {
   return draft + target + verify + host;
@@ -181,10 +84,11 @@ function wholeOf({ draft, target, verify, host }: Seconds): number {
 /** Times by length, until a longer draft gains nothing even if all of it stands. */
 async function timesByLength<Cache, DraftState>(
   parts: Parts<Cache, DraftState>,
+  measured: readonly number[],
   room: number,
 ): Promise<ReadonlyMap<number, PairTimes>> {
   const found = new Map<number, PairTimes>();
-  const lengths = MEASURED_LENGTHS.filter((gamma) => gamma < room);
+  const lengths = measured.filter((gamma) => gamma < room);
   let bestRate = 0;
   for (const gamma of lengths.length === 0 ? [0] : lengths) {
     const times = await pairTimes(parts, gamma, Math.min(CONTEXT_TOKENS, room - gamma), 0);
@@ -204,30 +108,48 @@ function interpolated(points: readonly (readonly [number, number])[], at: number
   return y0 + (y1 - y0) * (at - x0) / (x1 - x0);
 }
 
-/** What a draft model takes, in target passes. */
-async function draftCosts<Cache, DraftState>(
-  parts: Parts<Cache, DraftState>,
-  room: number,
-  times: ReadonlyMap<number, PairTimes>,
-): Promise<Pick<Costs, "draftCost" | "catchUpCost">> {
-  const [gamma] = times.keys();
+/** What drafts take, by their length: so much for each token. */
+function costByToken(times: ReadonlyMap<number, PairTimes>): Omit<DraftingCosts, "catchUpCost"> {
   const draftCost = median(
     [...times].map(([length, { plain, drafting }]) =>
       drafting.draft / Math.max(1, length) / plain.target
     ),
   );
+  return { draftCost, blockCost: 0 };
+}
+
+/** What blocks take, by their length: a pass, and what each token that is drawn from it adds. */
+function costByBlock(times: ReadonlyMap<number, PairTimes>): Omit<DraftingCosts, "catchUpCost"> {
+  const points = Array.from(
+    times,
+    ([length, { plain, drafting }]) => [length, drafting.draft / plain.target] as const,
+  );
+  const [first, last] = [points[0], points[points.length - 1]];
+  const tokens = Math.max(1, last[0] - first[0]);
+  const draftCost = Math.max(0, last[1] - first[1]) / tokens;
+  const blockCost = median(points.map(([length, cost]) => Math.max(0, cost - length * draftCost)));
+  return { draftCost, blockCost };
+}
+
+/** What catching up takes besides a draft of the shortest length, in target passes. */
+async function catchUpCost<Cache, DraftState>(
+  parts: Parts<Cache, DraftState>,
+  room: number,
+  times: ReadonlyMap<number, PairTimes>,
+  { draftCost, blockCost }: Omit<DraftingCosts, "catchUpCost">,
+): Promise<number> {
+  const [gamma] = times.keys();
   const tokens = Math.min(CONTEXT_TOKENS, room - gamma);
   const lag = Math.min(MEASURED_LAG, tokens - 1);
-  if (lag === 0) return { draftCost, catchUpCost: draftCost };
+  if (lag === 0) return draftCost;
   const { drafting } = await pairTimes(parts, gamma, tokens, lag);
-  const more = drafting.draft - gamma * draftCost;
-  return { draftCost, catchUpCost: Math.max(0, more) / lag };
+  return Math.max(0, drafting.draft - blockCost - gamma * draftCost) / lag;
 }
 
 /** The costs that times of steps come down to. */
 function costsOf(
   times: ReadonlyMap<number, PairTimes>,
-  drafting: Pick<Costs, "draftCost" | "catchUpCost">,
+  drafting: DraftingCosts,
 ): Costs {
   const measured = [...times].filter(([gamma]) => gamma > 0);
   const all = [...times.values()];
@@ -238,7 +160,7 @@ function costsOf(
   for (const [gamma, { drafting: step }] of measured) {
     points.push([gamma + 1, step.target]);
     // Without a draft model, what proposing takes is the host's work as well.
-    const proposing = drafting.draftCost === 0 ? step.draft : 0;
+    const proposing = drafting.draftCost + drafting.blockCost === 0 ? step.draft : 0;
     hostPoints.push([gamma, proposing + step.verify + step.host]);
   }
   return {
@@ -272,14 +194,65 @@ export async function measureCosts<Target, Draft>(
   draft?: LanguageModel<Draft>,
   options: MeasureOptions = {},
 ): Promise<Costs> {
-  const { warp = temperature(0), verify = verifyBlock, now = machineClock, vocabulary } = options;
-  const shared = { target, warp, verify, now };
+  const shared = { target, ...howOf(options) };
   if (draft === undefined) {
-    const times = await timesByLength({ ...shared, draft: zeros }, target.contextLength);
-    return costsOf(times, { draftCost: 0, catchUpCost: 0 });
+    const parts = { ...shared, draft: zeros };
+    const times = await timesByLength(parts, MEASURED_LENGTHS, target.contextLength);
+    return costsOf(times, { draftCost: 0, blockCost: 0, catchUpCost: 0 });
   }
-  const parts = { ...shared, draft: draftModel(draft, { vocabulary }) };
+  const parts = { ...shared, draft: draftModel(draft, { vocabulary: options.vocabulary }) };
   const room = Math.min(target.contextLength, draft.contextLength);
-  const times = await timesByLength(parts, room);
-  return costsOf(times, await draftCosts(parts, room, times));
+  const times = await timesByLength(parts, MEASURED_LENGTHS, room);
+  const byToken = costByToken(times);
+  return costsOf(times, {
+    ...byToken,
+    catchUpCost: await catchUpCost(parts, room, times, byToken),
+  });
+}
+
+/**
+ * Measures the costs of a target and a drafter whose pass gives a whole block of tokens, such as a
+ * `blockDraft`, as {@link measureCosts} measures those of a draft model.
+ *
+ * @example
+ * ```ts
+ * import { type Draft, functionModel, measureBlockCosts, oneHot } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const model = functionModel({ vocabulary: 2, contextLength: 64, logits: () => [0, 1] });
+ * let time = 0; // the time of a clock by which a target's pass takes 4 s and a block 1 s
+ * const forward: typeof model.forward = (...rows) => (time += 4, model.forward(...rows));
+ * const draft: Draft<null> = {
+ *   init: () => Promise.resolve(null),
+ *   propose: (state, { gamma }) => {
+ *     time += 1;
+ *     const tokens = Array<number>(gamma).fill(1);
+ *     return Promise.resolve({ state, tokens, probs: tokens.map((token) => oneHot(2, token)) });
+ *   },
+ *   commit: (state) => state,
+ *   close: () => {},
+ * };
+ * const options = { block: 4, now: () => time };
+ * const costs = await measureBlockCosts({ ...model, forward }, draft, options);
+ * assertEquals([costs.blockCost, costs.draftCost, costs.lengths], [0.25, 0, [1, 3, 4]]);
+ * ```
+ */
+export async function measureBlockCosts<Cache, DraftState>(
+  target: LanguageModel<Cache>,
+  draft: Draft<DraftState, Cache>,
+  options: MeasureBlockOptions,
+): Promise<Costs> {
+  const { block } = options;
+  const parts = { target, draft, ...howOf(options) };
+  const shorter = MEASURED_LENGTHS.filter((length) => length < block);
+  const times = await timesByLength(parts, [...shorter, block], target.contextLength);
+  const byBlock = costByBlock(times);
+  const caughtUp = await catchUpCost(parts, target.contextLength, times, byBlock);
+  return costsOf(times, { ...byBlock, catchUpCost: caughtUp });
+}
+
+function howOf(
+  { warp = temperature(0), verify = verifyBlock, now = machineClock }: MeasureOptions,
+): Pick<Parts<unknown, unknown>, "warp" | "verify" | "now"> {
+  return { warp, verify, now };
 }

@@ -23,6 +23,7 @@ export * from "./draft_length.ts";
 export * from "./draft_model.ts";
 export * from "./draft_none.ts";
 export * from "./draft_prompt_lookup.ts";
+export * from "./draft_through.ts";
 export * from "./function_model.ts";
 export {
   type BatchOptions,
@@ -48,7 +49,13 @@ export {
   type LlamaSequence,
 } from "./llama_model.ts";
 export { CACHE_TYPES, type CacheType, type LlamaMemory } from "./llama_passes.ts";
-export { type Costs, measureCosts, type MeasureOptions } from "./measure_costs.ts";
+export {
+  type Costs,
+  measureBlockCosts,
+  type MeasureBlockOptions,
+  measureCosts,
+  type MeasureOptions,
+} from "./measure_costs.ts";
 export * from "./multi_draft/mod.ts";
 export * from "./nucleus.ts";
 export * from "./on_device/mod.ts";

@@ -49,6 +49,7 @@ function dearer(machine: Machine, factor: number): Machine {
   return {
     ...machine,
     draftCost: factor * machine.draftCost,
+    blockCost: factor * machine.blockCost,
     catchUpCost: factor * machine.catchUpCost,
     rowsCost: (rows) => 1 + factor * (rowsCost(rows) - 1),
     hostCost: (drafted) => hostCost(0) + factor * (hostCost(drafted) - hostCost(0)),
@@ -142,10 +143,10 @@ Deno.test("a drafter that searches long and finds nothing is asked less and less
 
 Deno.test("a text that accepts well is written nearly as fast as with the best fixed length", () => {
   for (const machine of MACHINES) {
-    // A draft that lags dearly is not tried again once it was left, and a free one that does not
-    // guess waits until a first loss is paid for.
-    const { draftCost, catchUpCost, guesses } = machine;
-    if (!(guesses || draftCost > 0 && catchUpCost <= 0.01)) continue;
+    // A draft that lags dearly is not tried again once it was left, and a dear block, or a free draft
+    // that does not guess, waits until a first loss is paid for.
+    const { draftCost, blockCost, catchUpCost, guesses } = machine;
+    if (!(guesses || draftCost > 0 && catchUpCost <= 0.01) || blockCost > 0.1) continue;
     for (const share of [0.8, 0.9, 0.97, 1]) {
       for (const [tokens, least] of [[200, 0.85], [500, 0.9]]) {
         const text = { tokens, acceptance: () => share };
@@ -161,8 +162,8 @@ Deno.test("a text that accepts well is written nearly as fast as with the best f
 });
 
 Deno.test("a text that becomes easy after a long hard part is drafted again", () => {
-  const easy = MACHINES.filter(({ draftCost, catchUpCost, rowsCost }) =>
-    draftCost + rowsCost(2) <= 1.35 && catchUpCost <= 0.005
+  const easy = MACHINES.filter(({ draftCost, blockCost, catchUpCost, rowsCost }) =>
+    draftCost + blockCost + rowsCost(2) <= 1.35 && catchUpCost <= 0.005
   );
   for (const machine of easy) {
     const acceptance = (position: number) => position < 400 ? 0 : 0.95;
@@ -193,6 +194,32 @@ Deno.test("only the given lengths are drafted, and the best of them", () => {
   }
   const { lengths } = simulate(rule, machine, { tokens: 500, acceptance: () => 1 });
   assertEquals(lengths.at(-1), 7);
+});
+
+Deno.test("a block that pays only as a whole is drafted as a whole, or not at all", () => {
+  const machine = evenMachine("block", { block: 0.8, row: 0.05 });
+  const rule = automaticLength({ ...machine, lengths: [1, 3, 4] });
+  const lengthsAt = (share: number) =>
+    simulate(rule, machine, { tokens: 2000, acceptance: () => share }).lengths;
+  // One token never pays, 4 do where most of them stand: (1 + a + a^2 + a^3 + a^4) > 1.1 * 2.
+  for (const share of [0, 0.3, 0.6, 0.8, 1]) assert(!lengthsAt(share).includes(1), `${share}`);
+  // Now and then comes a plain step, to compare with.
+  assertEquals(new Set(lengthsAt(0.8).slice(-100)), new Set([0, 4]));
+  assert(lengthsAt(0.3).filter((length) => length > 0).length < 60);
+  // Blocks of 2 cannot pay however well they stand.
+  assertEquals(automaticLength({ ...machine, blockCost: 2, lengths: [1, 2] }).isPlain, true);
+});
+
+Deno.test("however dear a block is, in a long text that accepts well it comes to pay", () => {
+  for (const machine of MACHINES.filter(({ blockCost }) => blockCost > 0)) {
+    for (const share of [0.8, 0.9, 0.97, 1]) {
+      const text = { tokens: 1000, acceptance: () => share };
+      const best = bestFixed(machine, text);
+      if (best > 0.85) continue;
+      const time = meanTime(automaticLength(machine), machine, text);
+      assert(best / time >= 0.75, `${machine.name}, ${share}: ${time} against ${best}`);
+    }
+  }
 });
 
 Deno.test("what the draft has to catch up with counts as its cost", () => {
@@ -243,7 +270,12 @@ Deno.test("a draft that cannot pay is never asked", () => {
 });
 
 Deno.test("settings out of range are refused", () => {
-  for (const options of [{ draftCost: -1 }, { draftCost: NaN }, { draftCost: 0, memory: 0 }]) {
+  for (
+    const options of [{ draftCost: -1 }, { draftCost: NaN }, { draftCost: 0, blockCost: -1 }, {
+      draftCost: 0,
+      memory: 0,
+    }]
+  ) {
     assertThrows(() => automaticLength(options), Error, "a draft cost");
   }
 });

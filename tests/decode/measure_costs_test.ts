@@ -1,9 +1,12 @@
 /** The cost curve from a clock that a test turns by hand. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import {
+  type Draft,
   functionModel,
   type LanguageModel,
+  measureBlockCosts,
   measureCosts,
+  oneHot,
   type Verify,
   type Warp,
 } from "../../src/decode/mod.ts";
@@ -30,6 +33,25 @@ function workshop() {
   return { now: () => time, timed };
 }
 
+/** A drafter whose pass takes a second, each token of it half one, and each one to catch up with one. */
+function blocksOf(block: number) {
+  const blocks = { seconds: 0, most: 0 };
+  const takes: Draft<number> = {
+    init: (prompt) => Promise.resolve(prompt.length - 1),
+    propose: (read, { gamma, context, vocabulary }) => {
+      const length = Math.min(gamma, block);
+      blocks.most = Math.max(blocks.most, gamma);
+      blocks.seconds += 1 + length / 2 + context.length - 1 - read;
+      const tokens = new Array<number>(length).fill(0);
+      const probs = tokens.map((token) => oneHot(vocabulary, token));
+      return Promise.resolve({ state: context.length - 1, tokens, probs });
+    },
+    commit: (read, length) => Math.min(read, length),
+    close: () => {},
+  };
+  return { blocks, takes };
+}
+
 Deno.test("costs are times of passes over that of one row, linear between and beyond", async () => {
   const { now, timed } = workshop();
   const target = timed((rows) => rows <= 4 ? 2 + 0.5 * (rows - 1) : 3.5 + (rows - 4));
@@ -37,6 +59,7 @@ Deno.test("costs are times of passes over that of one row, linear between and be
   const costs = await measureCosts(target, draft, { now });
   assertEquals(costs.passSeconds, 2);
   assertAlmostEquals(costs.draftCost, 0.125, 1e-12);
+  assertEquals(costs.blockCost, 0);
   assertAlmostEquals(costs.catchUpCost, 0.01, 1e-12);
   assertEquals(costs.points, [[1, 1], [2, 1.25], [4, 1.75], [8, 3.75]]);
   assertEquals(costs.lengths, [1, 3, 7]);
@@ -53,7 +76,8 @@ Deno.test("the first pass of a row count, which compiles, and slow moments do no
   const target = timed((_rows, pass) => seconds[pass % seconds.length]);
   const costs = await measureCosts(target, undefined, { now });
   assertEquals(costs.points, [[1, 1], [2, 1], [4, 1], [8, 1], [16, 1]]);
-  assertEquals([costs.draftCost, costs.catchUpCost], [0, 0], "no draft model costs nothing");
+  const { draftCost, blockCost, catchUpCost } = costs;
+  assertEquals([draftCost, blockCost, catchUpCost], [0, 0, 0], "no draft model costs nothing");
 });
 
 Deno.test("a model with a short context is measured as far as it goes", async () => {
@@ -99,6 +123,34 @@ Deno.test("what warps and verification take is the host's cost", async () => {
   const costs = await measureCosts({ ...model, forward }, undefined, options);
   assertEquals(costs.points.map(([, cost]) => cost), [1, 1, 1, 1, 1]);
   assertEquals([0, 1, 3, 15].map(costs.hostCost), [1 / 8, 3 / 8, 7 / 8, 31 / 8]);
+});
+
+Deno.test("a drafter of blocks costs a pass, and what each token adds, at every length that it has", async () => {
+  for (
+    const [block, lengths] of [[1, [1]], [3, [1, 3]], [5, [1, 3, 5]], [16, [
+      1,
+      3,
+      7,
+      15,
+      16,
+    ]]] as const
+  ) {
+    const { now, timed } = workshop();
+    const target = timed(() => 8);
+    const { blocks, takes } = blocksOf(block);
+    const costs = await measureBlockCosts(target, takes, {
+      block,
+      now: () => now() + blocks.seconds,
+    });
+    // Nothing tells a pass from its only token.
+    const perToken = block === 1 ? 0 : 1 / 16;
+    assertEquals(costs.lengths, lengths);
+    assertAlmostEquals(costs.draftCost, perToken, 1e-12);
+    assertAlmostEquals(costs.blockCost, 3 / 16 - perToken, 1e-12);
+    assertAlmostEquals(costs.catchUpCost, 1 / 8, 1e-12);
+    assertEquals([0, 1, 3].map(costs.hostCost), [0, 0, 0]);
+    assertEquals([target.alive(), blocks.most], [0, lengths.at(-1)]);
+  }
 });
 
 Deno.test("a model that fails while it is measured is closed", async () => {

@@ -6,6 +6,7 @@ import type { DraftLength } from "../../src/decode/mod.ts";
 export interface Machine {
   readonly name: string;
   readonly draftCost: number;
+  readonly blockCost: number;
   readonly catchUpCost: number;
   readonly rowsCost: (rows: number) => number;
   readonly hostCost: (drafted: number) => number;
@@ -59,7 +60,9 @@ export function simulate<State>(
       ? { guessed: stands() }
       : {};
     while (accepted < drafted && stands()) accepted++;
-    const draft = drafted === 0 ? 0 : drafted * machine.draftCost + idle * machine.catchUpCost;
+    const draft = drafted === 0
+      ? 0
+      : machine.blockCost + drafted * machine.draftCost + idle * machine.catchUpCost;
     const [target, host] = [machine.rowsCost(drafted + 1), machine.hostCost(drafted)];
     const scale = growth(written);
     time += scale * (draft + target + host);
@@ -84,8 +87,9 @@ export function simulate<State>(
 /** A machine whose rows and host work grow evenly. */
 export function evenMachine(
   name: string,
-  { draft = 0, row = 0, host = 0, hostPerToken = 0, catchUp = 0, guesses = false }: {
+  { draft = 0, block = 0, row = 0, host = 0, hostPerToken = 0, catchUp = 0, guesses = false }: {
     readonly draft?: number;
+    readonly block?: number;
     readonly row?: number;
     readonly host?: number;
     readonly hostPerToken?: number;
@@ -96,6 +100,7 @@ export function evenMachine(
   return {
     name,
     draftCost: draft,
+    blockCost: block,
     catchUpCost: catchUp,
     rowsCost: (rows) => 1 + row * (rows - 1),
     hostCost: (drafted) => host + hostPerToken * drafted,
@@ -113,6 +118,11 @@ export const MACHINES: readonly Machine[] = [
   ...[0, 0.05, 0.15, 0.3, 0.6, 1].map((row) =>
     evenMachine(`lookup, row ${row}`, { row, guesses: true })
   ),
+  ...[0.1, 0.3, 0.8, 1.5].flatMap((block) =>
+    [0, 0.15, 0.6].map((row) =>
+      evenMachine(`block ${block}, row ${row}`, { block, draft: 0.01, row, catchUp: 0.002 })
+    )
+  ),
   evenMachine("a tiny model, mostly host", { row: 0.2, host: 1, hostPerToken: 0.4, guesses: true }),
   evenMachine("a tiny model with a tiny draft", { draft: 0.4, row: 0.1, host: 2, catchUp: 0.1 }),
   evenMachine("a large vocabulary", {
@@ -125,6 +135,7 @@ export const MACHINES: readonly Machine[] = [
   {
     name: "rows in fours",
     draftCost: 0.02,
+    blockCost: 0,
     catchUpCost: 0.001,
     rowsCost: (rows) => 1 + 0.3 * Math.ceil((rows - 1) / 4),
     hostCost: () => 0,
@@ -133,6 +144,7 @@ export const MACHINES: readonly Machine[] = [
   {
     name: "rows that are dear from the fifth on",
     draftCost: 0,
+    blockCost: 0,
     catchUpCost: 0,
     rowsCost: (rows) => 1 + 0.3 * (rows - 1) + 0.5 * Math.max(0, rows - 4),
     hostCost: (drafted) => 0.02 + 0.02 * drafted,
