@@ -41,6 +41,8 @@ export interface WebgpuBackend extends Backend {
   readonly lastDispatches: number;
   /** Submissions so far. */
   readonly submits: number;
+  /** Hands what is recorded to the GPU, which begins with it; a read does so by itself. */
+  submit(): void;
   /** Copies to the host so far. */
   readonly readbacks: number;
   /** How they are made. */
@@ -135,6 +137,10 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
     },
     get submits() {
       return recorder.current;
+    },
+    submit() {
+      open();
+      recorder.submit();
     },
     readbackRoute: readback.route,
     get readbacks() {
