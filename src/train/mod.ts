@@ -16,6 +16,7 @@ export {
 } from "./checkpoint.ts";
 export * from "./distill.ts";
 export * from "./draft_config.ts";
+export { MOST_LOGIT_BYTES } from "./draft_loss.ts";
 export * from "./draft_optimizer.ts";
 export * from "./finetune.ts";
 export type { GuardLevel, GuardState } from "./guard.ts";
