@@ -6,7 +6,6 @@
  * @module
  */
 import { type CommandContext, runCommand, toggle } from "@outrider/outrider/cli";
-import { rememberPrefix } from "@outrider/outrider/decode";
 import { metricsOf } from "@outrider/outrider/evaluate";
 import { type ChatMessage, encodeChat } from "@outrider/outrider/io";
 import {
@@ -18,7 +17,13 @@ import {
   warpOf,
 } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
-import { cacheFlags, type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
+import {
+  cacheFlags,
+  type LoadedModel,
+  loadModel,
+  remembering,
+  targetFlags,
+} from "./common/models.ts";
 import { openingMessages, promptFlags } from "./common/prompts.ts";
 import { showText, writeText, type WrittenText } from "./common/write_text.ts";
 
@@ -84,8 +89,7 @@ await runCommand({
   ],
 }, async (options, context) => {
   const { device } = await openDevice(options);
-  const loaded = await loadModel(device, options.target, options, context);
-  const target = { ...loaded, model: rememberPrefix(loaded.model) };
+  const target = remembering(await loadModel(device, options.target, options, context));
   const draft = await loadDraft(device, options.draft, options.dtype, target, context);
   const warps = { warp: warpOf(options), sampling: samplingOf(options) };
   const decoder = await decoderOf(target, draft, { ...options, ...warps });

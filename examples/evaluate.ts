@@ -17,7 +17,6 @@ import {
   texts,
   toggle,
 } from "@outrider/outrider/cli";
-import { rememberPrefix } from "@outrider/outrider/decode";
 import {
   type EvaluationHead,
   type EvaluationPlan,
@@ -38,7 +37,7 @@ import {
 import { settingFlags } from "./common/evaluation_flags.ts";
 import { terminalReport, writeReport } from "./common/evaluation_report.ts";
 import { openTasks, taskFlags } from "./common/evaluation_tasks.ts";
-import { cacheFlags, loadModel, targetFlags } from "./common/models.ts";
+import { cacheFlags, loadModel, remembering, targetFlags } from "./common/models.ts";
 import { makeFolder } from "./common/recipe.ts";
 
 const { topK, minP, repetitionPenalty, seed } = decodingFlags;
@@ -47,7 +46,8 @@ const flags = {
   ...cacheFlags,
   draft: texts({
     placeholder: "[NAME=]MODEL",
-    help: "a draft to compare: a model, lookup, self or self:LAYERS (the target's first), or none",
+    help:
+      "a draft to compare: a model, a draft file, lookup, self or self:LAYERS (the target's first), or none",
   }),
   ...taskFlags,
   ...settingFlags,
@@ -107,10 +107,10 @@ await runCommand({
   }
   const tasks = await openTasks(target.file, options);
   // The same prompt comes many times in a row: the target reads it once.
-  const remembering = { ...target, model: rememberPrefix(target.model) };
+  const warm = remembering(target);
   const plan = {
     tasks,
-    decodings: options.decoding.map((heat) => decodingWith(heat, remembering, drafts, options)),
+    decodings: options.decoding.map((heat) => decodingWith(heat, warm, drafts, options)),
     key: keyOf(options.seed),
   };
   const head: EvaluationHead = {
@@ -126,7 +126,7 @@ await runCommand({
     : await openResults(`${options.out}/results.jsonl`, head);
   await measure(plan, results, context);
   await results.close();
-  remembering.model.forget();
+  warm.forget();
   device.close();
   const report = reportOf({ head, records: results.records() });
   context.print(terminalReport(report));

@@ -29,6 +29,8 @@ await runCommand({
   examples: [
     'deno task generate --target embedded --prompt "What is 45 plus 21?"',
     'deno task generate --target smollm2 --draft lookup --prompt "Why is the sky blue?"',
+    "deno task generate --target smollm2 --draft out/block/block-draft.safetensors " +
+    '--prompt "Why is the sky blue?"',
   ],
 }, async (options, context) => {
   const started = performance.now();
@@ -49,7 +51,7 @@ await runCommand({
     promptIds,
     run,
   );
-  const draftSizeRatio = (draft.model?.size ?? 0) / target.size;
+  const draftSizeRatio = draft.size / target.size;
   const metrics = metricsOf(reports, { draftSizeRatio });
   const { seconds, tokensPerSecond, blockEfficiency } = metrics;
   if (!options.json) context.print("\n");

@@ -16,13 +16,15 @@ import {
   automaticLength,
   autoregressive,
   chainWarps,
+  type Costs,
   type Decoder,
   type Draft,
-  type DraftLength,
   draftModel,
   draftPromptLookup,
-  fixedLength,
+  draftThrough,
+  type LanguageModel,
   limit,
+  measureBlockCosts,
   measureCosts,
   minP,
   repetitionPenalty,
@@ -40,7 +42,7 @@ import {
 import type { WeightType } from "@outrider/outrider/io";
 import type { Device } from "@outrider/outrider/runtime";
 import { hasQueue, withDeviceDecoder } from "./device_decoding.ts";
-import { loadDraftModel, type LoadedDraftModel } from "./drafts.ts";
+import { loadAnyDraft, type LoadedBlockDraft, type LoadedDraftModel } from "./drafts.ts";
 import type { LoadedModel } from "./models.ts";
 
 /** Flags of every command that writes text. */
@@ -48,8 +50,8 @@ export const decodingFlags = {
   draft: text({
     placeholder: "DRAFT|auto|lookup|none",
     default: "none",
-    help: "what runs ahead: a draft's path, auto for the draft that comes with the package, " +
-      "lookup for prompt lookup",
+    help: "what runs ahead: the path of a draft or block draft, auto for the draft that comes " +
+      "with the package, lookup for prompt lookup",
   }),
   gamma: integerOr({
     word: "auto",
@@ -114,23 +116,23 @@ export function samplingOf(options: WarpOptions): Sampling | undefined {
   return options.repetitionPenalty === 1 ? { temperature, topK, topP, minP } : undefined;
 }
 
-/** A draft and, where it is a model, what has to be released. */
-export interface LoadedDraft {
-  /** `none`, `lookup`, `auto`, or the draft's name. */
-  readonly name: string;
-  readonly model: LoadedDraftModel | undefined;
-}
+/** What runs ahead: nothing, the text itself, a draft model, or a drafter of blocks. */
+export type LoadedDraft =
+  | { readonly kind: "none"; readonly size: 0 }
+  | { readonly kind: "lookup"; readonly size: 0 }
+  | LoadedDraftModel
+  | LoadedBlockDraft;
 
 /** Loads what `--draft` names. */
 export async function loadDraft(
   device: Device,
   name: string,
   dtype: WeightType,
-  target: Pick<LoadedModel, "file">,
+  target: Pick<LoadedModel, "file" | "parameters">,
   context: Pick<CommandContext, "progress">,
 ): Promise<LoadedDraft> {
-  if (name === "none" || name === "lookup") return { name, model: undefined };
-  return { name, model: await loadDraftModel(device, name, dtype, target.file, context) };
+  if (name === "none" || name === "lookup") return { kind: name, size: 0 };
+  return await loadAnyDraft(device, name, dtype, target, context);
 }
 
 /** A decoder whose state's type is of no interest any more. */
@@ -154,40 +156,64 @@ export async function decoderOf<Cache>(
   draft: LoadedDraft,
   options: DecoderOptions,
 ): Promise<AnyDecoder> {
-  const { gamma, sampling } = options;
-  if (sampling !== undefined && hasQueue(target.parts) && draft.name !== "lookup") {
-    const parts = { target: target.parts, draft: draft.model?.parts, gamma, sampling };
+  const { gamma, sampling, warp } = options;
+  const isOnDevice = sampling !== undefined && hasQueue(target.parts);
+  if (isOnDevice && draft.kind !== "lookup" && draft.kind !== "block") {
+    const inside = draft.kind === "model" ? draft.parts : undefined;
+    const parts = { target: target.parts, draft: inside, gamma, sampling };
     return withDeviceDecoder(parts, (decoder) => ended(decoder, target, options));
   }
-  if (draft.name === "none" || gamma === 0) {
-    return ended(autoregressive({ target: target.model, warp: options.warp }), target, options);
+  if (draft.kind === "none" || gamma === 0) {
+    return ended(autoregressive({ target: target.model, warp }), target, options);
   }
-  if (gamma !== "auto") return withRule(target, draft, fixedLength(gamma), options);
-  const costs = await measureCosts(target.model, draft.model?.model, {
-    warp: options.warp,
-    verify: verifyOf(options),
-    vocabulary: draft.model?.vocabulary,
-  });
-  return withRule(target, draft, automaticLength(costs), options);
+  return await draftingDecoder(target, draft, options);
+}
+
+async function draftingDecoder<Cache>(
+  target: LoadedModel<Cache>,
+  draft: Exclude<LoadedDraft, { readonly kind: "none" }>,
+  options: DecoderOptions,
+): Promise<AnyDecoder> {
+  const { model } = target;
+  const how = { warp: options.warp, verify: verifyOf(options) };
+  if (draft.kind === "lookup") {
+    const costs = () => measureCosts(model, undefined, how);
+    return await ahead(target, { model, draft: draftPromptLookup(), costs }, options);
+  }
+  if (draft.kind === "model") {
+    const { vocabulary } = draft;
+    const costs = () => measureCosts(model, draft.model, { ...how, vocabulary });
+    const drafter = draftModel(draft.model, { vocabulary });
+    return await ahead(target, { model, draft: drafter, costs }, options);
+  }
+  const { block, taps } = draft.config;
+  const tapped = target.tapped(taps);
+  const drafter = draftThrough(draft.draft, tapped.cacheOf);
+  const costs = () => measureBlockCosts(tapped.model, drafter, { ...how, block });
+  return await ahead(target, { model: tapped.model, draft: drafter, costs }, options);
 }
 
 function verifyOf({ verify }: Pick<DecoderOptions, "verify">): Verify {
   return verify === "block" ? verifyBlock : verifyToken;
 }
 
-function withRule<Cache, Length>(
-  target: LoadedModel<Cache>,
-  { model }: LoadedDraft,
-  gamma: DraftLength<Length>,
+/** A target's model, a drafter for it, and how to find out what they cost. */
+interface Speculation<Cache, DraftState> {
+  readonly model: LanguageModel<Cache>;
+  readonly draft: Draft<DraftState, Cache>;
+  readonly costs: () => Promise<Costs>;
+}
+
+async function ahead<Cache, DraftState>(
+  target: Pick<LoadedModel, "file">,
+  { model, draft, costs }: Speculation<Cache, DraftState>,
   options: DecoderOptions,
-): AnyDecoder {
-  const verify = verifyOf(options);
-  const speculate = <State>(draft: Draft<State>): AnyDecoder => {
-    const decoder = speculative({ target: target.model, draft, verify, warp: options.warp, gamma });
-    return ended(decoder, target, options);
-  };
-  if (model === undefined) return speculate(draftPromptLookup());
-  return speculate(draftModel(model.model, { vocabulary: model.vocabulary }));
+): Promise<AnyDecoder> {
+  const { gamma, warp } = options;
+  const parts = { target: model, draft, verify: verifyOf(options), warp };
+  return gamma === "auto"
+    ? ended(speculative({ ...parts, gamma: automaticLength(await costs()) }), target, options)
+    : ended(speculative({ ...parts, gamma }), target, options);
 }
 
 function ended<State>(

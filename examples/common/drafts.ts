@@ -1,28 +1,58 @@
 /**
- * Draft models of commands: from a name on the command line to a draft on a device.
+ * Drafts of commands: from a name on the command line to a draft model, or a drafter of blocks, on a
+ * device.
  *
  * @module
  */
 import type { CommandContext } from "@outrider/outrider/cli";
 import {
+  blockDraft,
+  type BlockDraftState,
+  type Draft,
   type DraftOnDevice,
   type LanguageModel,
   type LlamaCache,
   llamaModel,
 } from "@outrider/outrider/decode";
-import { loadLlama, type ModelFile, openDraftFor, type WeightType } from "@outrider/outrider/io";
-import { parameterCount, type TrimmedVocabulary } from "@outrider/outrider/nn";
+import {
+  type BlockDraftFile,
+  type DraftFile,
+  loadBlockDraft,
+  loadLlama,
+  type ModelFile,
+  openAnyDraftFor,
+  openDraftFor,
+  type WeightType,
+} from "@outrider/outrider/io";
+import {
+  type BlockDrafterConfig,
+  blockDrafterSize,
+  parameterCount,
+  type TrimmedVocabulary,
+} from "@outrider/outrider/nn";
 import { type Device, releaseTree, uploadsTo } from "@outrider/outrider/runtime";
-import { findModel } from "./models.ts";
+import { findModel, type LoadedModel } from "./models.ts";
 
 /** A draft model on a device. */
 export interface LoadedDraftModel<Cache = LlamaCache> {
+  readonly kind: "model";
   readonly model: LanguageModel<Cache>;
   /** What the model is made of, for decoders that stay on its device. */
   readonly parts: DraftOnDevice;
   /** Which of the target's tokens its classes are, where it is trimmed. */
   readonly vocabulary?: TrimmedVocabulary;
   /** How many parameters it has. */
+  readonly size: number;
+  /** Gives the weights back and closes the file. */
+  release(): void;
+}
+
+/** A drafter of blocks on its target's device; it reads the features in the target's cache. */
+export interface LoadedBlockDraft {
+  readonly kind: "block";
+  readonly draft: Draft<BlockDraftState, LlamaCache>;
+  readonly config: BlockDrafterConfig;
+  /** How many parameters it has beside those that it shares with the target. */
   readonly size: number;
   /** Gives the weights back and closes the file. */
   release(): void;
@@ -37,10 +67,19 @@ export async function loadDraftModel(
   { progress }: Pick<CommandContext, "progress">,
 ): Promise<LoadedDraftModel> {
   const file = await openDraftFor(target, name, (path) => findModel(path, progress));
+  return await draftModelOf(device, file, dtype);
+}
+
+async function draftModelOf(
+  device: Device,
+  file: DraftFile,
+  dtype: WeightType,
+): Promise<LoadedDraftModel> {
   const { config, vocabulary } = file;
   const parameters = await loadLlama(file, dtype, uploadsTo(device));
   const parts = { device, config, parameters, vocabulary };
   return {
+    kind: "model",
     model: llamaModel(parts),
     parts,
     vocabulary,
@@ -48,6 +87,42 @@ export async function loadDraftModel(
     release: () => {
       releaseTree(parameters);
       file.close();
+    },
+  };
+}
+
+/** Opens and uploads a draft of either kind for a loaded target. */
+export async function loadAnyDraft(
+  device: Device,
+  name: string,
+  dtype: WeightType,
+  target: Pick<LoadedModel, "file" | "parameters">,
+  { progress }: Pick<CommandContext, "progress">,
+): Promise<LoadedDraftModel | LoadedBlockDraft> {
+  const find = (path: string) => findModel(path, progress);
+  const { kind, file } = await openAnyDraftFor(target.file, name, find);
+  return kind === "model"
+    ? await draftModelOf(device, file, dtype)
+    : await blockDraftOf(device, file, dtype, target);
+}
+
+async function blockDraftOf(
+  device: Device,
+  draft: BlockDraftFile,
+  dtype: WeightType,
+  { file, parameters: { embedding } }: Pick<LoadedModel, "file" | "parameters">,
+): Promise<LoadedBlockDraft> {
+  const { config, vocabulary } = draft;
+  const weights = await loadBlockDraft(draft, { file, embedding }, dtype, uploadsTo(device));
+  return {
+    kind: "block",
+    draft: blockDraft({ device, config, weights, vocabulary }),
+    config,
+    size: blockDrafterSize(config),
+    release: () => {
+      // The embedding is the target's.
+      releaseTree([weights.drafter, weights.head]);
+      draft.close();
     },
   };
 }

@@ -7,7 +7,7 @@ import { OutriderError } from "@outrider/outrider";
 import type { CommandContext } from "@outrider/outrider/cli";
 import { generate, limit, llamaModel } from "@outrider/outrider/decode";
 import type { DraftIdentity, EvaluationDecoding, Writer } from "@outrider/outrider/evaluate";
-import { openDraftFor, type WeightType } from "@outrider/outrider/io";
+import { openAnyDraftFor, type WeightType } from "@outrider/outrider/io";
 import { earlyExit, parameterCount } from "@outrider/outrider/nn";
 import type { Device } from "@outrider/outrider/runtime";
 import {
@@ -69,14 +69,13 @@ export async function openDraft(
   const self = model.match(/^self(?::(\d+))?$/);
   if (self !== null) return selfDraft(name, device, target, self[1]);
   const loaded = await loadDraft(device, model, dtype, target, context);
-  const draft = loaded.model;
-  const kind = draft !== undefined ? "model" : model === "none" ? "none" : "lookup";
+  const isFile = loaded.kind === "model" || loaded.kind === "block";
   const identity = {
     name,
-    kind,
-    fingerprint: draft === undefined ? "" : await draftFingerprint(model, target, context),
-    sizeRatio: draft === undefined ? 0 : draft.size / target.size,
-  } as const;
+    kind: loaded.kind,
+    fingerprint: isFile ? await draftFingerprint(model, target, context) : "",
+    sizeRatio: loaded.size / target.size,
+  };
   return { identity, loaded };
 }
 
@@ -99,14 +98,12 @@ function selfDraft(
       sizeRatio: early.shareRead,
     },
     loaded: {
-      name,
-      model: {
-        model: llamaModel({ device, config, parameters }),
-        parts: { device, config, parameters },
-        size: parameterCount(config),
-        // The weights are the target's, which gives them back itself.
-        release: () => {},
-      },
+      kind: "model",
+      model: llamaModel({ device, config, parameters }),
+      parts: { device, config, parameters },
+      size: parameterCount(config),
+      // The weights are the target's, which gives them back itself.
+      release: () => {},
     },
   };
 }
@@ -117,9 +114,9 @@ async function draftFingerprint(
   target: LoadedModel,
   { progress }: DraftSource["context"],
 ): Promise<string> {
-  const draft = await openDraftFor(target.file, model, (path) => findModel(path, progress));
-  const { path } = draft;
-  draft.close();
+  const { file } = await openAnyDraftFor(target.file, model, (path) => findModel(path, progress));
+  const { path } = file;
+  file.close();
   const { isDirectory } = await Deno.stat(path);
   if (!isDirectory) return await fingerprint(path);
   const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
@@ -158,7 +155,7 @@ export function decodingWith<Cache>(
       }))
     )
   );
-  const nothing: LoadedDraft = { name: "none", model: undefined };
+  const nothing: LoadedDraft = { kind: "none", size: 0 };
   const plain = writer(nothing, { gamma: 0, verify: rules[0] });
   return { name: heatName(heat), greedy, plain, arms };
 }

@@ -12,6 +12,9 @@ import {
   type LlamaCache,
   llamaModel,
   type LlamaModelOptions,
+  type PrefixCache,
+  type RememberingModel,
+  rememberPrefix,
 } from "@outrider/outrider/decode";
 import { loadLlama, type ModelFile, openModel, resolveModel } from "@outrider/outrider/io";
 import { WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
@@ -54,10 +57,19 @@ export interface LoadedModel<Cache = LlamaCache> {
   readonly model: LanguageModel<Cache>;
   /** What the model is made of, for decoders that stay on its device. */
   readonly parts: LlamaModelOptions;
+  /** The same weights as a model that keeps features for a drafter. */
+  tapped(taps: readonly number[]): TappedModel<Cache>;
   /** How many parameters it has. */
   readonly size: number;
   /** Gives the weights back and closes the file. */
   release(): void;
+}
+
+/** A model that keeps features of its rows for a drafter. */
+export interface TappedModel<Cache> {
+  readonly model: LanguageModel<Cache>;
+  /** The cache with the features; undefined before the first pass. */
+  readonly cacheOf: (cache: Cache) => LlamaCache | undefined;
 }
 
 /** Finds, opens and uploads a model; a download shows its progress. */
@@ -76,11 +88,35 @@ export async function loadModel(
     parameters,
     model: llamaModel(parts),
     parts,
+    tapped: (taps) => ({ model: llamaModel({ ...parts, taps }), cacheOf: (cache) => cache }),
     size: parameterCount(config),
     release: () => {
       releaseTree(parameters);
       file.close();
     },
+  };
+}
+
+/** A loaded model that remembers its last text, as do those with features that it gives. */
+export interface RememberingTarget extends LoadedModel<PrefixCache<LlamaCache>> {
+  /** Releases what is kept of last texts. */
+  forget(): void;
+}
+
+/** A model whose next text starts warm where it begins like the last one. */
+export function remembering(target: LoadedModel): RememberingTarget {
+  const model = rememberPrefix(target.model);
+  const tapped = new Map<string, RememberingModel<LlamaCache>>();
+  return {
+    ...target,
+    model,
+    tapped: (taps) => {
+      const key = taps.join();
+      const known = tapped.get(key) ?? rememberPrefix(target.tapped(taps).model);
+      tapped.set(key, known);
+      return { model: known, cacheOf: ({ inner }) => inner };
+    },
+    forget: () => [model, ...tapped.values()].forEach((one) => one.forget()),
   };
 }
 

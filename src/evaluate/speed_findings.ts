@@ -84,10 +84,14 @@ function sideAgainst(one: Figure, other: Figure): Side {
   return one.low > other.high ? "above" : one.high < other.low ? "below" : "around";
 }
 
+function isTrained({ kind }: Pick<ReportRow, "kind">): boolean {
+  return kind === "model" || kind === "block";
+}
+
 function rivals(numbers: Numbers): Finding {
   const claim = "A trained draft is faster than prompt lookup and self-speculation on every task";
   const rows = draftRows(numbers);
-  const hasBoth = rows.some(({ kind }) => kind === "model") &&
+  const hasBoth = rows.some(isTrained) &&
     rows.some(({ kind }) => kind === "lookup" || kind === "self");
   if (!hasBoth) {
     const text = "No trained draft was measured beside lookup or self.";
@@ -95,7 +99,7 @@ function rivals(numbers: Numbers): Finding {
   }
   const tasks = Map.groupBy(rows, ({ task }) => task);
   const sides = [...tasks].flatMap(([task, all]) => {
-    const trained = all.filter(({ kind }) => kind === "model");
+    const trained = all.filter(isTrained);
     const others = all.filter(({ kind }) => kind === "lookup" || kind === "self");
     if (trained.length === 0 || others.length === 0) return [];
     const [own, other] = [fastest(trained), fastest(others)];

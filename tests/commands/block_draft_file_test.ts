@@ -1,0 +1,143 @@
+/** Commands take a block draft file as they take any draft: the same words, and errors in one line. */
+import { assert, assertEquals } from "@std/assert";
+import { keyOf } from "../../src/core/random.ts";
+import { openModel, writeBlockDraftFile } from "../../src/io/mod.ts";
+import {
+  type BlockDrafterConfig,
+  blockDrafterSize,
+  initBlockDrafter,
+  parameterCount,
+  tinyBlockDrafter,
+  trimmedVocabulary,
+} from "../../src/nn/mod.ts";
+import { weightReader } from "../../src/train/mod.ts";
+import { withFolder } from "../io/with_folder.ts";
+import { inPairs, jsonOf, runCommand } from "./run_command.ts";
+import { writeTinyModel } from "./tiny_target.ts";
+
+const PROMPT = "Spell the word river, and river again.";
+
+/** What the tests read of a report of generate. */
+interface TextReport {
+  readonly tokens: readonly number[];
+  readonly steps: number;
+}
+
+/** A drafter of three tokens at once for the tiny target. */
+const DRAFTER = tinyBlockDrafter({ width: 32, heads: 2, taps: [1, 2], block: 3 });
+
+/** Writes a block drafter with random weights that drafts two thirds of the target's tokens. */
+async function writeBlockDraft(
+  path: string,
+  target: string,
+  config: BlockDrafterConfig = DRAFTER,
+): Promise<void> {
+  const { tokenizer, config: { vocabulary: tokens }, close } = await openModel(target);
+  close();
+  const kept = Array.from({ length: tokens }, (_, token) => token).filter((token) => token % 3 > 0);
+  const finalNorm = new Float32Array(config.width).fill(6);
+  await writeBlockDraftFile(path, {
+    name: "tiny block drafter",
+    config,
+    readWeight: weightReader(initBlockDrafter(keyOf(3), config, finalNorm)),
+    tokenizerHash: tokenizer.hash,
+    vocabulary: trimmedVocabulary(kept, tokens),
+    format: "Q8_0",
+  });
+}
+
+function withDraft(use: (target: string, draft: string) => Promise<void>): Promise<void> {
+  return withFolder(async (folder) => {
+    const [target, draft] = [`${folder}/tiny.gguf`, `${folder}/draft.safetensors`];
+    await writeTinyModel(target);
+    await writeBlockDraft(draft, target);
+    await use(target, draft);
+  });
+}
+
+Deno.test("a block drafter from its file leaves greedy text as it is, in every precision and length", () =>
+  withDraft(async (target, draft) => {
+    const ask = ["--target", target, "--prompt", PROMPT, "--max-tokens", "16"];
+    const runs = [["--dtype", "f32", "--gamma", "2"], ["--dtype", "q8", "--gamma", "5"]]
+      .concat([["--dtype", "f16", "--gamma", "auto", "--cache", "f16"]]);
+    await inPairs(runs, async (flags) => {
+      const plain = await jsonOf<TextReport>("generate", [...ask, ...flags]);
+      const drafted = await jsonOf<TextReport>("generate", [...ask, ...flags, "--draft", draft]);
+      assertEquals(drafted.tokens, plain.tokens);
+    });
+    const sampled = [...ask, "--draft", draft, "--gamma", "2", "--temperature", "1"];
+    assertEquals((await jsonOf<TextReport>("generate", sampled)).tokens.length, 16);
+  }));
+
+Deno.test("a talk with a block drafter, whose target remembers, has the words of a plain one", () =>
+  withDraft(async (target, draft) => {
+    const talk = ["--target", target, "--max-tokens", "8", "--json"];
+    const lines = "Spell river.\nAnd now backwards?\nAgain.\n";
+    const plain = await runCommand("chat", talk, lines);
+    const drafted = await runCommand("chat", [...talk, "--draft", draft, "--gamma", "3"], lines);
+    assertEquals([drafted.code, plain.code], [0, 0], drafted.stderr);
+    assertEquals(JSON.parse(drafted.stdout), JSON.parse(plain.stdout));
+  }));
+
+Deno.test("evaluate compares block drafters with different taps", () =>
+  withDraft(async (target, draft) => {
+    const other = `${draft}.other.safetensors`;
+    await writeBlockDraft(other, target, { ...DRAFTER, taps: [0], features: 32 });
+    const drafts = ["--draft", `two=${draft}`, "--draft", `one=${other}`, "--draft", "lookup"];
+    const few = ["--count", "2", "--max-tokens", "8", "--gamma", "2,auto", "--decoding", "0,1"];
+    const { rows } = await jsonOf<{
+      rows: {
+        name: string;
+        kind: string;
+        decoding: string;
+        equalTexts: number;
+        prompts: number;
+        metrics: { draftSizeRatio: number };
+      }[];
+    }>("evaluate", ["--target", target, ...drafts, ...few]);
+    assertEquals(rows.length, 3 * 2 * 2);
+    const { config, close } = await openModel(target);
+    close();
+    for (const { name, kind, decoding, equalTexts, prompts, metrics } of rows) {
+      assertEquals(kind, name === "lookup" ? "lookup" : "block");
+      if (decoding === "T=0") assertEquals([equalTexts, prompts], [2, 2]);
+      const expected = blockDrafterSize(DRAFTER) / parameterCount(config);
+      if (name === "two") assertEquals(metrics.draftSizeRatio, expected);
+    }
+    assertEquals(rows.filter(({ decoding }) => decoding === "T=0").length, 3 * 2);
+  }));
+
+Deno.test("a block draft that does not fit, or goes where only a draft model can, is refused in one line", () =>
+  withDraft(async (target, draft) => {
+    const wide = `${draft}.wide.safetensors`;
+    await writeBlockDraft(wide, target, tinyBlockDrafter({ width: 64, taps: [1] }));
+    const deep = `${draft}.deep.safetensors`;
+    await writeBlockDraft(deep, target, { ...DRAFTER, taps: [1, 3] });
+    const cut = `${draft}.cut.safetensors`;
+    await Deno.writeFile(cut, (await Deno.readFile(draft)).slice(0, -4));
+    const out = ["--out", `${draft}.out`];
+    const model = /expected a draft that is a model of its own, found a block drafter in .*draft/;
+    const inputs: readonly (readonly [string, string, RegExp])[] = [
+      ["generate", wide, /a target of width 64, 1 or more layers .*, found width 32, 2 layers/],
+      ["generate", deep, /a target of width 32, 3 or more layers/],
+      ["chat", cut, /damaged or cut short/],
+      ["evaluate", deep, /a target of width 32, 3 or more layers/],
+      ["finetune", draft, model],
+      ["export", draft, model],
+    ];
+    await inPairs(inputs, async ([command, name, message]) => {
+      const more = {
+        generate: ["--prompt", "a"],
+        chat: ["--prompt", "a"],
+        finetune: ["--set", `${draft}.none`, ...out],
+        export: ["--format", "gguf", ...out],
+      }[command] ?? [];
+      const { code, stdout, stderr } = await runCommand(command, [
+        ...["--target", target, "--draft", name],
+        ...more,
+      ]);
+      assertEquals([code, stdout], [1, ""], stderr);
+      assert(/^error: expected [^\n]+, found [^\n]+; [^\n]+\n$/.test(stderr), stderr);
+      assert(message.test(stderr), stderr);
+    });
+  }));
