@@ -8,10 +8,14 @@ import {
   autoregressive,
   blockDraft,
   type BlockWeights,
+  draftThrough,
   generate,
   limit,
+  type LlamaCache,
   llamaModel,
   logitsOf,
+  type PrefixCache,
+  rememberPrefix,
   softmax,
   speculative,
   temperature,
@@ -190,6 +194,33 @@ Deno.test("greedy text with a block drafter is greedy text, however long the blo
       assert(reports.every(({ drafted }) => drafted <= Math.min(gamma, CONFIG.block)));
     }
   }
+  device.close();
+});
+
+Deno.test("a drafter sees through a target that remembers its last text", async () => {
+  const { target, draft, device } = world();
+  const warp = temperature(0);
+  const before = device.counters().liveSlots;
+  const remembering = rememberPrefix(target);
+  const through = draftThrough(draft, ({ inner }: PrefixCache<LlamaCache>) => inner);
+  let text = tokensOf(4, 9);
+  for (let turn = 0; turn < 4; turn++) {
+    const key = keyOf(turn);
+    const rules = { verify: verifyToken, warp, gamma: 4 };
+    const fresh = limit(speculative({ ...rules, target, draft }), 20);
+    const warm = limit(speculative({ ...rules, target: remembering, draft: through }), 20);
+    const [expected, found] = [
+      await generate(fresh, text, { key }),
+      await generate(warm, text, { key }),
+    ];
+    assertEquals(found.tokens, expected.tokens, `turn ${turn}`);
+    // The very same tokens are drafted: what the target knows of the text is all there.
+    const accepted = (reports: typeof found.reports) => reports.map((report) => report.accepted);
+    assertEquals(accepted(found.reports), accepted(expected.reports));
+    text = [...text, ...found.tokens, ...tokensOf(turn, 5)];
+  }
+  remembering.forget();
+  assertEquals(device.counters().liveSlots, before);
   device.close();
 });
 
