@@ -133,6 +133,25 @@ function wholeEntries(
  * Opens the features of a set to append to them, dropping what a killed run left unfinished.
  *
  * @throws OutriderError where they were begun otherwise, or another process writes them
+ * @example
+ * ```ts
+ * import { type FeatureLayout, openFeatureWriter } from "@outrider/outrider/data";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const folder = await Deno.makeTempDir(); // a set without entries
+ * const layout: FeatureLayout = {
+ *   version: 1,
+ *   target: "embedded",
+ *   dtype: "keep",
+ *   taps: [2, 5],
+ *   width: 256,
+ *   mostRows: 512,
+ * };
+ * const writer = await openFeatureWriter(folder, layout);
+ * assertEquals(writer.pending.length, 0);
+ * await writer.close();
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function openFeatureWriter(
   folder: string,

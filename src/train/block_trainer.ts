@@ -156,7 +156,45 @@ export function blockLoss(options: BlockLossOptions): BlockLoss {
   };
 }
 
-/** The trainer of a block drafter: {@link blockLoss} and an optimiser, in one compiled step. */
+/**
+ * The trainer of a block drafter: {@link blockLoss} and an optimiser, in one compiled step.
+ *
+ * @example
+ * ```ts
+ * import { hostTensor, keyOf } from "@outrider/outrider/core";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { batches, responseDocument } from "@outrider/outrider/data";
+ * import { kld } from "@outrider/outrider/losses";
+ * import { initBlockDrafter, tinyBlockDrafter, trimmedVocabulary } from "@outrider/outrider/nn";
+ * import { createDevice, read, uploadTree } from "@outrider/outrider/runtime";
+ * import { blockBatch, blockTrainer, draftOptimizer } from "@outrider/outrider/train";
+ * import { assert } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyBlockDrafter({ width: 8, block: 2 });
+ * const vocabulary = trimmedVocabulary([1, 2], 4);
+ * const known = { tokens: Int32Array.of(2), logProbs: Float32Array.of(0) };
+ * const document = {
+ *   ...responseDocument([1, 3], [2, 2]),
+ *   teacher: () => [known, known],
+ *   features: (_: number, count: number) => Array.from({ length: count }, () => new Float32Array(8)),
+ * };
+ * const corpus = { length: 1, document: () => document };
+ * const packed = batches(corpus, { key: keyOf(1), rowsPerBatch: 3, sequenceLength: 3 });
+ * const teacher = { kept: 1, vocabulary };
+ * const batch = blockBatch(packed.at(0), keyOf(2), { config, anchors: 2, teacher });
+ * const shared = uploadTree(device, {
+ *   embedding: hostTensor(new Float32Array(4 * 8).fill(1), [4, 8]),
+ *   kept: hostTensor(new Float32Array(2 * 8).fill(1), [2, 8]),
+ * });
+ * const optimizer = draftOptimizer({ steps: 1, rate: 0.01 });
+ * const loss = { rowwise: kld };
+ * const trainer = blockTrainer({ device, config, vocabulary, loss, optimizer, shared });
+ * const first = initBlockDrafter(keyOf(3), config, new Float32Array(8).fill(1));
+ * const { metrics } = trainer.step(trainer.init(first), batch);
+ * assert((await read(metrics.alpha0))[0] < 1);
+ * ```
+ */
 export function blockTrainer<Optimizer>(
   options: BlockTrainerOptions<Optimizer>,
 ): BlockTrainer<Optimizer> {
