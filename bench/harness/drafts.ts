@@ -20,7 +20,7 @@ export interface OpenDraft {
 
 /** Loads a draft onto its target's device. */
 export async function openDraftOn(
-  { device, file }: OpenModel,
+  { device, file }: Pick<OpenModel, "device" | "file">,
   name: string,
   dtype: WeightType,
 ): Promise<OpenDraft> {

@@ -53,6 +53,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   logits: ["target", "dtype", "cache", "prompt", "prompt-file", "system", "raw", "top", ...DEVICE],
   multi_draft: ["target", "dtype", "draft", "drafts", "temperature", "max-tokens", "prompt"]
     .concat("prompt-file", "system", "raw", "seed", DEVICE),
+  pearl: ["target", "dtype", "draft", "gamma", "prompt", "prompt-file", "system", "raw"]
+    .concat("temperature", "max-tokens", "seed", "threads", "json", "help"),
   chat: ["target", "dtype", "cache", "system", "prompt", ...DECODING, ...DEVICE],
   pretrain: [
     "target",

@@ -8,9 +8,9 @@ export {
   balancedLength,
   type BalancedOptions,
   type BalancedState,
-  type PearlCosts,
   pearlLength,
+  type PearlLengthOptions,
 } from "./pearl_length.ts";
-export { pearlRate, publishedPearlRate, speculativeRate } from "./pearl_rate.ts";
+export { type PearlCosts, pearlRate, publishedPearlRate, speculativeRate } from "./pearl_rate.ts";
 export type { PearlOptions } from "./run_both.ts";
 export * from "./transition.ts";

@@ -5,20 +5,28 @@
  */
 import { OutriderError } from "../../core/errors.ts";
 import type { DraftLength } from "../draft_length.ts";
-import type { Costs } from "../measure_costs.ts";
-
-/** What the length depends on; times are over that of a target pass of one row. */
-export type PearlCosts = Pick<Costs, "draftCost" | "rowsCost">;
+import { type PearlCosts, pearlRate } from "./pearl_rate.ts";
 
 /** Longer drafts are wasted more often than not, whatever they cost. */
 const LONGEST = 16;
 
+/** What {@link pearlLength} assumes. */
+export interface PearlLengthOptions {
+  /** The probability that a drafted token is accepted; 0.8 if left out. */
+  readonly acceptance?: number;
+  /** Most tokens; 16 if left out. */
+  readonly longest?: number;
+}
+
 /**
- * The fewest tokens whose drafting takes as long as the target's pass over that many: near the ratio of
- * both models' times, as in Liu et al. 2025 (arXiv 2408.11850), at least 1 and at most `longest`.
+ * The length from 1 to `longest` at which PEARL writes most tokens per unit of time, the least of
+ * equals.
  *
- * Fewer leave the draft idle; more let the target wait, and are lost at every rejection.
+ * Where passes of all row counts take as long, that is the ratio of both models' times whatever the
+ * acceptance, as in Liu et al. 2025 (arXiv 2408.11850): fewer tokens leave the draft idle, more let the
+ * target wait. Where rows cost time, long drafts have to be accepted to be worth theirs.
  *
+ * @throws OutriderError for a longest length that is not a whole number from 1 on
  * @example
  * ```ts
  * import { pearlLength } from "@outrider/outrider/decode";
@@ -26,18 +34,21 @@ const LONGEST = 16;
  *
  * assertEquals(pearlLength({ draftCost: 0.25, rowsCost: () => 1 }), 4);
  * assertEquals(pearlLength({ draftCost: 2, rowsCost: () => 1 }), 1);
+ * assertEquals(pearlLength({ draftCost: 0.03, rowsCost: (rows) => 0.6 + 0.4 * rows }), 2);
  * ```
  */
 export function pearlLength(
-  { draftCost, rowsCost }: PearlCosts,
-  longest: number = LONGEST,
+  costs: PearlCosts,
+  { acceptance = 0.8, longest = LONGEST }: PearlLengthOptions = {},
 ): number {
   checkLongest(longest);
-  for (let gamma = 1; gamma < longest; gamma++) {
+  let best = 1;
+  for (let gamma = 2; gamma <= longest; gamma++) {
     // A hair's breadth is no reason to draft one more.
-    if (gamma * draftCost >= rowsCost(gamma) * (1 - 1e-9)) return gamma;
+    const rate = pearlRate(acceptance, gamma, costs) * (1 - 1e-9);
+    if (rate > pearlRate(acceptance, best, costs)) best = gamma;
   }
-  return longest;
+  return best;
 }
 
 function checkLongest(longest: number): void {
@@ -57,7 +68,7 @@ export interface BalancedState {
 export interface BalancedOptions {
   /** Tokens that the first steps draft, such as `pearlLength(costs)`; 4 if left out. */
   readonly first?: number;
-  /** Most tokens; 16 if left out. */
+  /** Most tokens, for targets whose passes take longer with every row; 16 if left out. */
   readonly longest?: number;
 }
 

@@ -4,7 +4,10 @@
  *
  * @module
  */
-import type { PearlCosts } from "./pearl_length.ts";
+import type { Costs } from "../measure_costs.ts";
+
+/** What the rates depend on; times are over that of a target pass of one row. */
+export type PearlCosts = Pick<Costs, "draftCost" | "rowsCost">;
 
 /** Tokens, and the time that they take, in target passes of one row. */
 interface Cycle {

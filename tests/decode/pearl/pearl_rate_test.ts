@@ -1,7 +1,13 @@
 /** The rates of PEARL and of its length, held against the state machine itself. */
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { keyOf } from "../../../src/core/random.ts";
 import {
   balancedLength,
+  chainWarps,
+  draftModel,
+  functionModel,
+  generate,
+  pearl,
   pearlLength,
   pearlRate,
   publishedPearlRate,
@@ -40,6 +46,26 @@ Deno.test("the rate in closed form is that of the chain of iterations", () => {
   }
 });
 
+Deno.test("the decoder writes as many tokens per iteration as the rate says", async () => {
+  const [q, p] = [[0.1, 0.2, 0.3, 0.4], [0.4, 0.1, 0.2, 0.3]];
+  const acceptance = q.reduce((sum, value, token) => sum + Math.min(value, p[token]), 0);
+  const model = (probs: readonly number[]) =>
+    functionModel({ vocabulary: 4, contextLength: 120, logits: () => probs.map(Math.log) });
+  for (const gamma of [1, 2, 4]) {
+    const draft = draftModel(model(p));
+    const decoder = pearl({ target: model(q), draft, warp: chainWarps(), gamma });
+    let [tokens, iterations] = [0, 0];
+    for (let seed = 0; seed < 16; seed++) {
+      const written = await generate(decoder, [0], { key: keyOf(seed) });
+      tokens += written.tokens.length;
+      iterations += written.reports.length;
+    }
+    const rate = pearlRate(acceptance, gamma, { draftCost: 0, rowsCost: () => 1 });
+    // Five standard errors of some 700 iterations.
+    assertAlmostEquals(tokens / iterations, rate, gamma === 1 ? 1e-12 : 0.25);
+  }
+});
+
 Deno.test("judging the next block's first token at once never costs and mostly gains", () => {
   for (const acceptance of [0.3, 0.6, 0.9]) {
     for (const gamma of [2, 4, 7]) {
@@ -56,26 +82,29 @@ Deno.test("where both models take as long, PEARL gains nothing, and speculation 
   for (const gamma of [1, 2, 4]) assert(speculativeRate(0.8, gamma, costs) < 1);
 });
 
-Deno.test("the length of PEARL is the ratio of the times, of passes as long as the draft", () => {
+Deno.test("the length of PEARL is the ratio of the times where rows cost nothing", () => {
   for (const ratio of [1, 2, 3, 5, 8]) {
-    assertEquals(pearlLength({ draftCost: 1 / ratio, rowsCost: () => 1 }), ratio);
+    for (const acceptance of [0.3, 0.6, 0.9, 1]) {
+      const costs = { draftCost: 1 / ratio, rowsCost: () => 1 };
+      assertEquals(pearlLength(costs, { acceptance }), ratio);
+    }
   }
-  assertEquals(pearlLength({ draftCost: 0.3, rowsCost: () => 1 }), 4);
-  assertEquals(
-    pearlLength({ draftCost: 0.25, rowsCost }),
-    5,
-    "passes of more rows leave more time",
-  );
-  assertEquals(pearlLength({ draftCost: 0, rowsCost }), 16);
-  assertEquals(pearlLength({ draftCost: 3, rowsCost }, 1), 1);
-  assertThrows(() => pearlLength({ draftCost: 1, rowsCost }, 0), Error, "longest draft of 1");
+  assertEquals(pearlLength({ draftCost: 3, rowsCost }), 1);
+  assertEquals(pearlLength({ draftCost: 0, rowsCost: () => 1 }, { acceptance: 1 }), 16);
+  const costs = { draftCost: 1, rowsCost };
+  assertThrows(() => pearlLength(costs, { longest: 0 }), Error, "longest draft of 1");
 });
 
-Deno.test("no other length has a higher rate than that of the ratio where all is accepted", () => {
-  for (const draftCost of [0.15, 0.2, 0.25, 0.4, 0.7]) {
-    const costs = { draftCost, rowsCost };
-    const best = pearlRate(1, pearlLength(costs), costs);
-    for (let gamma = 1; gamma <= 16; gamma++) assert(pearlRate(1, gamma, costs) <= best + 1e-12);
+Deno.test("where rows cost time, the length is short, and no other has a higher rate", () => {
+  const steep = (rows: number) => 1 + 0.4 * (rows - 1);
+  assert(pearlLength({ draftCost: 0.03, rowsCost: steep }) < 5);
+  for (const acceptance of [0.3, 0.8, 1]) {
+    for (const costs of [{ draftCost: 0.03, rowsCost: steep }, { draftCost: 0.3, rowsCost }]) {
+      const best = pearlRate(acceptance, pearlLength(costs, { acceptance }), costs);
+      for (let gamma = 1; gamma <= 16; gamma++) {
+        assert(pearlRate(acceptance, gamma, costs) <= best * (1 + 1e-8));
+      }
+    }
   }
 });
 
