@@ -64,3 +64,17 @@ export function trimmedClasses(trimmed: TrimmedVocabulary): DraftClasses {
     spread: (probs) => spreadProbs(probs, tokenIds, targetVocabulary),
   };
 }
+
+/**
+ * The classes of a draft model of so many classes; those of a trimmed vocabulary, where there is one.
+ * Throws an {@link OutriderError} where the model does not have the classes of the trimmed vocabulary.
+ */
+export function classesOf(model: number, trimmed: TrimmedVocabulary | undefined): DraftClasses {
+  if (trimmed === undefined) return sameClasses(model);
+  if (trimmed.classes === model) return trimmedClasses(trimmed);
+  throw new OutriderError(
+    `a draft model of ${trimmed.classes} classes`,
+    `one of ${model}`,
+    "pass the vocabulary that it was trained with",
+  );
+}

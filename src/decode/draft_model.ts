@@ -4,13 +4,13 @@
  * @module
  */
 
-import { OutriderError } from "../core/errors.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { Draft, DraftRequest, Proposal } from "./draft.ts";
-import { type DraftClasses, sameClasses, trimmedClasses } from "./draft_classes.ts";
+import { classesOf, type DraftClasses } from "./draft_classes.ts";
 import { draftOne } from "./drafted_token.ts";
 import type { LanguageModel, Probs, TokenId } from "./language_model.ts";
 import { lazyRows } from "./lazy_rows.ts";
+import { releasing } from "./releasing.ts";
 
 /** How a draft model's vocabulary relates to the target's. */
 export interface DraftModelOptions {
@@ -54,14 +54,7 @@ export function draftModel<Cache>(
   model: LanguageModel<Cache>,
   { vocabulary }: DraftModelOptions = {},
 ): Draft<DraftModelState<Cache>> {
-  const classes = vocabulary ? trimmedClasses(vocabulary) : sameClasses(model.vocabulary);
-  if (vocabulary && vocabulary.classes !== model.vocabulary) {
-    throw new OutriderError(
-      `a draft model of ${vocabulary.classes} classes`,
-      `one of ${model.vocabulary}`,
-      "pass the vocabulary that it was trained with",
-    );
-  }
+  const classes = classesOf(model.vocabulary, vocabulary);
   return {
     init: async (prompt) => {
       const seen = classes.ofText(prompt.slice(0, -1));
@@ -111,19 +104,4 @@ async function draftTokens<Cache>(
   }
   const probs = lazyRows(rows.length, (place) => rows[place]());
   return { state: { cache }, tokens, probs };
-}
-
-/** Runs `work` and, if it fails, closes the last cache that it held. */
-async function releasing<Cache, T>(
-  model: LanguageModel<Cache>,
-  first: Cache,
-  work: (hold: (cache: Cache) => void) => Promise<T>,
-): Promise<T> {
-  let held = first;
-  try {
-    return await work((cache) => held = cache);
-  } catch (error) {
-    model.close(held);
-    throw error;
-  }
 }

@@ -4,8 +4,13 @@
  * @module
  */
 
+export * from "./draft_branches.ts";
+export * from "./draft_path.ts";
 export * from "./likeliest_tree.ts";
 export * from "./marginals.ts";
 export { expectedTokens, type TokenTree, type TreeNode } from "./token_tree.ts";
 export * from "./tree_budget.ts";
+export { type TreeState } from "./tree_decoder.ts";
+export * from "./tree_draft.ts";
 export { type TreeLanguageModel, type TreeRow } from "./tree_model.ts";
+export * from "./tree_speculative.ts";

@@ -155,8 +155,8 @@ for (const type of WEIGHTS) {
     Deno.test(`trees have the bits of chains: ${type ?? "f32"} weights, ${cacheType} cache`, async () => {
       const opened = open({ type, cacheType });
       // Lengths on both sides of what attention takes at once, and a text that just begins.
-      for (const [seed, length] of [1, 2, 3, 60, 64, 127, 255, 259].entries()) {
-        await holdTree(opened, tokensOf(seed, length), seed, 1 + 5 * (seed % 4), (seed % 3) / 2);
+      for (const [seed, length] of [1, 3, 64, 127, 254].entries()) {
+        await holdTree(opened, tokensOf(seed, length), seed, 1 + 4 * (seed % 4), (seed % 3) / 2);
       }
       assertEquals(opened.device.counters().liveSlots, opened.parameterSlots);
       opened.device.close();
