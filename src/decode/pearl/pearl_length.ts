@@ -34,7 +34,7 @@ export interface PearlLengthOptions {
  *
  * assertEquals(pearlLength({ draftCost: 0.25, rowsCost: () => 1 }), 4);
  * assertEquals(pearlLength({ draftCost: 2, rowsCost: () => 1 }), 1);
- * assertEquals(pearlLength({ draftCost: 0.03, rowsCost: (rows) => 0.6 + 0.4 * rows }), 2);
+ * assertEquals(pearlLength({ draftCost: 0.03, rowsCost: (rows) => 0.6 + 0.4 * rows }), 3);
  * ```
  */
 export function pearlLength(
