@@ -50,8 +50,7 @@ const flags = {
   draft: text({
     placeholder: "DRAFT|auto|lookup",
     default: "auto",
-    help: "what runs ahead: a draft's path, auto for the draft that comes with the package, " +
-      "lookup for prompt lookup",
+    help: "a draft's path, auto for the draft of the package, lookup for prompt lookup",
   }),
   gamma: integerOr({
     word: "auto",
