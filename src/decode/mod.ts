@@ -12,11 +12,11 @@ export * from "./coins.ts";
 export * from "./decoder.ts";
 export type { Draft, DraftRequest, Proposal } from "./draft.ts";
 export {
-  blockDraft,
   type BlockDraftOptions,
   type BlockDraftState,
   type BlockSequence,
-} from "./draft_block.ts";
+} from "./block_marginals.ts";
+export { blockDraft } from "./draft_block.ts";
 export type { BlockWeights } from "../nn/block_drafter_parameters.ts";
 export type { AutomaticLengthOptions } from "./draft_choices.ts";
 export * from "./draft_length.ts";

@@ -1,18 +1,15 @@
 /** A drafter that reads what the target's layers know: its cache, its blocks, and what decoding gives. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { add, full, iota, OutriderError, type Tensor } from "../../src/core/mod.ts";
 import { concat, gather, hostTensor, linear } from "../../src/core/mod.ts";
-import { foldIn, keyOf } from "../../src/core/random.ts";
+import { keyOf } from "../../src/core/random.ts";
 import {
   autoregressive,
-  blockDraft,
   type BlockWeights,
   draftThrough,
   generate,
   limit,
   type LlamaCache,
-  llamaModel,
   logitsOf,
   type PrefixCache,
   rememberPrefix,
@@ -24,64 +21,14 @@ import {
 import {
   blockContext,
   blockDrafter,
-  type BlockDrafterConfig,
-  blockHead,
   contextKeyValues,
-  initBlockDrafter,
-  initLlama,
   llama,
   type LlamaParameters,
   tappedFeatures,
-  tinyBlockDrafter,
-  trimmedVocabulary,
 } from "../../src/nn/mod.ts";
-import { compile, createDevice, read, releaseTree, uploadTree } from "../../src/runtime/mod.ts";
+import { compile, read, releaseTree, uploadTree } from "../../src/runtime/mod.ts";
+import { CONFIG, VOCABULARY, world } from "./block_world.ts";
 import { TINY, tokensOf } from "./tiny_llama.ts";
-
-const CONFIG: BlockDrafterConfig = tinyBlockDrafter({
-  width: TINY.width,
-  taps: [1, 2],
-  heads: 4,
-  headWidth: 8,
-  keyValueHeads: 2,
-  layers: 2,
-  contextLength: TINY.contextLength,
-});
-/** The tokens that are drafted: all but a few. */
-const VOCABULARY = trimmedVocabulary(
-  Array.from({ length: 36 }, (_, i) => i < 20 ? i : i + 2),
-  TINY.vocabulary,
-);
-
-function world(kept: "features" | "nothing" = "features") {
-  const taps = kept === "features" ? CONFIG.taps : undefined;
-  const device = createDevice(wasmBackend());
-  const host = initLlama(keyOf(4), TINY);
-  const parameters = uploadTree(device, host);
-  const rows = hostTensor(
-    Float32Array.from(
-      [...VOCABULARY.tokenIds].flatMap((id) => [
-        ...host.embedding.data.subarray(id * TINY.width, (id + 1) * TINY.width),
-      ]),
-    ),
-    [VOCABULARY.tokenIds.length, TINY.width],
-  );
-  const trained = initBlockDrafter(
-    foldIn(keyOf(5), "drafter"),
-    CONFIG,
-    new Float32Array(TINY.width).fill(8),
-  );
-  const drafter = uploadTree(device, trained);
-  const headOf = compile(
-    device,
-    (p: BlockWeights<Tensor>["drafter"], k: Tensor) => blockHead(p, k),
-  );
-  const head = headOf(drafter, uploadTree(device, rows));
-  const weights = { drafter, embedding: parameters.embedding, head };
-  const target = llamaModel({ device, config: TINY, parameters, firstSlots: 8, taps });
-  const draft = blockDraft({ device, config: CONFIG, weights, vocabulary: VOCABULARY });
-  return { device, parameters, weights, target, draft };
-}
 
 /** The logits of the block behind a text, by one computation over all of it, without a cache. */
 async function wholeBlock(
