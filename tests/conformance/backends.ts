@@ -14,7 +14,12 @@ export interface TestedBackend {
   /** Why it cannot be tested here; undefined where it can. */
   readonly missing?: string;
   readonly make: () => Backend | Promise<Backend>;
+  /** Most cases of a kind that an ordinary run takes; all where left out. */
+  readonly most?: number;
 }
+
+/** An adapter in software compiles a shader for a tenth of a second to one: all cases take long. */
+const MOST_ON_GPU = Deno.env.get("OUTRIDER_TESTS") === "whole" ? undefined : 16;
 
 const gpu = await webgpuAdapter();
 
@@ -29,8 +34,20 @@ export const BACKENDS: readonly TestedBackend[] = [
     name: "webgpu",
     missing: gpu.found === "none" ? gpu.reason : undefined,
     make: () => webgpuBackend(),
+    most: MOST_ON_GPU,
   },
 ];
+
+/** The cases that a backend takes in this run, spread over all, and what the test's name says. */
+export function casesFor<Case>(
+  { most = Infinity }: TestedBackend,
+  cases: readonly Case[],
+): { readonly taken: readonly Case[]; readonly count: string } {
+  if (cases.length <= most) return { taken: cases, count: `${cases.length}` };
+  const step = (cases.length - 1) / (most - 1);
+  const taken = Array.from({ length: most }, (_, i) => cases[Math.round(i * step)]);
+  return { taken, count: `${most} of ${cases.length}` };
+}
 
 /** Registers a test of a backend; where that is missing, the name of the skipped test says why. */
 export function testOn(
