@@ -5,6 +5,7 @@ import {
   functionModel,
   type LanguageModel,
   type TokenId,
+  type TreeLanguageModel,
 } from "../../src/decode/mod.ts";
 import type { TrimmedVocabulary } from "../../src/nn/mod.ts";
 
@@ -69,7 +70,7 @@ export function trimmedModel(
   other: (prefix: readonly TokenId[]) => Float32Array,
   { tokenIds, targetVocabulary, classes, classOf, other: outside }: TrimmedVocabulary,
   contextLength = 64,
-): LanguageModel<FunctionCache> {
+): TreeLanguageModel<FunctionCache> {
   const tokens = Array.from({ length: targetVocabulary }, (_, token) => token);
   const stranger = tokens.find((token) => classOf(token) === outside) ?? 0;
   const logits = (prefix: readonly number[]) => {

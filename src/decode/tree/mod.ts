@@ -7,8 +7,10 @@
 export * from "./draft_block_tree.ts";
 export * from "./draft_branches.ts";
 export * from "./draft_path.ts";
+export * from "./draft_samples.ts";
 export * from "./likeliest_tree.ts";
 export * from "./marginals.ts";
+export * from "./multi_draft_speculative.ts";
 export { expectedTokens, type TokenTree, type TreeNode } from "./token_tree.ts";
 export * from "./tree_budget.ts";
 export { type TreeState } from "./tree_decoder.ts";
