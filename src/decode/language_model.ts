@@ -24,7 +24,7 @@ export type Probs = Float64Array & { readonly "~kind": "probs" };
  *
  * A step is a list of rows, each with a token, a position and a parent. Here every row's parent is
  * the row before it (a chain), so the list is written as the tokens alone and positions follow from
- * the cache's length; a model that also takes trees adds a method and leaves these as they are.
+ * the cache's length; a `TreeLanguageModel` takes rows with parents as well.
  *
  * A row's logits must not depend, to the bit, on how many rows run together: that is what makes
  * speculative text equal plain text exactly.

@@ -11,6 +11,7 @@ export * from "./draft_samples.ts";
 export * from "./likeliest_tree.ts";
 export * from "./marginals.ts";
 export * from "./multi_draft_speculative.ts";
+export * from "./remember_tree_prefix.ts";
 export { expectedTokens, type TokenTree, type TreeNode } from "./token_tree.ts";
 export * from "./tree_budget.ts";
 export { type TreeState } from "./tree_decoder.ts";
