@@ -84,6 +84,16 @@ async function dataOf(
   return `${target}, draft ${await fingerprint(draft)}, ${sets.data}, ${text}`;
 }
 
+/** Refuses sets that cannot teach, before anything is told of them. */
+function checkTeacher(teacher: string, { cachedTokens }: OpenSets): void {
+  if (teacher !== "cached" || cachedTokens > 0) return;
+  throw new OutriderError(
+    "sets with the target's distributions",
+    "one without",
+    "write it with --teacher-tokens, or finetune with --teacher target",
+  );
+}
+
 /** Who teaches; the target is loaded only where it has to run. */
 async function teacherOf(
   device: Device,
@@ -94,13 +104,6 @@ async function teacherOf(
   },
   { cachedTokens }: OpenSets,
 ): Promise<FinetuneOptions["target"]> {
-  if (teacher === "cached" && cachedTokens === 0) {
-    throw new OutriderError(
-      "sets with the target's distributions",
-      "one without",
-      "write it with --teacher-tokens, or finetune with --teacher target",
-    );
-  }
   if (teacher !== "target" && cachedTokens > 0) return { cachedTokens };
   return { config: target.config, parameters: await loadLlama(target, dtype, uploadsTo(device)) };
 }
@@ -124,6 +127,7 @@ await runCommand({
   const file = await openDraftFor(target, options.draft, find);
   const { config, vocabulary } = file;
   const sets = await openSets(options.set, target.tokenizer);
+  checkTeacher(options.teacher, sets);
   const heldOut = options.validation === undefined
     ? undefined
     : await openSets(options.validation, target.tokenizer);

@@ -50,8 +50,8 @@ export const decodingFlags = {
   draft: text({
     placeholder: "DRAFT|auto|lookup|none",
     default: "none",
-    help: "what runs ahead: the path of a draft or block draft, auto for the draft that comes " +
-      "with the package, lookup for prompt lookup",
+    help: "what runs ahead: the path of a draft, auto for the one that comes with the package, " +
+      "lookup for prompt lookup",
   }),
   gamma: integerOr({
     word: "auto",
