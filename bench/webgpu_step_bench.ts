@@ -1,6 +1,6 @@
 /**
  * What a decode step on WebGPU costs the host, and what it gives the device: time to encode and
- * submit, dispatches, copies to the host, pipelines compiled after the first step. A
+ * submit, dispatches, copies to the host, time for arrays, pipelines compiled after the first step. A
  * Llama of 30 narrow layers, since none of it depends on the width.
  *
  *     deno bench -A bench/webgpu_step_bench.ts
@@ -38,22 +38,30 @@ const ONE: Target = { floor: 1, aim: 1, better: "less" };
 /** Dispatches of a pass outside its layers: the embedding, the last norm and the head. */
 const AROUND_LAYERS = 5;
 
-/** Adds up the time in which the host records and submits; Deno waits for results inside a read. */
-function watched(backend: WebgpuBackend, onWork: (milliseconds: number) => void): Backend {
-  const timed = <T>(work: () => T): T => {
+/** Milliseconds of the host so far, by what it did. */
+interface HostTime {
+  /** Recording plans and submitting them. */
+  encoding: number;
+  /** Memory for arrays, and writing the rows of a step. */
+  arrays: number;
+}
+
+/** Adds up the time of the host; what Deno waits for results inside a read is the device's. */
+function watched(backend: WebgpuBackend, host: HostTime): Backend {
+  const timed = <T>(what: keyof HostTime, work: () => T): T => {
     const start = performance.now();
     const result = work();
-    onWork(performance.now() - start);
+    host[what] += performance.now() - start;
     return result;
   };
   return {
     name: backend.name,
     activations: backend.activations,
-    allocate: (bytes) => timed(() => backend.allocate(bytes)),
-    release: (allocation) => timed(() => backend.release(allocation)),
-    write: (allocation, bytes, offset) => timed(() => backend.write(allocation, bytes, offset)),
+    allocate: (bytes) => timed("arrays", () => backend.allocate(bytes)),
+    release: (allocation) => timed("arrays", () => backend.release(allocation)),
+    write: (allocation, bytes, at) => timed("arrays", () => backend.write(allocation, bytes, at)),
     read: (allocation, offset, length) => {
-      timed(() => backend.submit());
+      timed("encoding", () => backend.submit());
       return backend.read(allocation, offset, length);
     },
     close: () => backend.close(),
@@ -62,7 +70,7 @@ function watched(backend: WebgpuBackend, onWork: (milliseconds: number) => void)
       return {
         plan: executable.plan,
         release: () => executable.release(),
-        run: (inputs, outputs) => timed(() => executable.run(inputs, outputs)),
+        run: (inputs, outputs) => timed("encoding", () => executable.run(inputs, outputs)),
       };
     },
   };
@@ -94,8 +102,8 @@ async function stepSides({ layers, steps }: Settings): Promise<
   { readonly sides: readonly Side[]; readonly close: () => void }
 > {
   const gpu = await webgpuBackend();
-  let working = 0;
-  const device = createDevice(watched(gpu, (time) => working += time));
+  const host: HostTime = { encoding: 0, arrays: 0 };
+  const device = createDevice(watched(gpu, host));
   const model = narrowModel(device, layers);
   let { cache } = await model.forward(model.open(), [1, 2, 3], 1);
   const step = async (): Promise<void> => {
@@ -116,7 +124,7 @@ async function stepSides({ layers, steps }: Settings): Promise<
   });
   return {
     sides: [
-      counted("host", "ms", () => working),
+      counted("encode and submit", "ms", () => host.encoding),
       {
         name: "dispatches of a layer",
         unit: "",
@@ -126,6 +134,7 @@ async function stepSides({ layers, steps }: Settings): Promise<
         },
       },
       counted("copies to the host", "per step", () => gpu.readbacks),
+      counted("arrays and uploads", "ms", () => host.arrays),
       counted("pipelines", "after the first step", () => gpu.pipelinesCompiled - pipelines),
     ],
     close: () => device.close(),
@@ -136,7 +145,7 @@ await runBench(import.meta, {
   name: "webgpu_step_bench",
   summary: "What a decode step of 30 layers on WebGPU costs the host.",
   flags: benchFlags,
-  settings: { layers: 30, steps: 10, rounds: 5, warmUp: 1 },
+  settings: { layers: 30, steps: 10, rounds: 5, warmUp: 3 },
   quick: { layers: 2, steps: 2, rounds: 2, warmUp: 0 },
 }, async (bench, settings: Settings) => {
   const made = await bench.attempt("WebGPU", () => stepSides(settings));
