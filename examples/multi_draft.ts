@@ -171,7 +171,7 @@ await runCommand({
   const { dtype } = options;
   const spec = { name: "draft", model: options.draft };
   const { loaded } = await openDraft(spec, { device, dtype, target, context });
-  if (loaded.model === undefined) {
+  if (loaded.kind !== "model") {
     throw new OutriderError("a draft with distributions", options.draft, "name a draft, or self");
   }
   const { tokenizer } = target.file;
@@ -186,7 +186,7 @@ await runCommand({
   }
   const written = await write(ids, {
     target: target.model,
-    draft: draftModel(loaded.model.model, { vocabulary: loaded.model.vocabulary }),
+    draft: draftModel(loaded.model, { vocabulary: loaded.vocabulary }),
     count: options.drafts,
     heat: options.temperature,
     maxTokens: options.maxTokens,

@@ -13,10 +13,13 @@ import { quote } from "./quote.ts";
 import { readSafetensorsBytes } from "./safetensors.ts";
 import type { SafetensorsFile, SafetensorsTensorData } from "./safetensors_types.ts";
 
-/** What a draft file says that it is: a model of its own, or a drafter of blocks. */
-export const DRAFT_KINDS = { model: "outrider draft 1", block: "outrider block draft 1" } as const;
-/** The kinds of draft files. */
-export type DraftFileKind = keyof typeof DRAFT_KINDS;
+/** The kinds of draft files: a model of its own, or a drafter of blocks. */
+export type DraftFileKind = "model" | "block";
+/** What a file of a kind says that it is. */
+export const DRAFT_KINDS: { readonly [kind in DraftFileKind]: string } = {
+  model: "outrider draft 1",
+  block: "outrider block draft 1",
+};
 /** What is to be done about a file that makes no sense. */
 export const DAMAGED = "the file is damaged; get it again";
 /** The tensor of a trimmed vocabulary. */

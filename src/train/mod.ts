@@ -40,7 +40,13 @@ export * from "./stage.ts";
 export * from "./teach.ts";
 export * from "./train_loop.ts";
 export * from "./trainer.ts";
-export type { DeviceState, StepMetrics, Trainer, TrainingState } from "./training_step.ts";
+export type {
+  BatchLoss,
+  DeviceState,
+  StepMetrics,
+  Trainer,
+  TrainingState,
+} from "./training_step.ts";
 export {
   ownHiddenStates,
   type OwnTexts,
