@@ -9,6 +9,7 @@ import { plainStep } from "./autoregressive.ts";
 import type { Decoder, Step } from "./decoder.ts";
 import { checkProposal, checkTokens, type Draft, type Proposal } from "./draft.ts";
 import { type DraftLength, fixedLength } from "./draft_length.ts";
+import { draftedDecoder, type Held } from "./drafted_decoder.ts";
 import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
 import { lazyRows } from "./lazy_rows.ts";
 import { nextToken } from "./next_token.ts";
@@ -19,7 +20,6 @@ import {
   isFull,
   machineClock,
   readPrompt,
-  takeState,
   type TextState,
 } from "./text_state.ts";
 import type { Round, Verdict, Verify } from "./verify.ts";
@@ -96,31 +96,16 @@ function decoderOf<Cache, DraftState, LengthState>(
   rule: DraftLength<LengthState>,
 ): Decoder<SpeculativeState<Cache, DraftState, LengthState>> {
   const { target, draft } = options;
-  return {
+  return draftedDecoder({ target, draft }, {
     init: (prompt, key) => initialState(options, rule, prompt, key),
-    step: async (state) => {
-      takeState(target, state);
-      const held = { cache: state.cache, draft: state.draft };
-      try {
-        const room = target.contextLength - state.text.length;
-        const gamma = Math.min(rule.gamma(state.length), room);
-        return gamma > 0
-          ? await speculate(options, rule, state, held, gamma)
-          : await waitOneToken(options, rule, state, held);
-      } catch (error) {
-        target.close(held.cache);
-        draft.close(held.draft);
-        throw error;
-      }
+    step: async (state: SpeculativeState<Cache, DraftState, LengthState>, held) => {
+      const room = target.contextLength - state.text.length;
+      const gamma = Math.min(rule.gamma(state.length), room);
+      return gamma > 0
+        ? await speculate(options, rule, state, held, gamma)
+        : await waitOneToken(options, rule, state, held);
     },
-    close: (state) => {
-      if (state.mark.takenBy === undefined) {
-        state.mark.take("close");
-        target.close(state.cache);
-        draft.close(state.draft);
-      }
-    },
-  };
+  });
 }
 
 async function initialState<Cache, DraftState, LengthState>(
@@ -140,12 +125,6 @@ async function initialState<Cache, DraftState, LengthState>(
     target.close(text.cache);
     throw error;
   }
-}
-
-/** The handles that a step holds at any moment, for whoever must release them if it fails. */
-interface Held<Cache, DraftState> {
-  cache: Cache;
-  draft: DraftState;
 }
 
 /** A step of plain decoding, at its price: the drafter is asked for a guess at most. */

@@ -6,6 +6,7 @@
 import type { Key } from "../../core/random.ts";
 import type { Decoder, Step } from "../decoder.ts";
 import { type DraftLength, fixedLength } from "../draft_length.ts";
+import { draftedDecoder, type Held } from "../drafted_decoder.ts";
 import type { TokenId } from "../language_model.ts";
 import {
   checkPrompt,
@@ -13,12 +14,11 @@ import {
   isFull,
   machineClock,
   readPrompt,
-  takeState,
   type TextState,
 } from "../text_state.ts";
 import { both } from "./both.ts";
 import { judgeAhead } from "./judge.ts";
-import { type Held, type PearlOptions, runBoth } from "./run_both.ts";
+import { type PearlOptions, runBoth } from "./run_both.ts";
 import { type DraftedToken, judgedTokens, settleAhead } from "./transition.ts";
 
 /** The state of a {@link pearl} decoder. The target's cache holds the text but its last token. */
@@ -86,28 +86,11 @@ function decoderOf<Cache, DraftState, LengthState>(
   options: PearlOptions<Cache, DraftState>,
   rule: DraftLength<LengthState>,
 ): Decoder<PearlState<Cache, DraftState, LengthState>> {
-  const { target, draft } = options;
-  return {
+  return draftedDecoder(options, {
     init: (prompt, key) => initialState(options, rule, prompt, key),
-    step: async (state) => {
-      takeState(target, state);
-      const held = { cache: state.cache, draft: state.draft };
-      try {
-        return await iterate(options, rule, state, held);
-      } catch (error) {
-        target.close(held.cache);
-        draft.close(held.draft);
-        throw error;
-      }
-    },
-    close: (state) => {
-      if (state.mark.takenBy === undefined) {
-        state.mark.take("close");
-        target.close(state.cache);
-        draft.close(state.draft);
-      }
-    },
-  };
+    step: (state: PearlState<Cache, DraftState, LengthState>, held) =>
+      iterate(options, rule, state, held),
+  });
 }
 
 /** Both models read the prompt at the same time. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { checkProposal, checkTokens, type Draft, type Proposal } from "../draft.ts";
+import type { Held } from "../drafted_decoder.ts";
 import type { LanguageModel, Logits, TokenId } from "../language_model.ts";
 import { checkLogits, type Clock, machineClock, type TextState } from "../text_state.ts";
 import type { Warp } from "../warp.ts";
@@ -20,12 +21,6 @@ export interface PearlOptions<Cache, DraftState> {
   readonly warp: Warp;
   /** A clock in seconds; the machine's if left out. */
   readonly now?: Clock;
-}
-
-/** The handles that a step holds at any moment, for whoever must release them if it fails. */
-export interface Held<Cache, DraftState> {
-  cache: Cache;
-  draft: DraftState;
 }
 
 /** What both models gave. */

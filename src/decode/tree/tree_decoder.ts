@@ -6,6 +6,7 @@
 import type { Key } from "../../core/random.ts";
 import { plainStep } from "../autoregressive.ts";
 import type { Decoder, Step } from "../decoder.ts";
+import { draftedDecoder, type Held } from "../drafted_decoder.ts";
 import type { Logits, TokenId } from "../language_model.ts";
 import {
   checkLogits,
@@ -14,7 +15,6 @@ import {
   isFull,
   machineClock,
   readPrompt,
-  takeState,
   type TextState,
 } from "../text_state.ts";
 import type { Warp } from "../warp.ts";
@@ -82,31 +82,16 @@ export function walkTree(
 export function treeDecoder<Cache, DraftState, Proposal extends TreeProposal<DraftState>>(
   parts: TreeParts<Cache, DraftState, Proposal>,
 ): Decoder<TreeState<Cache, DraftState>> {
-  const { target, draft } = parts;
-  return {
+  const { target } = parts;
+  return draftedDecoder(parts, {
     init: (prompt, key) => initialState(parts, prompt, key),
-    step: async (state) => {
-      takeState(target, state);
-      const held = { cache: state.cache, draft: state.draft };
-      try {
-        const room = target.contextLength - state.text.length;
-        if (room > 0) return await treeStep(parts, state, held, room);
-        const step = await plainStep(parts, state, (cache) => held.cache = cache);
-        return { ...step, state: { ...step.state, draft: held.draft } };
-      } catch (error) {
-        target.close(held.cache);
-        draft.close(held.draft);
-        throw error;
-      }
+    step: async (state: TreeState<Cache, DraftState>, held) => {
+      const room = target.contextLength - state.text.length;
+      if (room > 0) return await treeStep(parts, state, held, room);
+      const step = await plainStep(parts, state, (cache) => held.cache = cache);
+      return { ...step, state: { ...step.state, draft: held.draft } };
     },
-    close: (state) => {
-      if (state.mark.takenBy === undefined) {
-        state.mark.take("close");
-        target.close(state.cache);
-        draft.close(state.draft);
-      }
-    },
-  };
+  });
 }
 
 async function initialState<Cache, DraftState, Proposal extends TreeProposal<DraftState>>(
@@ -123,12 +108,6 @@ async function initialState<Cache, DraftState, Proposal extends TreeProposal<Dra
     target.close(text.cache);
     throw error;
   }
-}
-
-/** The handles that a step holds at any moment, for whoever must release them if it fails. */
-interface Held<Cache, DraftState> {
-  cache: Cache;
-  draft: DraftState;
 }
 
 async function treeStep<Cache, DraftState, Proposal extends TreeProposal<DraftState>>(
