@@ -35,7 +35,7 @@ import { type Bench, benchFlags, runBench } from "./harness/program.ts";
 import { type Findings, joinFindings } from "./harness/report.ts";
 import { ratioOf } from "./harness/statistics.ts";
 import { type PartedSide, runTurns } from "./harness/turns.ts";
-import { openWorkerModel } from "./harness/worker_models.ts";
+import { openWorkerModel } from "../examples/common/worker_models.ts";
 
 interface Settings {
   /** Prompts of each file. */
