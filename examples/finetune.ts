@@ -127,7 +127,7 @@ await runCommand({
   const file = await openDraftFor(target, options.draft, find);
   const { config, vocabulary } = file;
   const sets = await openSets(options.set, target.tokenizer);
-  checkTeacher(options.teacher, sets);
+  if (isLossName(options.loss)) checkTeacher(options.teacher, sets);
   const heldOut = options.validation === undefined
     ? undefined
     : await openSets(options.validation, target.tokenizer);
