@@ -38,11 +38,16 @@ export const BACKENDS: readonly TestedBackend[] = [
   },
 ];
 
-/** The cases that a backend takes in this run, spread over all, and what the test's name says. */
+/**
+ * The cases that a backend takes in this run, spread over all, and what the test's name says; a case
+ * may cost as much as several.
+ */
 export function casesFor<Case>(
-  { most = Infinity }: TestedBackend,
+  backend: TestedBackend,
   cases: readonly Case[],
+  cost = 1,
 ): { readonly taken: readonly Case[]; readonly count: string } {
+  const most = Math.floor((backend.most ?? Infinity) / cost);
   if (cases.length <= most) return { taken: cases, count: `${cases.length}` };
   const step = (cases.length - 1) / (most - 1);
   const taken = Array.from({ length: most }, (_, i) => cases[Math.round(i * step)]);
