@@ -6,7 +6,7 @@
 import { type DenseHostTensor, hostTensor } from "../core/host_tensor.ts";
 import { foldIn, type Key, normals } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import type { NamedShape } from "./llama_parameters.ts";
+import { buildLlamaLayer, type LlamaLayer, type NamedShape } from "./llama_parameters.ts";
 
 /** The sizes of a block drafter; those of its target decide `width` and `features`. */
 export interface BlockDrafterConfig {
@@ -38,30 +38,12 @@ export interface BlockDrafterConfig {
   readonly rmsNormEpsilon: number;
 }
 
-/** One layer; every matrix is `[out, in]`. */
-export interface BlockDrafterLayer<Leaf> {
-  /** `[width]` */
-  readonly attentionNorm: Leaf;
-  /** `[heads * headWidth, width]` */
-  readonly query: Leaf;
-  /** `[keyValueHeads * headWidth, width]`: keys of the block's rows. */
-  readonly key: Leaf;
-  /** `[keyValueHeads * headWidth, width]`: values of the block's rows. */
-  readonly value: Leaf;
+/** One layer: that of a Llama for the block's rows, and keys and values of context rows. */
+export interface BlockDrafterLayer<Leaf> extends LlamaLayer<Leaf> {
   /** `[keyValueHeads * headWidth, contextWidth]`: keys of context rows. */
   readonly contextKey: Leaf;
   /** `[keyValueHeads * headWidth, contextWidth]`: values of context rows. */
   readonly contextValue: Leaf;
-  /** `[width, heads * headWidth]` */
-  readonly output: Leaf;
-  /** `[width]` */
-  readonly feedForwardNorm: Leaf;
-  /** `[feedForwardWidth, width]` */
-  readonly gate: Leaf;
-  /** `[feedForwardWidth, width]` */
-  readonly up: Leaf;
-  /** `[width, feedForwardWidth]` */
-  readonly down: Leaf;
 }
 
 /** All that is trained; the embedding and the head are the target's own. */
@@ -110,23 +92,14 @@ export function buildBlockDrafter<Leaf>(
   config: BlockDrafterConfig,
   make: (parameter: NamedShape) => Leaf,
 ): BlockDrafterParameters<Leaf> {
-  const { width, contextWidth, feedForwardWidth } = config;
-  const queryWidth = config.heads * config.headWidth;
+  const { width, contextWidth } = config;
   const keyWidth = config.keyValueHeads * config.headWidth;
   const layer = (index: number): BlockDrafterLayer<Leaf> => {
     const at = (name: string, shape: Shape) => make({ name: `layers.${index}.${name}`, shape });
     return {
-      attentionNorm: at("attentionNorm", [width]),
-      query: at("query", [queryWidth, width]),
-      key: at("key", [keyWidth, width]),
-      value: at("value", [keyWidth, width]),
+      ...buildLlamaLayer(config, at),
       contextKey: at("contextKey", [keyWidth, contextWidth]),
       contextValue: at("contextValue", [keyWidth, contextWidth]),
-      output: at("output", [width, queryWidth]),
-      feedForwardNorm: at("feedForwardNorm", [width]),
-      gate: at("gate", [feedForwardWidth, width]),
-      up: at("up", [feedForwardWidth, width]),
-      down: at("down", [width, feedForwardWidth]),
     };
   };
   return {

@@ -50,6 +50,42 @@ export interface NamedShape {
   readonly shape: Shape;
 }
 
+/** The sizes of a layer's matrices. */
+export type LlamaLayerSizes = Pick<
+  LlamaConfig,
+  "width" | "heads" | "keyValueHeads" | "headWidth" | "feedForwardWidth"
+>;
+
+/**
+ * One layer, each leaf made from its name within the layer and its shape.
+ *
+ * @example
+ * ```ts
+ * import { buildLlamaLayer, tinyLlama } from "@outrider/outrider/nn";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layer = buildLlamaLayer(tinyLlama({ width: 8 }), (name, shape) => `${name} ${shape}`);
+ * assertEquals(layer.query, "query 8,8");
+ * ```
+ */
+export function buildLlamaLayer<Leaf>(
+  { width, heads, keyValueHeads, headWidth, feedForwardWidth }: LlamaLayerSizes,
+  make: (name: keyof LlamaLayer<Leaf>, shape: Shape) => Leaf,
+): LlamaLayer<Leaf> {
+  const [queryWidth, keyWidth] = [heads * headWidth, keyValueHeads * headWidth];
+  return {
+    attentionNorm: make("attentionNorm", [width]),
+    query: make("query", [queryWidth, width]),
+    key: make("key", [keyWidth, width]),
+    value: make("value", [keyWidth, width]),
+    output: make("output", [width, queryWidth]),
+    feedForwardNorm: make("feedForwardNorm", [width]),
+    gate: make("gate", [feedForwardWidth, width]),
+    up: make("up", [feedForwardWidth, width]),
+    down: make("down", [width, feedForwardWidth]),
+  };
+}
+
 /**
  * Builds a parameter tree by making every leaf from its name and shape.
  *
@@ -66,23 +102,9 @@ export function buildLlama<Leaf>(
   config: LlamaConfig,
   make: (parameter: NamedShape) => Leaf,
 ): LlamaParameters<Leaf> {
-  const { width, feedForwardWidth, vocabulary } = config;
-  const queryWidth = config.heads * config.headWidth;
-  const keyWidth = config.keyValueHeads * config.headWidth;
-  const layer = (index: number): LlamaLayer<Leaf> => {
-    const at = (name: string, shape: Shape) => make({ name: `layers.${index}.${name}`, shape });
-    return {
-      attentionNorm: at("attentionNorm", [width]),
-      query: at("query", [queryWidth, width]),
-      key: at("key", [keyWidth, width]),
-      value: at("value", [keyWidth, width]),
-      output: at("output", [width, queryWidth]),
-      feedForwardNorm: at("feedForwardNorm", [width]),
-      gate: at("gate", [feedForwardWidth, width]),
-      up: at("up", [feedForwardWidth, width]),
-      down: at("down", [width, feedForwardWidth]),
-    };
-  };
+  const { width, vocabulary } = config;
+  const layer = (index: number): LlamaLayer<Leaf> =>
+    buildLlamaLayer(config, (name, shape) => make({ name: `layers.${index}.${name}`, shape }));
   const tree = {
     embedding: make({ name: "embedding", shape: [vocabulary, width] }),
     layers: Array.from({ length: config.layers }, (_, index) => layer(index)),
