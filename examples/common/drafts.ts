@@ -7,6 +7,7 @@
 import type { CommandContext } from "@outrider/outrider/cli";
 import {
   blockDraft,
+  type BlockDraftOptions,
   type BlockDraftState,
   type Draft,
   type DraftOnDevice,
@@ -51,6 +52,8 @@ export interface LoadedDraftModel<Cache = LlamaCache> {
 export interface LoadedBlockDraft {
   readonly kind: "block";
   readonly draft: Draft<BlockDraftState, LlamaCache>;
+  /** What the drafter is made of, for drafters of trees. */
+  readonly parts: BlockDraftOptions;
   readonly config: BlockDrafterConfig;
   /** How many parameters it has beside those that it shares with the target. */
   readonly size: number;
@@ -114,9 +117,11 @@ async function blockDraftOf(
 ): Promise<LoadedBlockDraft> {
   const { config, vocabulary } = draft;
   const weights = await loadBlockDraft(draft, { file, embedding }, dtype, uploadsTo(device));
+  const parts = { device, config, weights, vocabulary };
   return {
     kind: "block",
-    draft: blockDraft({ device, config, weights, vocabulary }),
+    draft: blockDraft(parts),
+    parts,
     config,
     size: blockDrafterSize(config),
     release: () => {
