@@ -5,9 +5,22 @@
  *
  * @module
  */
-import { type CommandContext, integer, runCommand, text } from "@outrider/outrider/cli";
+import { OutriderError } from "@outrider/outrider";
 import {
+  type CommandContext,
+  integer,
+  optionalText,
+  runCommand,
+  text,
+} from "@outrider/outrider/cli";
+import {
+  type DistillationEntry,
+  type FeatureLayout,
+  featureRowBytes,
+  featureRowsOf,
+  type FeatureWriter,
   type Message,
+  openFeatureWriter,
   openPrompts,
   openSetWriter,
   type SetManifest,
@@ -15,10 +28,12 @@ import {
   teacherLayout,
   teacherRowBytes,
 } from "@outrider/outrider/data";
+import type { CacheType } from "@outrider/outrider/decode";
 import { distilledEntries } from "@outrider/outrider/train";
 import type { Device } from "@outrider/outrider/runtime";
 import { answerFlags, type AnswerOptions, manifestOf, shortPrompts } from "./common/answers.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
+import { completeFeatures, featureLayoutOf, MOST_ROWS } from "./common/features.ts";
 import { cacheFlags, type LoadedModel, loadModel, targetFlags } from "./common/models.ts";
 import { makeFolder, stageFlags } from "./common/recipe.ts";
 import { selfPrompts } from "./common/self_prompts.ts";
@@ -40,6 +55,11 @@ const flags = {
     maximum: 4096,
     help: "likeliest tokens to keep of the target's distribution at each token; 0 keeps none",
   }),
+  taps: optionalText({
+    placeholder: "LIST",
+    help: "keeps the features that deno task features would write with these --taps; they are " +
+      "those of an f32 cache",
+  }),
   ...stageFlags,
   ...deviceFlags,
 };
@@ -49,7 +69,15 @@ interface DistillFlags extends AnswerOptions {
   readonly count: number;
   readonly sequences: number;
   readonly teacherTokens: number;
+  readonly taps: string | undefined;
+  readonly cache: CacheType;
   readonly out: string;
+}
+
+/** Features that are kept beside the answers. */
+interface KeptFeatures {
+  readonly layout: FeatureLayout;
+  readonly writer: FeatureWriter;
 }
 
 /** What is to be answered. */
@@ -66,23 +94,69 @@ async function promptsOf(
     : await openPrompts(options.prompts, { seed, count });
 }
 
-/** Says how much the teacher's rows will take, before the first is written. */
+/** What is to be kept of the target's features; undefined where nothing is. */
+function layoutOf({ file }: LoadedModel, options: DistillFlags): FeatureLayout | undefined {
+  const { target, dtype, taps, cache } = options;
+  if (taps === undefined) return undefined;
+  if (cache === "f32") return featureLayoutOf(file, { target, dtype, taps, mostRows: MOST_ROWS });
+  throw new OutriderError("an f32 --cache with --taps", cache, "leave one of them out");
+}
+
+/** Opens the features, once those that the set's answers lack are written. */
+async function openFeatures(
+  device: Device,
+  target: LoadedModel,
+  { layout, folder }: { readonly layout: FeatureLayout; readonly folder: string },
+  context: CommandContext,
+): Promise<KeptFeatures> {
+  const writer = await openFeatureWriter(folder, layout, target.file.config.vocabulary);
+  try {
+    if (writer.pending.length > 0) {
+      await completeFeatures({ device, target, writer, folder, layout }, context);
+    }
+    return { layout, writer };
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
+}
+
+/** Says how much will be kept beside the answers, before the first is written. */
 function announce(
   manifest: SetManifest,
   answers: number,
+  layout: FeatureLayout | undefined,
   { log }: Pick<CommandContext, "log">,
 ): void {
-  if (manifest.teacherTokens === 0) return;
-  const bytes = answers * manifest.maximumTokens * teacherRowBytes(teacherLayout(manifest));
-  log(`the teacher's distributions take at most ${(bytes / 2 ** 20).toFixed(0)} MiB\n`);
+  const say = (what: string, bytes: number): void =>
+    log(`${what} take at most ${(bytes / 2 ** 20).toFixed(0)} MiB\n`);
+  const { teacherTokens, maximumTokens, maximumPrompt } = manifest;
+  if (teacherTokens > 0) {
+    const bytes = teacherRowBytes(teacherLayout(manifest));
+    say("the teacher's distributions", answers * maximumTokens * bytes);
+  }
+  if (layout === undefined) return;
+  say("features", answers * (maximumPrompt + maximumTokens - 1) * featureRowBytes(layout));
+}
+
+/** Appends the features of an answer before its line, unless it is too long to have any. */
+async function addFeatures(
+  { layout, writer }: KeptFeatures,
+  shard: string,
+  entry: DistillationEntry,
+  rows: Float32Array,
+): Promise<void> {
+  const isLong = featureRowsOf(entry, layout) === 0;
+  await writer.add(shard, entry, isLong ? new Float32Array() : rows);
 }
 
 /** Answers what is left to answer. */
 async function answer(
   device: Device,
   target: LoadedModel,
-  { writer, prompts, options, context }: {
+  { writer, features, prompts, options, context }: {
     readonly writer: SetWriter;
+    readonly features: KeptFeatures | undefined;
     readonly prompts: readonly (readonly number[])[];
     readonly options: DistillFlags & Parameters<typeof loadModel>[2];
     readonly context: CommandContext;
@@ -106,10 +180,12 @@ async function answer(
     maximumTokens: options.maxTokens,
     stopTokens: file.tokenizer.endOfTurn,
     teacherTokens: Math.min(options.teacherTokens, file.config.vocabulary),
+    taps: features?.layout.taps,
     signal: context.signal,
   });
   try {
-    for await (const { entry, teacher } of entries) {
+    for await (const { entry, teacher, features: rows } of entries) {
+      if (features !== undefined) await addFeatures(features, writer.nextShard(), entry, rows);
       await writer.append(entry, teacher);
       bar.update(writer.count(), `${writer.tokens()} tokens`);
     }
@@ -132,16 +208,22 @@ await runCommand({
   const { device } = await openDevice(options);
   await makeFolder(options.out);
   const target = await loadModel(device, options.target, options, context);
+  const layout = layoutOf(target, options);
   const all = await promptsOf(device, target, options, context);
   const prompts = shortPrompts(all, target.file, options, context).map(({ tokens }) => tokens);
   const teacherTokens = Math.min(options.teacherTokens, target.file.config.vocabulary);
   const manifest = await manifestOf(target.file, options, { dtype: options.dtype, teacherTokens });
   const writer = await openSetWriter(options.out, manifest);
   const before = writer.tokens();
-  announce(manifest, prompts.length - writer.count(), context);
+  announce(manifest, prompts.length - writer.count(), layout, context);
+  let features: KeptFeatures | undefined;
   try {
-    await answer(device, target, { writer, prompts, options, context });
+    if (layout !== undefined) {
+      features = await openFeatures(device, target, { layout, folder: options.out }, context);
+    }
+    await answer(device, target, { writer, features, prompts, options, context });
   } finally {
+    await features?.writer.close();
     await writer.close();
   }
   device.close();

@@ -102,7 +102,7 @@ export async function wholeFeatures(
 
 /** Appends features to those of a set. */
 export interface FeatureWriter {
-  /** The entries whose features are still to be written, in order. */
+  /** The entries that had no features when the writer was opened, in order. */
   readonly pending: readonly DistillationEntry[];
   /** Bytes that they will take. */
   readonly pendingBytes: number;
@@ -110,6 +110,11 @@ export interface FeatureWriter {
   readonly count: () => number;
   /** Appends the rows, f32 `[rows * width]`, of the next entry; empty where it has none. */
   readonly append: (rows: Float32Array) => Promise<void>;
+  /**
+   * Appends the rows of an entry that is about to be appended to the set, to the shard at a path;
+   * all before it have theirs. A run that is killed in between leaves rows that the next one drops.
+   */
+  readonly add: (shard: string, entry: DistillationEntry, rows: Float32Array) => Promise<void>;
   /** Flushes to the disk and closes the files. */
   readonly close: () => Promise<void>;
 }
@@ -170,18 +175,31 @@ export async function openFeatureWriter(
   }
 }
 
+/** Shards with an entry more, in the last of them or in a new one. */
+function withEntry(
+  shards: readonly SetShard[],
+  path: string,
+  entry: DistillationEntry,
+): readonly SetShard[] {
+  const last = shards.at(-1);
+  if (last?.path !== path) return [...shards, { path, entries: [entry], bytes: 0 }];
+  return [...shards.slice(0, -1), { ...last, entries: [...last.entries, entry] }];
+}
+
 /** The writer behind the rows that are there. */
 async function writerBehind(
-  shards: readonly SetShard[],
+  found: readonly SetShard[],
   layout: FeatureLayout,
   lock: Deno.FsFile,
 ): Promise<FeatureWriter> {
+  let shards = found;
   let [shard, done, inShard, bytes] = [0, 0, 0, 0];
   for (; shard < shards.length; shard++) {
     const path = featurePath(shards[shard].path);
     const whole = wholeEntries(shards[shard], layout, await sizeOf(path));
     [inShard, bytes, done] = [whole.entries, whole.bytes, done + whole.entries];
-    if (inShard < shards[shard].entries.length || !await isThere(path)) break;
+    const isWhole = inShard === shards[shard].entries.length && await isThere(path);
+    if (!isWhole || shard === shards.length - 1) break;
   }
   const pending = shards.flatMap(({ entries }) => entries).slice(done);
   let file: Deno.FsFile | undefined;
@@ -190,29 +208,41 @@ async function writerBehind(
     file?.close();
     file = undefined;
   };
-  /** Files of shards without entries are made, too: a reader wants every one. */
+  /**
+   * To the shard of the next entry. Files of shards without entries are made, too: a reader wants
+   * every one. The last shard stays open: it may grow.
+   */
   const advance = async (): Promise<void> => {
     while (shard < shards.length) {
       file ??= await openAt(featurePath(shards[shard].path), bytes);
-      if (inShard < shards[shard].entries.length) return;
+      if (inShard < shards[shard].entries.length || shard === shards.length - 1) return;
       await finish();
       [shard, inShard, bytes] = [shard + 1, 0, 0];
     }
   };
   await advance();
+  const append = async (rows: Float32Array): Promise<void> => {
+    const entry = shards[shard]?.entries[inShard];
+    if (file === undefined || entry === undefined) {
+      throw new OutriderError("an entry without features", "none", "stop after the last one");
+    }
+    checkRows(rows, featureRowsOf(entry, layout) * layout.width);
+    await writeAll(file, encodeFeatures(rows));
+    [done, inShard] = [done + 1, inShard + 1];
+    await advance();
+  };
   return {
     pending,
     pendingBytes: bytesOf(pending, layout),
     count: () => done,
-    append: async (rows) => {
-      const entry = shards[shard]?.entries[inShard];
-      if (file === undefined || entry === undefined) {
-        throw new OutriderError("an entry without features", "none", "stop after the last one");
+    append,
+    add: async (path, entry, rows) => {
+      if (shards[shard]?.entries[inShard] !== undefined) {
+        throw new OutriderError("features of all entries before", "some without", CURE);
       }
-      checkRows(rows, featureRowsOf(entry, layout) * layout.width);
-      await writeAll(file, encodeFeatures(rows));
-      [done, inShard] = [done + 1, inShard + 1];
+      shards = withEntry(shards, path, entry);
       await advance();
+      await append(rows);
     },
     close: async () => {
       await finish();

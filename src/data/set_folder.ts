@@ -30,6 +30,8 @@ export interface SetWriter {
   readonly count: () => number;
   /** How many response tokens it holds. */
   readonly tokens: () => number;
+  /** The path of the shard that the next entry goes to. */
+  readonly nextShard: () => string;
   /** Appends one entry and, where the manifest keeps teacher tokens, a row for each response token. */
   readonly append: (entry: DistillationEntry, teacher?: readonly TeacherRow[]) => Promise<void>;
   /** Flushes to the disk and closes the files. */
@@ -182,6 +184,7 @@ function writerOn(
 ): SetWriter {
   let [open, progress] = [first, reached];
   const layout = teacherLayout(manifest);
+  const isFull = (): boolean => progress.inShard >= manifest.entriesPerShard;
   const roll = async (): Promise<void> => {
     await closeShard(open);
     const shard = progress.shard + 1;
@@ -191,9 +194,10 @@ function writerOn(
   return {
     count: () => progress.count,
     tokens: () => progress.tokens,
+    nextShard: () => isFull() ? shardPath(folder, progress.shard + 1) : open.path,
     append: async (entry, teacher = []) => {
       checkRows(entry, teacher, open);
-      if (progress.inShard >= manifest.entriesPerShard) await roll();
+      if (isFull()) await roll();
       try {
         if (open.teacher !== undefined) {
           await writeAll(open.teacher, encodeTeacherRows(teacher, layout));

@@ -10,7 +10,7 @@
 import { OutriderError } from "../core/errors.ts";
 import { hostTensor } from "../core/host_tensor.ts";
 import type { Key } from "../core/random.ts";
-import { releaseTree, upload } from "../runtime/device.ts";
+import { read, releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { chooseTokens, type Turn } from "./batch_choice.ts";
 import { coinsOf } from "./coins.ts";
@@ -46,6 +46,11 @@ export interface BatchText<Request> {
   readonly tokens: readonly TokenId[];
   /** The most probable tokens in the place of each new token, where the options keep some. */
   readonly top: readonly TopTokens[];
+  /**
+   * f32 `[rows * taps * width]`: `tappedFeatures` of prompt and new tokens but the last, which no pass
+   * has read; empty where the options have no taps.
+   */
+  readonly features: Float32Array;
   /** False where the limit or the context ended the text. */
   readonly stopped: boolean;
 }
@@ -148,12 +153,13 @@ export async function* generateBatch<Request extends BatchRequest>(
         work.top.push(...top.slice(i, i + 1));
         const ended = endOf(work, length, stopTokens);
         if (ended === undefined) continue;
-        const { request, text } = work;
+        const { request, text, cached } = work;
         const lane = lanes.indexOf(work);
+        const features = await featuresOf(cache, lane * length, cached);
         lanes[lane] = undefined;
-        held[lane] = text.slice(0, work.cached);
+        held[lane] = text.slice(0, cached);
         const written = text.slice(request.prompt.length);
-        yield { request, tokens: written, top: work.top, stopped: ended === "stop" };
+        yield { request, tokens: written, top: work.top, features, stopped: ended === "stop" };
       }
     }
   } finally {
@@ -189,6 +195,17 @@ function fillLanes<Request extends BatchRequest>(
     const cached = Math.min(commonLength(held[lane], prompt), prompt.length - 1);
     lanes[lane] = { request: next.value, text: [...prompt], top: [], cached };
   }
+}
+
+/** The features that a cache keeps of `count` slots from `first` on; none where it keeps none. */
+async function featuresOf(
+  { features }: LlamaMemory<DeviceArray>,
+  first: number,
+  count: number,
+): Promise<Float32Array> {
+  if (features === undefined) return new Float32Array();
+  const width = features.shape[1];
+  return Float32Array.from(await read(features, first * width, count * width));
 }
 
 /** How many tokens two texts begin with alike. */

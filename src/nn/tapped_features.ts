@@ -44,22 +44,37 @@ export function tappedFeatures(
 }
 
 /**
- * Taps of a target of `layers` layers: `count` of them, from the middle of it to behind its last
- * layer. DFlash (2602.06036) has them at round(1 + i (layers - 4) / (count - 1)); here the lowest,
- * which knows least of what comes, is exchanged for what the head reads.
+ * Taps of a target of `layers` layers: `count` of them, rising from the middle of it to behind its
+ * last layer. DFlash (2602.06036) has them at round(1 + i (layers - 4) / (count - 1)); here the
+ * lowest, which knows least of what comes, is exchanged for what the head reads. Where the layers are
+ * too few for that, the taps are the last ones.
  *
+ * @throws OutriderError where there are fewer places than taps
  * @example
  * ```ts
  * import { spreadTaps } from "@outrider/outrider/nn";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(spreadTaps(30, 3), [14, 27, 30]);
+ * assertEquals([30, 6, 3].map((layers) => spreadTaps(layers, 3)), [
+ *   [14, 27, 30],
+ *   [2, 3, 6],
+ *   [1, 2, 3],
+ * ]);
  * ```
  */
 export function spreadTaps(layers: number, count: number): number[] {
+  if (!(count >= 1 && count <= layers + 1)) {
+    throw new OutriderError(
+      `1 to ${layers + 1} taps of ${layers} layers`,
+      `${count}`,
+      "choose fewer taps",
+    );
+  }
+  const distance = (layers - 4) / (count - 1);
+  if (distance < 1) return Array.from({ length: count }, (_, i) => layers - count + 1 + i);
   const between = Array.from(
     { length: count - 1 },
-    (_, i) => Math.round(1 + (i + 1) * (layers - 4) / (count - 1)),
+    (_, i) => Math.round(1 + (i + 1) * distance),
   );
   return [...between, layers];
 }

@@ -45,16 +45,27 @@ export interface DistillOptions {
   readonly sequences: number;
   /** Tokens of the teacher's distribution to keep for each response token; 0 if left out. */
   readonly teacherTokens?: number;
+  /** Where the features to keep of each text come from, as `tappedFeatures` counts; none if left out. */
+  readonly taps?: readonly number[];
   /** Ends the run; entries that were given stand. */
   readonly signal?: AbortSignal;
 }
 
 /** An answer, and what the target thought at each of its tokens. */
-export interface DistilledEntry {
+export interface TaughtEntry {
   /** The answer. */
   readonly entry: DistillationEntry;
   /** The target's likeliest tokens at temperature 1, for each response token; empty if not asked. */
   readonly teacher: readonly TeacherRow[];
+}
+
+/** An answer with all that the target's own passes over it gave. */
+export interface DistilledEntry extends TaughtEntry {
+  /**
+   * f32 `[rows * taps * width]`: the target's features of prompt and response but the last token, to
+   * the bit those of `setFeatures` where the cache is f32; empty if not asked.
+   */
+  readonly features: Float32Array;
 }
 
 interface NumberedRequest extends BatchRequest {
@@ -82,10 +93,11 @@ function checkCounts({ done, sequences, temperatures }: DistillOptions): void {
 export async function* distillationEntries(
   options: DistillOptions,
 ): AsyncGenerator<DistillationEntry> {
-  for await (const { entry } of distilledEntries({ ...options, teacherTokens: 0 })) yield entry;
+  const alone = { ...options, teacherTokens: 0, taps: undefined };
+  for await (const { entry } of distilledEntries(alone)) yield entry;
 }
 
-/** The same with the target's distributions beside. */
+/** The same with the target's distributions and features beside. */
 export async function* distilledEntries(options: DistillOptions): AsyncGenerator<DistilledEntry> {
   checkCounts(options);
   const { device, target, prompts, temperatures, seed, maximumTokens } = options;
@@ -97,16 +109,15 @@ export async function* distilledEntries(options: DistillOptions): AsyncGenerator
     const warp = nucleus(value, options.topP);
     return { index, prompt, temperature: value, key, maximumTokens, warp };
   });
-  const { sequences, stopTokens, signal, teacherTokens = 0 } = options;
-  const topTokens = teacherTokens;
-  const batch = { device, ...target, sequences, length, stopTokens, signal, topTokens };
+  const { sequences, stopTokens, signal, taps, teacherTokens: topTokens = 0 } = options;
+  const batch = { device, ...target, sequences, length, stopTokens, signal, topTokens, taps };
   const ready = new Map<number, DistilledEntry>();
   let next = options.done;
   for await (const text of generateBatch(batch, requests.slice(options.done))) {
     const { index, prompt, temperature } = text.request;
     const { topP } = options;
     const entry = { prompt, response: text.tokens, temperature, topP, seed };
-    ready.set(index, { entry, teacher: text.top });
+    ready.set(index, { entry, teacher: text.top, features: text.features });
     for (let made = ready.get(next); made !== undefined; made = ready.get(next)) {
       ready.delete(next++);
       yield made;

@@ -8,7 +8,7 @@ import type { DistillationEntry } from "../data/distillation_set.ts";
 import type { TeacherRow } from "../data/teacher_rows.ts";
 import type { LanguageModel } from "../decode/language_model.ts";
 import { topTokens } from "../decode/top_tokens.ts";
-import type { DistilledEntry } from "./distill.ts";
+import type { TaughtEntry } from "./distill.ts";
 
 /** How entries are taught. */
 export interface TeachOptions<Cache> {
@@ -41,7 +41,7 @@ export interface TeachOptions<Cache> {
 export async function* taughtEntries<Cache>(
   entries: Iterable<DistillationEntry>,
   { target, teacherTokens, signal }: TeachOptions<Cache>,
-): AsyncGenerator<DistilledEntry> {
+): AsyncGenerator<TaughtEntry> {
   let cache = target.open();
   try {
     for (const entry of entries) {

@@ -68,7 +68,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
     ...DEVICE,
   ],
   distill: ["target", "dtype", "cache", "prompts", "count", "temperatures", "top-p", "max-tokens"]
-    .concat("max-prompt", "sequences", "teacher-tokens", "out", "seed", ...DEVICE),
+    .concat("max-prompt", "sequences", "teacher-tokens", "taps", "out", "seed", ...DEVICE),
   distill_remote: ["server", "model", "api-key-env", "target", "prompts", "count", "temperatures"]
     .concat("top-p", "max-tokens", "max-prompt", "requests", "attempts", "timeout", "out", "seed")
     .concat("json", "help"),
