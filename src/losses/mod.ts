@@ -8,6 +8,8 @@ export { acceptance } from "./acceptance.ts";
 export { cachedTeacherLogits } from "./cached_teacher.ts";
 export type { CachedProbs } from "./cached_teacher.ts";
 export { crossEntropy, rowsWithTarget } from "./cross_entropy.ts";
+export { ctcLoss, ctcPrefixLoss, ctcScores } from "./ctc.ts";
+export type { CtcScores, CtcTargets } from "./ctc.ts";
 export { dPace } from "./d_pace.ts";
 export { endToEndTvd } from "./end_to_end_tvd.ts";
 export { logitsInChunks, logitsWithin, wholeLogits } from "./in_chunks.ts";
