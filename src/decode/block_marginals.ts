@@ -79,7 +79,10 @@ export interface BlockRequest
 export interface Marginals {
   /** The drafter's next state. */
   readonly state: BlockDraftState;
-  /** `[places][classes]`, `-Infinity` at the class that cannot be drafted; no rows where none fit. */
+  /**
+   * `[places][classes]`, as many as the head has rows, `-Infinity` at the class that cannot be drafted;
+   * no rows where none fit.
+   */
   readonly rows: readonly Logits[];
 }
 
@@ -99,7 +102,7 @@ export interface BlockMarginals {
 
 /** The block drafter of these weights; `marginals` rejects where the target keeps no features. */
 export function blockMarginals(options: BlockDraftOptions): BlockMarginals {
-  const { device, config } = options;
+  const { device, config, weights } = options;
   const passes = compileBlockPasses(device, config);
   const classes = trimmedClasses(options.vocabulary);
   const open = (): BlockDraftState =>
@@ -125,7 +128,7 @@ export function blockMarginals(options: BlockDraftOptions): BlockMarginals {
     for (; to - length > MOST_ROWS; length += MOST_ROWS) {
       const slots = Int32Array.from(range(length, length + MOST_ROWS));
       using rows = upload(device, hostTensor(slots));
-      layers = passes.read(options.weights, layers, features, rows);
+      layers = passes.read(weights, layers, features, rows);
     }
     return { ...sequence, layers, length };
   };
@@ -151,13 +154,13 @@ export function blockMarginals(options: BlockDraftOptions): BlockMarginals {
     const slots = range(Math.min(sequence.length, position - 1), position);
     const packed = packRequest(context[position], position, slots, paddedRows(slots.length));
     using asked = upload(device, hostTensor(packed));
-    const made = passes.draft(options.weights, sequence.layers, features, asked, { drafted });
+    const made = passes.draft(weights, sequence.layers, features, asked, { drafted });
     using logits = made.logits;
     const next = { ...sequence, layers: made.cache, length: position };
     hold(next);
     const values = await readLogits(logits, []);
     const state = own("a block drafter's cache", next);
-    const rows = splitRows(values, options.vocabulary.classes);
+    const rows = splitRows(values, weights.head.shape[0]);
     return { state, rows: rows.map(classes.possible) };
   };
 

@@ -9,6 +9,7 @@ export type { Key } from "../core/random.ts";
 export * from "./automatic_length.ts";
 export * from "./autoregressive.ts";
 export * from "./coins.ts";
+export * from "./ctc/mod.ts";
 export * from "./decoder.ts";
 export type { Draft, DraftRequest, Proposal } from "./draft.ts";
 export {

@@ -6,6 +6,7 @@
 export * from "./block_drafter.ts";
 export * from "./block_drafter_parameters.ts";
 export * from "./class_logits.ts";
+export * from "./ctc_drafter.ts";
 export * from "./early_exit.ts";
 export * from "./llama.ts";
 export * from "./llama_config.ts";
