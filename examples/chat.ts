@@ -13,6 +13,7 @@ import {
   decoderOf,
   decodingFlags,
   loadDraft,
+  rememberingDraft,
   samplingOf,
   warpOf,
 } from "./common/decoding.ts";
@@ -90,7 +91,9 @@ await runCommand({
 }, async (options, context) => {
   const { device } = await openDevice(options);
   const target = remembering(await loadModel(device, options.target, options, context));
-  const draft = await loadDraft(device, options.draft, options.dtype, target, context);
+  const draft = rememberingDraft(
+    await loadDraft(device, options.draft, options.dtype, target, context),
+  );
   const warps = { warp: warpOf(options), sampling: samplingOf(options) };
   const decoder = await decoderOf(target, draft, { ...options, ...warps });
   const messages: ChatMessage[] = openingMessages(options.system);

@@ -27,6 +27,7 @@ import {
   measureBlockCosts,
   measureCosts,
   minP,
+  rememberPrefixOnDevice,
   repetitionPenalty,
   type Sampling,
   speculative,
@@ -133,6 +134,11 @@ export async function loadDraft(
 ): Promise<LoadedDraft> {
   if (name === "none" || name === "lookup") return { kind: name, size: 0 };
   return await loadAnyDraft(device, name, dtype, target, context);
+}
+
+/** A draft that goes on from its last text, where it is a model that runs on its device. */
+export function rememberingDraft(draft: LoadedDraft): LoadedDraft {
+  return draft.kind === "model" ? { ...draft, parts: rememberPrefixOnDevice(draft.parts) } : draft;
 }
 
 /** A decoder whose state's type is of no interest any more. */

@@ -11,10 +11,11 @@ import {
   type LanguageModel,
   type LlamaCache,
   llamaModel,
-  type LlamaModelOptions,
+  type ModelOnDevice,
   type PrefixCache,
   type RememberingModel,
   rememberPrefix,
+  rememberPrefixOnDevice,
 } from "@outrider/outrider/decode";
 import { loadLlama, type ModelFile, openModel, resolveModel } from "@outrider/outrider/io";
 import { WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
@@ -56,7 +57,7 @@ export interface LoadedModel<Cache = LlamaCache> {
   readonly parameters: LlamaParameters<DeviceArray>;
   readonly model: LanguageModel<Cache>;
   /** What the model is made of, for decoders that stay on its device. */
-  readonly parts: LlamaModelOptions;
+  readonly parts: ModelOnDevice;
   /** The same weights as a model that keeps features for a drafter. */
   tapped(taps: readonly number[]): TappedModel<Cache>;
   /** How many parameters it has. */
@@ -82,7 +83,7 @@ export async function loadModel(
   const file = await openModel(await findModel(name, progress));
   const parameters = await loadLlama(file, dtype, uploadsTo(device));
   const { config } = file;
-  const parts: LlamaModelOptions = { device, config, parameters, cacheType: cache };
+  const parts: ModelOnDevice = { device, config, parameters, cacheType: cache };
   return {
     file,
     parameters,
@@ -106,17 +107,19 @@ export interface RememberingTarget extends LoadedModel<PrefixCache<LlamaCache>> 
 /** A model whose next text starts warm where it begins like the last one. */
 export function remembering(target: LoadedModel): RememberingTarget {
   const model = rememberPrefix(target.model);
+  const parts = rememberPrefixOnDevice(target.parts);
   const tapped = new Map<string, RememberingModel<LlamaCache>>();
   return {
     ...target,
     model,
+    parts,
     tapped: (taps) => {
       const key = taps.join();
       const known = tapped.get(key) ?? rememberPrefix(target.tapped(taps).model);
       tapped.set(key, known);
       return { model: known, cacheOf: ({ inner }) => inner };
     },
-    forget: () => [model, ...tapped.values()].forEach((one) => one.forget()),
+    forget: () => [model, parts, ...tapped.values()].forEach((one) => one.forget()),
   };
 }
 

@@ -22,7 +22,8 @@ export interface RememberingModel<Cache> extends LanguageModel<PrefixCache<Cache
   forget(): void;
 }
 
-function sharedLength(a: readonly TokenId[], b: readonly TokenId[]): number {
+/** How many tokens two texts begin alike with. */
+export function sharedLength(a: readonly TokenId[], b: readonly TokenId[]): number {
   const most = Math.min(a.length, b.length);
   let length = 0;
   while (length < most && a[length] === b[length]) length++;

@@ -6,13 +6,13 @@
 import { releaseTree } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { Decoder } from "../decoder.ts";
-import type { LlamaModelOptions } from "../llama_model.ts";
 import { coinParts } from "./coin_table.ts";
 import { greedyLaw } from "./greedy_law.ts";
 import type { TokenLaw } from "./law.ts";
 import { compilePlainPass } from "./passes.ts";
 import { type OnDeviceState, pipelined, type PipelineOptions } from "./pipeline.ts";
 import { type Place, placeAfter } from "./place.ts";
+import type { ModelOnDevice } from "./remember_prefix.ts";
 import { sampledLaw } from "./sampled_law.ts";
 import {
   checkSampling,
@@ -26,7 +26,7 @@ import { releasingAll, type Sequence, sequencesOf, uploadHolding } from "./seque
 /** The parts of an {@link autoregressiveOnDevice} decoder. */
 export interface AutoregressiveOnDeviceOptions extends PipelineOptions {
   /** The model that decides. */
-  readonly target: LlamaModelOptions;
+  readonly target: ModelOnDevice;
   /** What shapes its distributions. */
   readonly sampling: Sampling;
 }
@@ -106,5 +106,9 @@ export function autoregressiveOnDevice(
       }),
     outcome: (result) => ({ tokens: [...result], drafted: 0 }),
     release: releaseTree,
+    close: ({ target, place, sampling }, text) => {
+      releaseTree([place, sampling]);
+      sequences.close(target, text.slice(0, -1));
+    },
   }, options);
 }

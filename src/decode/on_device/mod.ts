@@ -12,6 +12,13 @@ export {
 export { type CoinParts, drawTokens } from "./draw.ts";
 export type { OnDeviceState, PipelineOptions } from "./pipeline.ts";
 export type { Place } from "./place.ts";
+export {
+  type ModelOnDevice,
+  type ReadSequence,
+  type RememberingOnDevice,
+  rememberPrefixOnDevice,
+  type SequenceMemory,
+} from "./remember_prefix.ts";
 export type { Sampling, SamplingNumbers } from "./sampling.ts";
 export type { Sequence } from "./sequence.ts";
 export {

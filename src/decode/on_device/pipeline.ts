@@ -43,8 +43,10 @@ export interface Pipeline<Work> {
   queue(work: Work, coins: Coins, length: LengthBounds): Queued<Work>;
   /** What a result says. */
   outcome(result: Int32Array): Outcome;
-  /** Releases the work. */
+  /** Releases the work of a text that failed. */
   release(work: Work): void;
+  /** Ends a text: releases its work, or keeps what the next text may begin with. */
+  close(work: Work, text: readonly TokenId[]): void;
 }
 
 /** A queued step. */
@@ -106,10 +108,10 @@ export function pipelined<Work>(
         throw error;
       }
     },
-    close: ({ mark, work }) => {
+    close: ({ mark, work, text }) => {
       if (mark.takenBy !== undefined) return;
       mark.take("close");
-      pipeline.release(work);
+      pipeline.close(work, text);
     },
   };
 }

@@ -8,9 +8,11 @@ import { type MapLeaves, mapTree } from "../../core/tree.ts";
 import type { KvLayers } from "../../nn/llama.ts";
 import { type Device, releaseTree, upload } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
+import { own } from "../../runtime/owned.ts";
 import type { TokenId } from "../language_model.ts";
-import { llamaModel, type LlamaModelOptions } from "../llama_model.ts";
+import { type LlamaCache, llamaModel } from "../llama_model.ts";
 import { compilePasses } from "../llama_passes.ts";
+import type { ModelOnDevice } from "./remember_prefix.ts";
 
 /** Keys and values, and how many rows they have room for. */
 export interface Sequence {
@@ -20,24 +22,34 @@ export interface Sequence {
   readonly slots: number;
 }
 
-/** How sequences of a model begin and grow. */
+/** How sequences of a model begin, grow and end. */
 export interface Sequences {
   /** A sequence that has read tokens; none are read where they do not fit the context. */
   open(tokens: readonly TokenId[]): Promise<Sequence>;
   /** The sequence with room for so many rows; `hold` is told what it then consists of. */
   withRoom(sequence: Sequence, rows: number, hold: (made: unknown) => void): Sequence;
+  /** Ends a sequence that has read tokens: it stays for the next one where the model remembers. */
+  close(sequence: Sequence, tokens: readonly TokenId[]): void;
 }
 
 /** The sequences of a model. */
-export function sequencesOf(options: LlamaModelOptions): Sequences {
+export function sequencesOf(options: ModelOnDevice): Sequences {
+  const { memory } = options;
   const model = llamaModel(options);
   const { grow } = compilePasses(options.device, options.config, options);
+  const recalled = (tokens: readonly TokenId[]): LlamaCache => {
+    const kept = memory?.recall(tokens);
+    if (kept === undefined) return model.open();
+    const { sequence: { layers, slots }, tokens: { length } } = kept;
+    return own("cache", { memory: { layers }, slots, length });
+  };
   return {
     open: async (tokens) => {
-      const opened = model.open();
-      const isRead = tokens.length > 0 && tokens.length <= model.contextLength;
+      const opened = recalled(tokens);
+      const left = tokens.slice(model.lengthOf(opened));
+      const isRead = left.length > 0 && tokens.length <= model.contextLength;
       try {
-        const cache = isRead ? (await model.forward(opened, tokens, 0)).cache : opened;
+        const cache = isRead ? (await model.forward(opened, left, 0)).cache : opened;
         const { memory, slots } = cache.take("decoding on the device");
         memory.features?.release();
         return { layers: memory.layers, slots };
@@ -55,6 +67,11 @@ export function sequencesOf(options: LlamaModelOptions): Sequences {
         grown = { layers, slots: 2 * grown.slots };
       }
       return grown;
+    },
+    close: (sequence, tokens) => {
+      if (memory === undefined) return releaseTree(sequence);
+      // A text that outgrew the context was not read to its end, or not at all.
+      memory.keep({ sequence, tokens: tokens.length > model.contextLength ? [] : tokens });
     },
   };
 }

@@ -9,7 +9,6 @@ import type { TrimmedVocabulary } from "../../nn/trimmed_vocabulary.ts";
 import { releaseTree, upload } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { Decoder } from "../decoder.ts";
-import type { LlamaModelOptions } from "../llama_model.ts";
 import { machineClock } from "../text_state.ts";
 import { lawOf, type TextOnDevice } from "./autoregressive.ts";
 import { checkClasses, classTables } from "./classes.ts";
@@ -17,11 +16,12 @@ import { coinTable } from "./coin_table.ts";
 import { compileDraftPasses, compileJudgePass, type Drafted, type DraftPasses } from "./passes.ts";
 import { type OnDeviceState, pipelined, type PipelineOptions } from "./pipeline.ts";
 import { placeAfter } from "./place.ts";
+import type { ModelOnDevice } from "./remember_prefix.ts";
 import { numbersOf, type Sampling } from "./sampling.ts";
 import { releasingAll, type Sequence, sequencesOf, uploadHolding } from "./sequence.ts";
 
 /** A draft model on a device. */
-export interface DraftOnDevice extends LlamaModelOptions {
+export interface DraftOnDevice extends ModelOnDevice {
   /** Which of the target's tokens its classes are, for a model of a trimmed vocabulary. */
   readonly vocabulary?: TrimmedVocabulary;
 }
@@ -29,7 +29,7 @@ export interface DraftOnDevice extends LlamaModelOptions {
 /** The parts of a {@link speculativeOnDevice} decoder. */
 export interface SpeculativeOnDeviceOptions extends PipelineOptions {
   /** The model that decides. */
-  readonly target: LlamaModelOptions;
+  readonly target: ModelOnDevice;
   /** The model that runs ahead, on the same device. */
   readonly draft: DraftOnDevice;
   /** Tokens to draft per block, 1 or more; near the end of a context fewer of them are judged. */
@@ -154,6 +154,12 @@ export function speculativeOnDevice(
       return { tokens: [...tokens.slice(0, accepted), next], drafted };
     },
     release: releaseTree,
+    close: ({ target, draft: drafter, place, sampling }, text) => {
+      releaseTree([place, sampling]);
+      targets.close(target, text.slice(0, -1));
+      // The last token that a block drafts is read with the next block.
+      drafts.close(drafter, classesOf(text.slice(0, -2), draft.vocabulary));
+    },
   }, options);
 }
 
