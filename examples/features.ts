@@ -31,8 +31,8 @@ const flags = {
   taps: text({
     placeholder: "LIST",
     default: "spread",
-    help: "layers whose input is kept, the number of layers for what the head reads; spread: " +
-      "three from the middle to the end",
+    help: "layers whose input is kept, their number for what the head reads; spread: three from " +
+      "the middle on",
   }),
   mostRows: integer({
     default: MOST_ROWS,

@@ -97,7 +97,16 @@ Deno.test("a killed distill goes on to the same set, whichever signal ended it",
     const stage = (out: string): Stage => ({
       name: "distill",
       args: ["--target", "embedded", "--count", "80", "--sequences", "4"]
-        .concat("--max-tokens", "30", "--seed", "3", "--out", `${folder}/${out}`),
+        .concat(
+          "--max-tokens",
+          "30",
+          "--seed",
+          "3",
+          "--taps",
+          "spread",
+          "--out",
+          `${folder}/${out}`,
+        ),
     });
     const set = `${folder}/cut/shard-00000.jsonl`;
     assert(await killed(stage("cut"), set, 5, "SIGKILL"), "killed before its end");
@@ -116,10 +125,47 @@ Deno.test("a killed distill goes on to the same set, whichever signal ended it",
     assertEquals(whole.answers + whole.leftOut, 80);
     const counts = `${whole.answers} answers, ${whole.tokens} tokens`;
     assertEquals(resumed.stdout, `${folder}/cut with ${counts}\n`);
-    for (const name of ["manifest.json", "shard-00000.jsonl", "shard-00000.teacher"]) {
-      const [a, b] = [`${folder}/cut/${name}`, `${folder}/whole/${name}`];
-      assertEquals(await Deno.readFile(a), await Deno.readFile(b), name);
+    await haveSameFiles(
+      [`${folder}/cut`, `${folder}/whole`],
+      ["manifest.json", "shard-00000.jsonl", "shard-00000.teacher", ...FEATURES],
+    );
+  }));
+
+/** The files of features. */
+const FEATURES = ["features.json", "shard-00000.features"];
+
+async function haveSameFiles(
+  [a, b]: readonly [string, string],
+  names: readonly string[],
+): Promise<void> {
+  for (const name of names) {
+    assertEquals(await Deno.readFile(`${a}/${name}`), await Deno.readFile(`${b}/${name}`), name);
+  }
+}
+
+Deno.test("features that distill keeps are those that features writes, also of answers before", () =>
+  withFolder(async (folder) => {
+    const target = ["--target", "embedded", "--dtype", "q8"];
+    const distill = (out: string, ...more: string[]): Promise<unknown> =>
+      jsonOf("distill", [...target, "--max-tokens", "20", "--out", `${folder}/${out}`, ...more]);
+    await distill("with", "--count", "24", "--taps", "2,5");
+    await distill("then", "--count", "24");
+    await jsonOf("features", [...target, "--taps", "2,5", "--set", `${folder}/then`]);
+    await distill("late", "--count", "10");
+    await distill("late", "--count", "24", "--taps", "2,5");
+    for (const other of ["then", "late"]) {
+      await haveSameFiles([`${folder}/with`, `${folder}/${other}`], FEATURES);
     }
+    const begun = await runCommand("distill", [
+      ...[...target, "--max-tokens", "20", "--count", "30", "--taps", "spread"],
+      ...["--out", `${folder}/with`],
+    ]);
+    assertEquals([begun.code, begun.stdout], [1, ""], begun.stderr);
+    assert(begun.stderr.includes("features begun with taps"), begun.stderr);
+    const small = ["--cache", "f16", "--taps", "2,5", "--out", `${folder}/small`];
+    const refused = await runCommand("distill", [...target, ...small]);
+    assertEquals([refused.code, refused.stdout], [1, ""], refused.stderr);
+    assert(refused.stderr.trimEnd().endsWith("leave one of them out"), refused.stderr);
   }));
 
 Deno.test("a killed pretrain and finetune go on to the same draft", () =>

@@ -181,6 +181,71 @@ Deno.test("features are written in as many runs as one likes, and go on when the
   });
 });
 
+/** Appends entries and their features together, from what the set has on. */
+async function writeBoth(folder: string, to = ENTRIES.length): Promise<void> {
+  const set = await openSetWriter(folder, MANIFEST);
+  const features = await openFeatureWriter(folder, LAYOUT);
+  const done = features.count();
+  for (let i = 0; i < features.pending.length; i++) await features.append(rowsOf(done + i));
+  for (let at = set.count(); at < to; at++) {
+    await features.add(set.nextShard(), ENTRIES[at], rowsOf(at));
+    await set.append(ENTRIES[at]);
+  }
+  assertEquals(features.count(), set.count());
+  await features.close();
+  await set.close();
+}
+
+/** A run of {@link writeBoth} that was killed with `entries` lines and some of the next features. */
+async function killedBoth(
+  folder: string,
+  { entries, bytes, whole }: {
+    readonly entries: number;
+    readonly bytes: number;
+    readonly whole: ReadonlyMap<string, Uint8Array>;
+  },
+): Promise<void> {
+  await writeBoth(folder, entries);
+  const shard = `shard-0000${Math.floor(entries / MANIFEST.entriesPerShard)}.features`;
+  const path = `${folder}/${shard}`;
+  const size = await Deno.stat(path).then(({ size }) => size, () => 0);
+  const rest = whole.get(shard)?.slice(size, size + bytes) ?? new Uint8Array();
+  await Deno.writeFile(path, rest, { append: true });
+}
+
+Deno.test("features that are written with the answers are whole after any kill between the two", async () => {
+  const whole = await wholeFiles();
+  for (let entries = 0; entries < ENTRIES.length; entries++) {
+    for (const bytes of [0, 5, 12, 24, 31, Infinity]) {
+      await withFolder(async (folder) => {
+        await killedBoth(folder, { entries, bytes, whole });
+        // Whoever reads a set that is being written finds the features of every line.
+        if (entries > 0) (await openDistillationSet(folder, () => undefined, LAYOUT)).close();
+        await writeBoth(folder);
+        assertEquals(await filesOf(folder), whole, `${entries} entries and ${bytes} bytes`);
+      });
+    }
+  }
+});
+
+Deno.test("features that lag behind a set are caught up with before it grows", async () => {
+  const whole = await wholeFiles();
+  for (const [entries, features] of [[2, 0], [3, 0], [5, 1], [6, 3], [7, 7]]) {
+    await withFolder(async (folder) => {
+      await writeSet(folder, 0, entries);
+      await writeFeatures(folder, features);
+      const writer = await openFeatureWriter(folder, LAYOUT);
+      if (writer.pending.length > 0) {
+        const add = () => writer.add(`${folder}/shard-00002.jsonl`, ENTRIES[0], rowsOf(0));
+        await assertRejects(add, OutriderError, "features of all entries before");
+      }
+      await writer.close();
+      await writeBoth(folder);
+      assertEquals(await filesOf(folder), whole, `${features} of ${entries}`);
+    });
+  }
+});
+
 Deno.test("features of other options, of two writers and of other sizes are refused", () =>
   withFolder(async (folder) => {
     await writeSet(folder, 0, ENTRIES.length);

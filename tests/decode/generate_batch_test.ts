@@ -17,7 +17,7 @@ import {
   untilToken,
 } from "../../src/decode/mod.ts";
 import { initLlama, type LlamaConfig } from "../../src/nn/mod.ts";
-import { createDevice, releaseTree, uploadTree } from "../../src/runtime/mod.ts";
+import { createDevice, read, releaseTree, uploadTree } from "../../src/runtime/mod.ts";
 import { TINY } from "./tiny_llama.ts";
 
 const CONFIG: LlamaConfig = { ...TINY, contextLength: 256 };
@@ -116,6 +116,42 @@ Deno.test("prompts that begin alike are computed once a lane, and their texts st
   let apart = 0;
   for (const request of alike) apart += await runsOf([request]) - 1; // one run makes the cache
   assertEquals(await runsOf(alike) - 1, apart - (alike.length - 1), "a pass of prompt less each");
+  device.close();
+});
+
+Deno.test("features of a text are those that a cache of its own keeps, bit for bit in any batch", async () => {
+  const device = createDevice(wasmBackend());
+  const parameters = uploadTree(device, initLlama(keyOf(4), CONFIG));
+  const header = Array.from({ length: 30 }, (_, i) => (7 * i) % 40);
+  const requests = requestsOf(9).map((request, i) => ({
+    ...request,
+    prompt: i % 2 === 0 ? request.prompt : [...header, ...request.prompt.slice(0, 1 + i)],
+  }));
+  const taps = [1, CONFIG.layers];
+  const width = taps.length * CONFIG.width;
+  const options = { device, config: CONFIG, parameters, length: 128, stopTokens: STOP };
+  const bare = await Array.fromAsync(generateBatch({ ...options, sequences: 3 }, requests));
+  const expected = new Map<BatchRequest, Float32Array>();
+  const tapped = llamaModel({ device, config: CONFIG, parameters, taps });
+  for (const { request, tokens, features } of bare) {
+    assertEquals(features.length, 0, "none are kept where none are asked for");
+    const text = [...request.prompt, ...tokens].slice(0, -1);
+    const { cache } = await tapped.forward(tapped.open(), text, 0);
+    const kept = cache.look().memory.features;
+    if (kept === undefined) throw new Error("the cache keeps features");
+    expected.set(request, Float32Array.from(await read(kept, 0, text.length * width)));
+    tapped.close(cache);
+  }
+  const tokensOf = new Map(bare.map(({ request, tokens }) => [request, tokens]));
+  for (const sequences of [1, 2, 4, 9]) {
+    let count = 0;
+    for await (const text of generateBatch({ ...options, sequences, taps }, requests)) {
+      assertEquals(text.tokens, tokensOf.get(text.request), "the texts stay the same");
+      assertEquals(text.features, expected.get(text.request));
+      count++;
+    }
+    assertEquals(count, requests.length);
+  }
   device.close();
 });
 

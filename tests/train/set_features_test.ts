@@ -3,7 +3,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { llamaModel } from "../../src/decode/mod.ts";
 import { createDevice, read, releaseTree } from "../../src/runtime/mod.ts";
-import { setFeatures } from "../../src/train/mod.ts";
+import { openPrompts } from "../../src/data/mod.ts";
+import { encodeChat } from "../../src/io/mod.ts";
+import { spreadTaps } from "../../src/nn/mod.ts";
+import { distilledEntries, setFeatures } from "../../src/train/mod.ts";
+import { EMBEDDED, withWeights } from "../models/files.ts";
 import { answersOf, TARGET, uploadTarget } from "./world.ts";
 
 const TAPS = [0, 1, 2];
@@ -67,6 +71,42 @@ Deno.test("features do not depend on what shares a pass, and long texts have pas
   assertEquals(short.length, entries.length);
   device.close();
 });
+
+for (const dtype of ["keep", "q8", "q4"] as const) {
+  Deno.test({
+    name:
+      `the features that the embedded model's answers come with are those of a set, in ${dtype}`,
+    ignore: EMBEDDED === undefined,
+    fn: async () => {
+      const device = createDevice(wasmBackend());
+      await withWeights(device, EMBEDDED, dtype, async ({ file, parameters }) => {
+        const conversations = await openPrompts("language", { seed: 5, count: 12 });
+        const target = { config: file.config, parameters };
+        const taps = spreadTaps(file.config.layers, 3);
+        const made = await Array.fromAsync(distilledEntries({
+          device,
+          target,
+          taps,
+          prompts: conversations.map((turns) => encodeChat(file.tokenizer, turns)),
+          done: 3,
+          temperatures: [0, 0.7],
+          topP: 0.95,
+          maximumTokens: 20,
+          stopTokens: file.tokenizer.endOfTurn,
+          seed: 1,
+          sequences: 4,
+        }));
+        assertEquals(made.length, conversations.length - 3);
+        const mostRows = file.config.contextLength;
+        const options = { device, target, taps, mostRows };
+        const entries = made.map(({ entry }) => entry);
+        const found = await Array.fromAsync(setFeatures(entries, options));
+        made.forEach(({ features }, i) => assertEquals(features, found[i], `answer ${i}`));
+      });
+      device.close();
+    },
+  });
+}
 
 Deno.test("an aborted run ends between passes", async () => {
   const { device, entries, target } = await world();

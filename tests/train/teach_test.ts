@@ -9,7 +9,7 @@ import { promptsOf, STOP, TARGET, uploadTarget } from "./world.ts";
 Deno.test("a set taught afterwards has the distributions of one that was taught in writing", async () => {
   const device = createDevice(wasmBackend());
   const parameters = uploadTarget(device);
-  const written = await Array.fromAsync(distilledEntries({
+  const distilled = await Array.fromAsync(distilledEntries({
     device,
     target: { config: TARGET, parameters },
     prompts: promptsOf(12),
@@ -22,6 +22,7 @@ Deno.test("a set taught afterwards has the distributions of one that was taught 
     sequences: 4,
     teacherTokens: 5,
   }));
+  const written = distilled.map(({ entry, teacher }) => ({ entry, teacher }));
   const slots = device.counters().liveSlots;
   const target = llamaModel({ device, config: TARGET, parameters });
   const entries = [
