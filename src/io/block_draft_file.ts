@@ -1,6 +1,6 @@
 /**
- * Block draft files: a block drafter for one target in one safetensors file, beside what draft files
- * hold (see `draft_file.ts`): its own sizes as JSON, and its weights by canonical names.
+ * Block draft files: a block drafter, or a CTC drafter, for one target in one safetensors file, beside
+ * what draft files hold (see `draft_file.ts`): its own sizes as JSON, and its weights by canonical names.
  *
  * The embedding and the head are the target's and not in the file: `loadBlockDraft` takes them there.
  *
@@ -9,14 +9,17 @@
 import { OutriderError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
 import { type BlockDrafterConfig, buildBlockDrafter } from "../nn/block_drafter_parameters.ts";
+import { buildCtcDrafter } from "../nn/ctc_drafter.ts";
 import type { NamedShape } from "../nn/llama_parameters.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import { checkBlockConfig, decodeBlockConfig, encodeBlockConfig } from "./block_draft_config.ts";
 import type { ByteSource } from "./bytes.ts";
 import {
   DAMAGED,
+  DRAFT_KINDS,
   draftMetadata,
   encodeVocabulary,
+  type PlacesKind,
   readFacts,
   readVocabulary,
   TOKEN_IDS,
@@ -33,13 +36,15 @@ import { openWith } from "./open_bytes.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import type { SafetensorsTensor } from "./safetensors_types.ts";
 
-/** A block drafter to be written. */
+/** A drafter of several places to be written. */
 export interface BlockDraftContent {
+  /** What its places are: the tokens that follow, `block` if left out, or an alignment of them, `ctc`. */
+  readonly kind?: PlacesKind;
   /** What the draft is called. */
   readonly name: string;
   /** Its sizes. */
   readonly config: BlockDrafterConfig;
-  /** The values of a weight by canonical name, row-major, as `buildBlockDrafter` names them. */
+  /** The values of a weight by canonical name, row-major, as its `build` function names them. */
   readonly readWeight: ReadWeight;
   /** `Tokenizer.hash` of its target. */
   readonly tokenizerHash: string;
@@ -51,6 +56,8 @@ export interface BlockDraftContent {
 
 /** An opened block draft file; {@link BlockDraftFile.close} gives back the file. */
 export interface BlockDraftFile {
+  /** What its places are: the tokens that follow, or an alignment of them. */
+  readonly kind: PlacesKind;
   /** The path that was opened. */
   readonly path: string;
   /** What the draft is called. */
@@ -61,7 +68,7 @@ export interface BlockDraftFile {
   readonly tokenizerHash: string;
   /** Which of the target's tokens it drafts. */
   readonly vocabulary: TrimmedVocabulary;
-  /** Its weights by canonical name, as `buildBlockDrafter` names them. */
+  /** Its weights by canonical name, as `buildBlockDrafter` or `buildCtcDrafter` names them. */
   readonly tensors: ReadonlyMap<string, ModelTensor>;
   /** Closes the file; weights cannot be read afterwards. */
   close(): void;
@@ -69,16 +76,18 @@ export interface BlockDraftFile {
 
 const WEIGHTS_PER_LAYER = 11;
 /** Rows that are looked up or joined with others, never multiplied. */
-const PLAIN_ROWS: readonly string[] = ["places", "other"];
+const PLAIN_ROWS: readonly string[] = ["places", "other", "blank"];
 
 /** Whether a weight is the matrix of a product, which may be stored and kept in fewer bits. */
 export function isProductMatrix({ name, shape }: NamedShape): boolean {
   return shape.length === 2 && !PLAIN_ROWS.includes(name);
 }
 
-function blockShapes(config: BlockDrafterConfig): ReadonlyMap<string, Shape> {
+const BUILD = { block: buildBlockDrafter, ctc: buildCtcDrafter } as const;
+
+function weightShapes(kind: PlacesKind, config: BlockDrafterConfig): ReadonlyMap<string, Shape> {
   const shapes = new Map<string, Shape>();
-  buildBlockDrafter(config, ({ name, shape }) => shapes.set(name, shape));
+  BUILD[kind](config, ({ name, shape }) => shapes.set(name, shape));
   return shapes;
 }
 
@@ -113,10 +122,10 @@ function blockShapes(config: BlockDrafterConfig): ReadonlyMap<string, Shape> {
  * ```
  */
 export async function writeBlockDraftFile(path: string, content: BlockDraftContent): Promise<void> {
-  const { name, config, tokenizerHash, vocabulary, readWeight, format } = content;
+  const { kind = "block", name, config, tokenizerHash, vocabulary, readWeight, format } = content;
   const text = encodeBlockConfig(checkBlockConfig(config));
-  const metadata = draftMetadata("block", { name, config: text, tokenizerHash }, vocabulary);
-  const weights = Array.from(blockShapes(config), ([name, shape]) => ({
+  const metadata = draftMetadata(kind, { name, config: text, tokenizerHash }, vocabulary);
+  const weights = Array.from(weightShapes(kind, config), ([name, shape]) => ({
     name,
     shape,
     format: isProductMatrix({ name, shape }) ? fittingFormat(shape, format) : "F32" as const,
@@ -128,7 +137,8 @@ export async function writeBlockDraftFile(path: string, content: BlockDraftConte
   });
 }
 
-function blockTensors(
+function weightTensors(
+  kind: PlacesKind,
   config: BlockDrafterConfig,
   source: ByteSource,
   stored: readonly SafetensorsTensor[],
@@ -137,13 +147,13 @@ function blockTensors(
   const tensors = stored.map((tensor) => storedWeight(source, tensor));
   return matchTensors(
     tensors.map((tensor) => ({ name: tensor.name, tensor })),
-    blockShapes(config),
-    { expected: `only the tensors of a block drafter in ${source.name}`, cure: DAMAGED },
+    weightShapes(kind, config),
+    { expected: `only the tensors of a ${kind} drafter in ${source.name}`, cure: DAMAGED },
   );
 }
 
 /**
- * Opens a block drafter from the bytes of its file; closing it closes the source.
+ * Opens a drafter of several places from the bytes of its file; closing it closes the source.
  *
  * @throws {OutriderError} when it is another kind of file, or damaged
  * @example
@@ -157,7 +167,8 @@ function blockTensors(
 export async function readBlockDraftFile(source: ByteSource): Promise<BlockDraftFile> {
   const path = source.name;
   const file = await readSafetensors(source);
-  const facts = readFacts("block", file, path);
+  const kind = file.metadata.get("kind") === DRAFT_KINDS.ctc ? "ctc" : "block";
+  const facts = readFacts(kind, file, path);
   const config = decodeBlockConfig(facts.config, `the config in ${path}`);
   const vocabulary = await readVocabulary(source, file);
   if (vocabulary === undefined) {
@@ -166,16 +177,17 @@ export async function readBlockDraftFile(source: ByteSource): Promise<BlockDraft
   const weights = file.tensors.filter(({ name }) => name !== TOKEN_IDS);
   return {
     ...facts,
+    kind,
     path,
     config,
     vocabulary,
-    tensors: blockTensors(config, source, weights),
+    tensors: weightTensors(kind, config, source, weights),
     close: () => source.close(),
   };
 }
 
 /**
- * Opens a block draft file at a path or an http(s) URL. Weights are read when asked for, by
+ * Opens a block draft file, or that of a CTC drafter, at a path or an http(s) URL. Weights are read when asked for, by
  * `loadBlockDraft`. The caller closes the draft.
  *
  * @throws {OutriderError} when it is another kind of file, or damaged

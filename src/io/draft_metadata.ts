@@ -13,12 +13,15 @@ import { quote } from "./quote.ts";
 import { readSafetensorsBytes } from "./safetensors.ts";
 import type { SafetensorsFile, SafetensorsTensorData } from "./safetensors_types.ts";
 
-/** The kinds of draft files: a model of its own, or a drafter of blocks. */
-export type DraftFileKind = "model" | "block";
+/** The kinds of drafters of several places at once: see `nn/block_drafter.ts`, `nn/ctc_drafter.ts`. */
+export type PlacesKind = "block" | "ctc";
+/** The kinds of draft files: a model of its own, or a drafter of several places. */
+export type DraftFileKind = "model" | PlacesKind;
 /** What a file of a kind says that it is. */
 export const DRAFT_KINDS: { readonly [kind in DraftFileKind]: string } = {
   model: "outrider draft 1",
   block: "outrider block draft 1",
+  ctc: "outrider ctc draft 1",
 };
 /** What is to be done about a file that makes no sense. */
 export const DAMAGED = "the file is damaged; get it again";
@@ -91,6 +94,7 @@ export function readFacts(
 const WANTED = {
   model: "name a draft.safetensors, a GGUF file or a model's folder",
   block: "name the file of a block drafter",
+  ctc: "name the file of a CTC drafter",
 } as const;
 
 function checkKind(kind: DraftFileKind, found: string | undefined, path: string): void {

@@ -1,5 +1,6 @@
 /**
- * A block drafter beside its target: its own weights, and what it borrows of the target's.
+ * A block drafter, or a CTC drafter, beside its target: its own weights, and what it borrows of the
+ * target's.
  *
  * @module
  */
@@ -46,11 +47,11 @@ function checkTarget(
 /** Rows of the target's head that are read at once, drafted or not: most that are lie together. */
 const WINDOW_ROWS = 512;
 
-/** The rows of drafted tokens, `[classes - 1, width]`, and the one of all others, as they are read. */
+/** The rows of drafted tokens, `[classes - 1, width]`, and the drafter's own, as they are read. */
 function headRows(
   head: ModelTensor,
-  { tokenIds, other, classes }: TrimmedVocabulary,
-  otherRow: Float32Array,
+  { tokenIds, other }: TrimmedVocabulary,
+  ownRows: readonly Float32Array[],
 ): ModelTensor {
   const [, width] = head.shape;
   const read: StoredTensor["read"] = async (offset, length) => {
@@ -68,10 +69,14 @@ function headRows(
         values.set(rows.subarray(row, row + width), at * width);
       }
     }
-    if (first + values.length / width > other) values.set(otherRow, (other - first) * width);
+    ownRows.forEach((row, i) => {
+      const at = other + i - first;
+      if (at >= 0 && at < values.length / width) values.set(row, at * width);
+    });
     return new Uint8Array(values.buffer);
   };
-  return modelTensor("head", { name: "head", shape: [classes, width], format: "F32", read });
+  const shape = [other + ownRows.length, width];
+  return modelTensor("head", { name: "head", shape, format: "F32", read });
 }
 
 function tensorOf(tensors: ReadonlyMap<string, ModelTensor>, name: string): ModelTensor {
@@ -80,10 +85,14 @@ function tensorOf(tensors: ReadonlyMap<string, ModelTensor>, name: string): Mode
   throw new OutriderError(`the tensor ${name}`, "none", DAMAGED);
 }
 
+/** The head's rows that are the drafter's own, behind those of the drafted tokens. */
+const OWN_ROWS = { block: ["other"], ctc: ["other", "blank"] } as const;
+
 /**
- * Reads the weights of a block drafter and hands each to `place`, as `loadLlama` does: matrices of
+ * Reads the weights of a block or CTC drafter and hands each to `place`, as `loadLlama` does: matrices of
  * products in the weight type, all else in f32. Its head is made of the target's rows of the drafted
- * tokens and its own row of all others, in the type that the target's head has or would have.
+ * tokens and its own rows of all others and of the blank, in the type that the target's head has or
+ * would have.
  *
  * @throws {OutriderError} where the target has other widths or too few layers, or weights are damaged
  * @example
@@ -122,7 +131,7 @@ export async function loadBlockDraft<Leaf>(
   place: PlaceTensor<Leaf>,
 ): Promise<BlockWeights<Leaf>> {
   checkTarget(draft, file);
-  const { config, tensors, vocabulary } = draft;
+  const { kind, config, tensors, vocabulary } = draft;
   const scratch = createScratch();
   const sink = sinkOf(place);
   const loaded = new Map<string, { readonly leaf: Leaf }>();
@@ -133,8 +142,8 @@ export async function loadBlockDraft<Leaf>(
     loaded.set(name, { leaf });
   }
   const whole = tensorOf(file.tensors, file.config.tiedEmbeddings ? "embedding" : "head");
-  const other = await tensorOf(tensors, "other").readFloat32();
-  const rows = headRows(whole, vocabulary, other);
+  const read = (name: string) => tensorOf(tensors, name).readFloat32();
+  const rows = headRows(whole, vocabulary, await Promise.all(OWN_ROWS[kind].map(read)));
   const head = await packRows(rows, packedTypeOf(whole, type, sink.activations), sink, scratch);
   const drafter = buildBlockDrafter(config, ({ name }) => {
     const found = loaded.get(name);

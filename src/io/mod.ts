@@ -30,7 +30,7 @@ export {
   readDraftFile,
   writeDraftFile,
 } from "./draft_file.ts";
-export type { DraftFileKind } from "./draft_metadata.ts";
+export type { DraftFileKind, PlacesKind } from "./draft_metadata.ts";
 export type { DraftFormat, ReadWeight } from "./draft_weights.ts";
 export * from "./expand_draft.ts";
 export type { DownloadProgress, OnProgress } from "./download_progress.ts";

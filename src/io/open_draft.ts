@@ -6,7 +6,7 @@
 import { OutriderError } from "../core/errors.ts";
 import { type BlockDraftFile, readBlockDraftFile } from "./block_draft_file.ts";
 import { type DraftFile, readDraftFile } from "./draft_file.ts";
-import { DRAFT_KINDS, type DraftFileKind } from "./draft_metadata.ts";
+import { DRAFT_KINDS, type DraftFileKind, type PlacesKind } from "./draft_metadata.ts";
 import { findKnownDraft } from "./known_drafts.ts";
 import type { ModelFile } from "./model_file.ts";
 import { openWith } from "./open_bytes.ts";
@@ -14,12 +14,12 @@ import { openModel } from "./open_model.ts";
 import { resolveModel } from "./resolve_model.ts";
 import { readSafetensors } from "./safetensors.ts";
 
-/** An opened draft of either kind: a model of its own, or a drafter of blocks. */
+/** An opened draft of any kind: a model of its own, or a drafter of several places. */
 export type AnyDraftFile =
   | { readonly kind: "model"; readonly file: DraftFile }
-  | { readonly kind: "block"; readonly file: BlockDraftFile };
+  | { readonly kind: PlacesKind; readonly file: BlockDraftFile };
 
-/** The draft at a path: a draft file of either kind, or a whole model with its own tokenizer. */
+/** The draft at a path: a draft file of any kind, or a whole model with its own tokenizer. */
 async function openDraft(
   name: string,
   find: (name: string) => Promise<string>,
@@ -27,9 +27,12 @@ async function openDraft(
   if (/\.safetensors$/.test(name)) {
     return await openWith(name, async (source): Promise<AnyDraftFile> => {
       const { metadata } = await readSafetensors(source);
-      return metadata.get("kind") === DRAFT_KINDS.block
-        ? { kind: "block", file: await readBlockDraftFile(source) }
-        : { kind: "model", file: await readDraftFile(source) };
+      const kind = metadata.get("kind");
+      if (kind !== DRAFT_KINDS.block && kind !== DRAFT_KINDS.ctc) {
+        return { kind: "model", file: await readDraftFile(source) };
+      }
+      const file = await readBlockDraftFile(source);
+      return { kind: file.kind, file };
     });
   }
   const model = await openModel(await find(name));
@@ -62,7 +65,7 @@ async function openFor(
  * @param name a `.safetensors` draft file, what `find` finds, or `auto`: the draft that comes with
  * the package for this target
  * @param find how the path of a model is found; {@link resolveModel} if left out
- * @throws {OutriderError} where there is no draft, it is damaged, is a block drafter, or has another tokenizer
+ * @throws {OutriderError} where there is no draft, it is damaged, is a drafter of several places, or has another tokenizer
  *
  * @example
  * ```ts
@@ -84,13 +87,13 @@ export async function openDraftFor(
   file.close();
   throw new OutriderError(
     "a draft that is a model of its own",
-    `a block drafter in ${file.path}`,
+    `a ${kind} drafter in ${file.path}`,
     "name another draft",
   );
 }
 
 /**
- * Opens a draft of either kind for a target, as {@link openDraftFor} opens a draft model; the caller
+ * Opens a draft of any kind for a target, as {@link openDraftFor} opens a draft model; the caller
  * closes its file. `auto` is the draft that the package's list prefers for this target.
  *
  * @throws {OutriderError} where there is no draft, it is damaged, or it has another tokenizer
@@ -111,5 +114,5 @@ export function openAnyDraftFor(
   name: string,
   find: (name: string) => Promise<string> = (name) => resolveModel(name),
 ): Promise<AnyDraftFile> {
-  return openFor(target, name, find, ["model", "block"]);
+  return openFor(target, name, find, ["model", "block", "ctc"]);
 }
