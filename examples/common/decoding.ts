@@ -222,10 +222,11 @@ async function ahead<Cache, DraftState>(
     : ended(speculative({ ...parts, gamma }), target, options);
 }
 
-function ended<State>(
+/** A decoder that ends with the model's own stop tokens, or at the limit. */
+export function ended<State>(
   decoder: Decoder<State>,
   target: Pick<LoadedModel, "file">,
-  { maxTokens }: DecoderOptions,
+  { maxTokens }: Pick<DecoderOptions, "maxTokens">,
 ): AnyDecoder {
   const stops = [...target.file.tokenizer.endOfTurn];
   const whole = limit(untilToken(decoder, stops), maxTokens);

@@ -30,7 +30,7 @@ export interface NamedDraft {
 }
 
 /** What a draft flag says: `NAME=MODEL` or `MODEL`. */
-interface DraftSpec {
+export interface DraftSpec {
   readonly name: string;
   readonly model: string;
 }
@@ -161,7 +161,7 @@ export function decodingWith<Cache>(
 }
 
 /** Decodes with a decoder that is made when it is first needed: `auto` measures costs. */
-function writerOf(make: () => Promise<AnyDecoder>): Writer {
+export function writerOf(make: () => Promise<AnyDecoder>): Writer {
   let made: Promise<AnyDecoder> | undefined;
   return async (prompt, { key, signal, most }) => {
     made ??= make();
