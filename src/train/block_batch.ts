@@ -4,78 +4,31 @@
  *
  * @module
  */
-import { OutriderError } from "../core/errors.ts";
 import { type DenseHostTensor, hostTensor } from "../core/host_tensor.ts";
-import { foldIn, type Key, permutation } from "../core/random.ts";
+import type { Key } from "../core/random.ts";
 import type { Batches, PackedBatch } from "../data/packing.ts";
 import type { CachedProbs } from "../losses/cached_teacher.ts";
-import type { BlockDrafterConfig } from "../nn/block_drafter_parameters.ts";
 import type { BatchSource } from "./batch_source.ts";
+import {
+  anchoredSource,
+  blockRows,
+  type BlockRowsBatch,
+  type BlockRowsOptions,
+} from "./block_rows.ts";
 import { cachedColumns, type CachedTeacher } from "./row_batch.ts";
 
-/**
- * The arrays of a batch. Rows of blocks are ordered by place: the first rows of all blocks, then the
- * second rows, and so on, so that a place is one piece.
- */
-export interface BlockBatch<Leaf> {
-  /** f32 `[context, features]`: the target's features of the packed texts. */
-  readonly features: Leaf;
-  /** i32 `[context]`: positions, from 0 in every text. */
-  readonly contextPositions: Leaf;
-  /** i32 `[rows]`: the target's token that each row's block begins with. */
-  readonly tokens: Leaf;
-  /** i32 `[rows]`: places in the block, from 0. */
-  readonly places: Leaf;
-  /** i32 `[rows]`: positions in the text. */
-  readonly positions: Leaf;
-  /** i32 `[rows]`: the context row before the block. */
-  readonly last: Leaf;
-  /** i32 `[rows]`: the first context row that a row sees. */
-  readonly start: Leaf;
-  /** i32 `[rows]`: the context row behind the last one that it sees. */
-  readonly end: Leaf;
-  /** i32 `[rows, block]`: the slots of its own block, which lie behind the context's. */
-  readonly extra: Leaf;
+/** The arrays of a batch: rows of blocks, and what they learn. */
+export interface BlockBatch<Leaf> extends BlockRowsBatch<Leaf> {
   /** f32 `[rows]`: 1 where what a row drafts is part of a response. */
   readonly mask: Leaf;
   /** The teacher's distributions of the tokens that the rows draft. */
   readonly teacher: CachedProbs<Leaf>;
 }
 
-/** How blocks are laid into packed texts. */
-export interface BlockBatchOptions {
-  /** The drafter's sizes. */
-  readonly config: Pick<BlockDrafterConfig, "block" | "features">;
-  /** Blocks of a batch; where the texts have fewer places for them, the rest counts nothing. */
-  readonly anchors: number;
+/** How blocks are laid into packed texts, and what they are taught. */
+export interface BlockBatchOptions extends BlockRowsOptions {
   /** How the cached distributions become arrays. */
   readonly teacher: CachedTeacher;
-}
-
-/** The rows whose tokens begin the blocks: something lies before them, a response token follows. */
-function anchorRows({ positions, lossMask }: PackedBatch, key: Key, count: number): number[] {
-  const possible: number[] = [];
-  lossMask.forEach((weight, row) => {
-    if (weight > 0 && positions[row] > 0) possible.push(row);
-  });
-  const order = permutation(key, possible.length).subarray(0, count);
-  return Array.from(order, (i) => possible[i]).sort((a, b) => a - b);
-}
-
-function contextFeatures({ features }: PackedBatch, width: number): DenseHostTensor {
-  const values = new Float32Array(features.length * width);
-  features.forEach((row, at) => {
-    if (row === undefined) return;
-    if (row.length !== width) {
-      throw new OutriderError(
-        `features of ${width} numbers`,
-        `${row.length}`,
-        "train a drafter with the taps of the set's features",
-      );
-    }
-    values.set(row, at * width);
-  });
-  return hostTensor(values, [features.length, width]);
 }
 
 /**
@@ -110,56 +63,12 @@ function contextFeatures({ features }: PackedBatch, width: number): DenseHostTen
 export function blockBatch(
   packed: PackedBatch,
   key: Key,
-  { config, anchors, teacher }: BlockBatchOptions,
+  options: BlockBatchOptions,
 ): BlockBatch<DenseHostTensor> {
-  const { block, features } = config;
-  const context = packed.tokens.length;
-  const at = anchorRows(packed, key, anchors);
-  const count = anchors * block;
-  const column = (): Int32Array<ArrayBuffer> => new Int32Array(count);
-  const columns = {
-    tokens: column(),
-    positions: column(),
-    last: column(),
-    start: column(),
-    end: column(),
-  };
-  const mask = new Float32Array(count);
-  const known: PackedBatch["teacher"][number][] = new Array(count).fill(undefined);
-  at.forEach((first, j) => {
-    for (let i = 0; i < block; i++) {
-      const row = i * anchors + j;
-      columns.tokens[row] = packed.tokens[first];
-      columns.positions[row] = packed.positions[first] + i;
-      columns.last[row] = first - 1;
-      columns.start[row] = packed.starts[first];
-      columns.end[row] = first;
-      const drafted = first + i;
-      if (packed.starts[drafted] !== packed.starts[first] || !(packed.lossMask[drafted] > 0)) {
-        continue;
-      }
-      mask[row] = 1;
-      known[row] = packed.teacher[drafted];
-    }
-  });
-  const placeOf = (row: number): number => Math.floor(row / anchors);
-  const extra = Int32Array.from(
-    { length: count * block },
-    (_, n) => context + (n % block) * anchors + Math.floor(n / block) % anchors,
-  );
-  return {
-    features: contextFeatures(packed, features),
-    contextPositions: hostTensor(packed.positions),
-    tokens: hostTensor(columns.tokens),
-    places: hostTensor(Int32Array.from({ length: count }, (_, row) => placeOf(row))),
-    positions: hostTensor(columns.positions),
-    last: hostTensor(columns.last),
-    start: hostTensor(columns.start),
-    end: hostTensor(columns.end),
-    extra: hostTensor(extra, [count, block]),
-    mask: hostTensor(mask),
-    teacher: cachedColumns(known, mask, teacher),
-  };
+  const { rows, drafted } = blockRows(packed, key, options);
+  const mask = Float32Array.from(drafted, (row) => row < 0 ? 0 : 1);
+  const known = Array.from(drafted, (row) => packed.teacher[row]);
+  return { ...rows, mask: hostTensor(mask), teacher: cachedColumns(known, mask, options.teacher) };
 }
 
 /** Batches of packed texts; where blocks begin follows from the key and the place in the data. */
@@ -168,13 +77,5 @@ export function blockSource(
   key: Key,
   options: BlockBatchOptions,
 ): BatchSource<BlockBatch<DenseHostTensor>> {
-  return {
-    init: () => [packed.init()],
-    step: ([position]) => {
-      const { epoch, index, offset } = position;
-      const drawn = foldIn(foldIn(foldIn(key, epoch), index), offset);
-      const made = packed.step(position);
-      return { batch: blockBatch(made.batch, drawn, options), positions: [made.position] };
-    },
-  };
+  return anchoredSource(packed, key, (texts, drawn) => blockBatch(texts, drawn, options));
 }

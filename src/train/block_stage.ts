@@ -14,8 +14,10 @@ import type { Device } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { type BlockBatch, blockSource } from "./block_batch.ts";
-import { blockTrainer, placeDecay, type SharedWithTarget } from "./block_trainer.ts";
+import type { SharedWithTarget } from "./block_states.ts";
+import { blockTrainer, placeDecay } from "./block_trainer.ts";
 import { draftOptimizer } from "./draft_optimizer.ts";
+import { type FeatureNoise, noisySource } from "./feature_noise.ts";
 import { runStage, type StageOptions, type StageResult } from "./stage.ts";
 
 /** A trained block drafter. */
@@ -46,6 +48,10 @@ export interface BlockStageOptions
   readonly temperature?: number;
   /** How far the weights of places reach; `placeDecay` if left out. */
   readonly decay?: number;
+  /** What is done to the features that are learnt from; nothing if left out. */
+  readonly featureNoise?: FeatureNoise;
+  /** As that of `draftOptimizer`. */
+  readonly weightDecay?: number;
 }
 
 /** Blocks in the texts of a corpus. */
@@ -71,7 +77,10 @@ function sourceOf(
  */
 export async function trainBlockDrafter(options: BlockStageOptions): Promise<BlockStageResult> {
   const { device, config, shared, vocabulary, anchors, validation, temperature = 1 } = options;
+  const { featureNoise, weightDecay } = options;
   const decay = options.decay ?? placeDecay(config.block);
+  const source = sourceOf(options.set, "block drafts", options);
+  const noiseKey = foldIn(keyOf(options.seed), "feature noise");
   const loss = lossNamed(options.loss);
   const trainer = blockTrainer({
     device,
@@ -85,7 +94,7 @@ export async function trainBlockDrafter(options: BlockStageOptions): Promise<Blo
   return await runStage({
     ...options,
     trainer,
-    source: sourceOf(options.set, "block drafts", options),
+    source: featureNoise === undefined ? source : noisySource(source, noiseKey, featureNoise),
     heldOut: validation === undefined
       ? undefined
       : sourceOf(validation.corpus, "validation", options),
@@ -97,6 +106,8 @@ export async function trainBlockDrafter(options: BlockStageOptions): Promise<Blo
       temperature,
       anchors,
       decay,
+      featureNoise,
+      weightDecay,
     },
   });
 }

@@ -7,28 +7,20 @@
 import { add, full, mul } from "../core/elementwise_ops.ts";
 import { OutriderError } from "../core/errors.ts";
 import type { HostTensor } from "../core/host_tensor.ts";
-import { dense, gather, linear } from "../core/linear_ops.ts";
+import { linear } from "../core/linear_ops.ts";
 import { concat, sliceAxis } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { acceptance } from "../losses/acceptance.ts";
 import { cachedTeacherLogits } from "../losses/cached_teacher.ts";
 import { countedLogits, type RowwiseLoss } from "../losses/rows.ts";
-import { blockContext, blockDrafter, contextKeyValues } from "../nn/block_drafter.ts";
 import type { BlockDrafterConfig, BlockDrafterParameters } from "../nn/block_drafter_parameters.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { GradientTransformation } from "../optim/transformation.ts";
 import { type Device, uploadTree } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import type { BlockBatch } from "./block_batch.ts";
+import { blockStates, type SharedWithTarget } from "./block_states.ts";
 import { type BatchLoss, type DeviceState, type Trainer, trainerOf } from "./training_step.ts";
-
-/** What a block drafter shares with its target, frozen. */
-export interface SharedWithTarget<Leaf> {
-  /** The target's embedding, `[vocabulary, width]`. */
-  readonly embedding: Leaf;
-  /** The rows of its head that belong to the drafted tokens, `[classes - 1, width]`. */
-  readonly kept: Leaf;
-}
 
 /** How a block is scored. */
 export interface BlockLossOptions {
@@ -92,25 +84,6 @@ function placeWeights(block: number, decay: number): number[] {
   return weights.map((weight) => weight / total);
 }
 
-/** The hidden states of a batch's blocks, f32 `[rows, width]`, ordered by place. */
-function hiddenOf(
-  config: BlockDrafterConfig,
-  parameters: BlockDrafterParameters<Tensor>,
-  { embedding }: Pick<SharedWithTarget<Tensor>, "embedding">,
-  batch: BlockBatch<Tensor>,
-): Tensor {
-  const context = blockContext(config, parameters, batch.features);
-  const known = contextKeyValues(config, parameters, context, batch.contextPositions);
-  const { places, positions, start, end, extra } = batch;
-  const embedded = gather(dense(embedding), batch.tokens);
-  const last = gather(context, batch.last);
-  const rows = { embedded, last, places, positions, start, end, extra };
-  return blockDrafter(config, parameters, rows, ({ key, value }, layer) => ({
-    key: concat([known[layer].key, key], 0),
-    value: concat([known[layer].value, value], 0),
-  }));
-}
-
 /**
  * The weighted mean of the places' losses, with the metrics `alpha0`, `alpha1` and so on: the mean
  * acceptance rate of each place, given that all before it were right; `alpha` is their mean by the same
@@ -133,7 +106,7 @@ export function blockLoss(options: BlockLossOptions): BlockLoss {
   const { block } = config;
   const weights = placeWeights(block, options.decay ?? placeDecay(block));
   return (parameters, shared, batch) => {
-    const hidden = hiddenOf(config, parameters, shared, batch);
+    const hidden = blockStates(config, parameters, shared, batch);
     const anchors = hidden.shape[0] / block;
     const auxiliary: Record<string, Tensor> = {};
     let [value, alpha] = [full([], 0), full([], 0)];

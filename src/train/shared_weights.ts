@@ -8,7 +8,7 @@ import { OutriderError } from "../core/errors.ts";
 import { type DenseHostTensor, hostTensor } from "../core/host_tensor.ts";
 import type { StoredWeights } from "../io/load_llama.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
-import type { SharedWithTarget } from "./block_trainer.ts";
+import type { SharedWithTarget } from "./block_states.ts";
 
 /** Weights of a target, f32. */
 export interface TargetWeights {
