@@ -12,12 +12,21 @@ import type { AttentionSpec, KernelSpec, MapSpec } from "../../src/plan/kernel_s
 /** How the words of a binding are declared; `u32` where arguments of several types share it. */
 export type WordType = "f32" | "i32" | "u32";
 
-/** One piece of memory that a shader binds: `@group(0) @binding(place in the list)`. */
+/** How memory that is larger than a binding is bound: in pieces, each a binding of its own. */
+export interface Pieces {
+  readonly count: number;
+  /** 32-bit words of each piece but the last, which has what is left. */
+  readonly words: number;
+}
+
+/** One array that a shader binds: `@group(0) @binding(place in the list)`, counting all pieces. */
 export interface BindingSpec {
   /** Whether any part writes it. */
   readonly access: "read" | "read_write";
   /** How it is declared. */
   readonly type: WordType;
+  /** Where one binding is not enough. */
+  readonly pieces?: Pieces;
 }
 
 /** Where a part reads an argument. */

@@ -13,7 +13,8 @@ import { contiguousStrides } from "../../src/core/shape.ts";
 import type { Access, MapSpec } from "../../src/plan/kernel_spec.ts";
 import type { BindingSpec, OperandSpec, ResultSpec, WordType } from "./dispatch.ts";
 import { accessCursor, type Cursor, elementCode, placeText, sourceCursors } from "./elements.ts";
-import type { Operand, Result, Words } from "./shader.ts";
+import { storeWord, wordAt } from "./pieces.ts";
+import type { Operand, Result } from "./shader.ts";
 import { walkCode } from "./walk.ts";
 
 /** An argument with the declarations at module scope that it needs. */
@@ -31,24 +32,14 @@ function converted(expression: string, from: WordType, to: WordType): string {
   return from === to ? expression : `bitcast<${to}>(${expression})`;
 }
 
-function wordsOf(binding: number, type: WordType): Words {
-  return {
-    u32: (index) => converted(`b${binding}[${index}]`, type, "u32"),
-    f32: (index) => converted(`b${binding}[${index}]`, type, "f32"),
-  };
-}
-
 function boundAt(
   bindings: readonly BindingSpec[],
   binding: number,
   type: DType,
 ): Operand {
-  const declared = bindings[binding].type;
-  return {
-    type,
-    at: (index) => converted(`b${binding}[${index}]`, declared, heldType(type)),
-    words: wordsOf(binding, declared),
-  };
+  const as = (to: WordType) => (index: string) =>
+    converted(wordAt(bindings, binding, index), bindings[binding].type, to);
+  return { type, at: as(heldType(type)), words: { u32: as("u32"), f32: as("f32") } };
 }
 
 function boundResult(
@@ -60,7 +51,7 @@ function boundResult(
   return {
     ...boundAt(bindings, binding, type),
     store: (index, value) =>
-      `b${binding}[${index}] = ${converted(value, heldType(type), declared)};`,
+      storeWord(bindings, binding, index, converted(value, heldType(type), declared)),
   };
 }
 

@@ -6,6 +6,7 @@
 import type { DType } from "../../src/core/dtype.ts";
 import { OutriderError } from "../../src/core/errors.ts";
 import type { BindingSpec } from "./dispatch.ts";
+import { bindingDeclarations, boundPieces } from "./pieces.ts";
 
 /** What the adapter offers; it decides the code. */
 export interface GpuFeatures {
@@ -75,6 +76,7 @@ export interface ShaderPart {
 /** A shader: entry point "main", all bindings in group 0. */
 export interface Shader {
   readonly code: string;
+  /** One for each piece of memory. */
   readonly bindings: readonly BindingSpec[];
   /** Groups to dispatch, as x + y * (number in x): any x and y that cover them will do. */
   readonly groups: number;
@@ -85,10 +87,6 @@ export const LANES = 64;
 
 /** The part of a kernel that has no element to compute. */
 export const NOTHING: ShaderPart = { lanes: LANES, groups: 0, declarations: "", body: "" };
-
-function bindingText({ access, type }: BindingSpec, place: number): string {
-  return `@group(0) @binding(${place}) var<storage, ${access}> b${place}: array<${type}>;`;
-}
 
 function partFunction({ body }: ShaderPart, prefix: string): string {
   return `fn ${prefix}run(group: u32, lane: u32) {\n${body}\n}`;
@@ -127,8 +125,8 @@ fn main(
     partFunction(part, partPrefix(i)),
   ]);
   return {
-    code: [shared, ...bindings.map(bindingText), ...functions, main].join("\n"),
-    bindings,
+    code: [shared, ...bindingDeclarations(bindings), ...functions, main].join("\n"),
+    bindings: boundPieces(bindings),
     groups: from,
   };
 }

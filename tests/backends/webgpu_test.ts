@@ -182,16 +182,9 @@ test("memory that waiting commands read is not overwritten before they run", asy
 
 test("arrays that are too large are refused by name of the limit", async (adapter) => {
   const backend = await webgpuBackend({ adapter });
-  const { maxStorageBufferBindingSize: binding, maxBufferSize: most } = adapter.limits;
-  assertThrows(() => backend.allocate(most + 1), OutriderError, `${most}`);
-  if (binding < most) {
-    const x = core.input([binding / 4 + 1]);
-    const device = createDevice(backend);
-    assertThrows(
-      () => device.executable({ inputs: [x], outputs: [core.neg(x)] }, []),
-      OutriderError,
-      `${binding}`,
-    );
+  const most = 2 ** 34;
+  for (const bytes of [most + 1, NaN]) {
+    assertThrows(() => backend.allocate(bytes), OutriderError, `${most}`);
   }
   backend.close();
 });

@@ -116,9 +116,10 @@ function plans(): Plan[] {
 /** The dispatches of a plan, one per kernel and fused. */
 function dispatchesOf(plan: Plan): DispatchSpec[] {
   const ready = withStatistics(plan);
-  const limits = { bindings: BINDINGS, workgroupBytes: FEATURES.workgroupBytes };
+  const bindingBytes = 2 ** 27;
+  const limits = { bindings: BINDINGS, workgroupBytes: FEATURES.workgroupBytes, bindingBytes };
   const sizeOf = (dispatch: DispatchSpec) => partSize(dispatch, FEATURES);
-  const made = [planDispatches(ready), fusedDispatches(ready, { limits, sizeOf })];
+  const made = [planDispatches(ready, bindingBytes), fusedDispatches(ready, { limits, sizeOf })];
   return made.flatMap(({ dispatches }) => dispatches.map(({ spec }) => spec));
 }
 

@@ -6,6 +6,7 @@
 import { OutriderError } from "../../core/errors.ts";
 import type { Backend } from "../../runtime/backend.ts";
 import { type UsableAdapter, webgpuAdapter } from "./adapter.ts";
+import type { GpuPlan } from "./attention_statistics.ts";
 import { createBufferPool, sizeClass } from "./buffer_pool.ts";
 import { prepareExecutable } from "./executable.ts";
 import { createFuser } from "./fuse/fuse.ts";
@@ -29,6 +30,13 @@ export interface WebgpuOptions {
   readonly readback?: ReadbackRoute;
   /** How a plan's commands become dispatches; as few as possible by default. */
   readonly dispatches?: "fused" | "one per kernel";
+  /**
+   * Bytes that shaders bind at once; as many as the adapter can by default (128 MiB or more). Larger
+   * arrays are bound in pieces, and products with larger matrices become several.
+   */
+  readonly bindingBytes?: number;
+  /** Bytes of a buffer; as many as the adapter can by default. Larger arrays lie in several. */
+  readonly bufferBytes?: number;
 }
 
 /** The backend, with counters for tests and reports. */
@@ -65,8 +73,8 @@ async function chosenAdapter(adapter: UsableAdapter | undefined): Promise<Usable
 /**
  * Opens the WebGPU backend.
  *
- * @throws OutriderError where there is no adapter or it gives no device; from `allocate` where an
- * array is larger than the adapter's largest buffer
+ * @throws OutriderError where there is no adapter or it gives no device; from `prepare` where a kernel
+ * needs more bindings than the adapter has, of which an array beyond `bindingBytes` takes several
  * @example
  * ```ts
  * import { webgpuAdapter, webgpuBackend } from "@outrider/outrider/backends/webgpu";
@@ -83,7 +91,7 @@ async function chosenAdapter(adapter: UsableAdapter | undefined): Promise<Usable
  * ```
  */
 export async function webgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
-  const gpu = await openGpu(await chosenAdapter(options.adapter));
+  const gpu = await openGpu(await chosenAdapter(options.adapter), options);
   const { device, faults } = gpu;
   const { storage, copySource, copyTarget, mapRead } = BUFFER_USAGE;
   const recorder = createRecorder(gpu);
@@ -95,7 +103,9 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
   const pipelines = createPipelineCache(gpu);
   const wanted = options.readback ?? ("Deno" in globalThis ? "at once" : "awaited");
   const readback = await createReadback(gpu, recorder, { staging, pool }, wanted);
-  const dispatchesOf = options.dispatches === "one per kernel" ? planDispatches : createFuser(gpu);
+  const dispatchesOf = options.dispatches === "one per kernel"
+    ? (plan: GpuPlan) => planDispatches(plan, gpu.limits.bindingBytes)
+    : createFuser(gpu);
   const slots = createSlots(pool);
   const context = { gpu, recorder, pool, memory, pipelines, slots, dispatchesOf };
   let isOpen = true;

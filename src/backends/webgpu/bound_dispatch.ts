@@ -3,12 +3,29 @@
  *
  * @module
  */
+import { ELEMENT_BYTES } from "../../core/dtype.ts";
 import type { PooledBuffer } from "./buffer_pool.ts";
+import { rangesOf } from "./buffer_ranges.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Pipeline } from "./pipelines.ts";
 
-/** What a binding is: a buffer that stays, or the number of a port. */
-export type Bound = PooledBuffer | number;
+/** What a binding is: a part of a buffer that stays, or of the numbered port's. */
+export interface Bound {
+  readonly memory: PooledBuffer | number;
+  /** Its first byte, and how many there are. */
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/** What is bound of memory: all of it, where that is no more than a binding. */
+function resources(
+  pooled: PooledBuffer,
+  { from, bytes }: Bound,
+  bindingBytes: number,
+): GPUBufferBinding[] {
+  if (pooled.bytes <= bindingBytes && from === 0) return [{ buffer: pooled.buffers[0] }];
+  return rangesOf(pooled, from, Math.max(bytes, ELEMENT_BYTES), bindingBytes);
+}
 
 /** A dispatch ready to be recorded. */
 export interface BoundDispatch {
@@ -22,21 +39,21 @@ const KEPT = 4;
 
 /** Binds a dispatch. */
 export function bindDispatch(
-  { device }: Gpu,
+  { device, limits: { bindingBytes } }: Gpu,
   pipeline: Pipeline,
   bounds: readonly Bound[],
 ): BoundDispatch {
-  const ports = bounds.filter((bound) => typeof bound === "number");
+  const ports = bounds.map(({ memory }) => memory).filter((memory) => typeof memory === "number");
   const keptIds: number[][] = [];
   const keptGroups: GPUBindGroup[] = [];
   let next = 0;
   const make = (all: readonly PooledBuffer[]): GPUBindGroup =>
     device.createBindGroup({
       layout: pipeline.layout,
-      entries: bounds.map((bound, binding) => {
-        const { buffer } = typeof bound === "number" ? all[bound] : bound;
-        return { binding, resource: { buffer } };
-      }),
+      entries: bounds.flatMap((bound) => {
+        const { memory } = bound;
+        return resources(typeof memory === "number" ? all[memory] : memory, bound, bindingBytes);
+      }).map((resource, binding) => ({ binding, resource })),
     });
   const matches = (ids: readonly number[], all: readonly PooledBuffer[]): boolean => {
     for (let i = 0; i < ports.length; i++) if (ids[i] !== all[ports[i]].id) return false;

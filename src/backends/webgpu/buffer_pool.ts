@@ -4,12 +4,13 @@
  * @module
  */
 import { OutriderError } from "../../core/errors.ts";
+import type { BufferList } from "./buffer_ranges.ts";
 import type { Gpu } from "./gpu.ts";
+import { MOST_BYTES } from "./limits.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** A buffer and what must be known of it. */
-export interface PooledBuffer {
-  readonly buffer: GPUBuffer;
+/** A buffer and what must be known of it; several, where one could not be so large. */
+export interface PooledBuffer extends BufferList {
   /** Tells it from all others of its pool. */
   readonly id: number;
   /** Its size, that of its class. */
@@ -23,9 +24,11 @@ export interface BufferPool {
   /**
    * A buffer of at least so many bytes; what is in it is anything.
    *
-   * @throws OutriderError where no buffer can be so large
+   * @throws OutriderError where shaders could not count so many
    */
   take(bytes: number): PooledBuffer;
+  /** The bytes of the buffer that would be taken. */
+  sizeOf(bytes: number): number;
   /** Takes a buffer back. */
   give(buffer: PooledBuffer): void;
 }
@@ -62,12 +65,18 @@ const ROOM_CURE = "use a smaller model, context or batch, or a packed weight typ
 
 /** Makes a pool. */
 export function createBufferPool(
-  { device, faults }: Gpu,
+  { device, faults, limits: { bufferBytes } }: Gpu,
   recorder: Recorder,
   { usage, sizeClass }: PoolOptions,
 ): BufferPool {
   const free = new Map<number, PooledBuffer[]>();
   let [freeBytes, made] = [0, 0];
+  const sizeOf = (bytes: number): number => {
+    const whole = Math.floor(bytes / bufferBytes) * bufferBytes;
+    return whole > 0 && whole === bytes
+      ? whole
+      : whole + Math.min(sizeClass(bytes - whole), bufferBytes);
+  };
   const create = (size: number): GPUBuffer => {
     const call = (): GPUBuffer => device.createBuffer({ size, usage });
     try {
@@ -86,27 +95,28 @@ export function createBufferPool(
   };
   return {
     take(bytes) {
-      const most = device.limits.maxBufferSize;
-      if (!(bytes <= most)) {
-        throw new OutriderError(
-          `an array of at most ${most} bytes, the adapter's largest buffer`,
-          `one of ${bytes} bytes`,
-          ROOM_CURE,
-        );
+      if (!(bytes <= MOST_BYTES)) {
+        const expected = `an array of at most ${MOST_BYTES} bytes`;
+        throw new OutriderError(expected, `one of ${bytes} bytes`, ROOM_CURE);
       }
-      const size = Math.min(sizeClass(bytes), most - most % 4);
+      const size = sizeOf(bytes);
       const known = reusable(size);
       if (known !== undefined) {
         freeBytes -= size;
         return known;
       }
-      return { buffer: create(size), id: made++, bytes: size, usedBy: -1 };
+      const buffers: GPUBuffer[] = [];
+      for (let from = 0; from < size; from += bufferBytes) {
+        buffers.push(create(Math.min(bufferBytes, size - from)));
+      }
+      return { buffers, bufferBytes, id: made++, bytes: size, usedBy: -1 };
     },
+    sizeOf,
     give(pooled) {
       if (freeBytes + pooled.bytes > MOST_FREE_BYTES) {
         // Commands that wait may still use it; once they are submitted, WebGPU keeps it for them.
         if (pooled.usedBy === recorder.current) recorder.submit();
-        pooled.buffer.destroy();
+        for (const buffer of pooled.buffers) buffer.destroy();
         return;
       }
       freeBytes += pooled.bytes;

@@ -9,6 +9,7 @@ import type { Allocation, Executable } from "../../runtime/backend.ts";
 import { type GpuPlan, withStatistics } from "./attention_statistics.ts";
 import { bindDispatch, type Bound } from "./bound_dispatch.ts";
 import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
+import { writeWords } from "./buffer_ranges.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Memory } from "./memory.ts";
 import type { PipelineCache } from "./pipelines.ts";
@@ -42,22 +43,9 @@ function uploadConstants(
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     // The queue writes before it runs what is only submitted later.
     if (pooled.usedBy === recorder.current) recorder.submit();
-    gpu.device.queue.writeBuffer(pooled.buffer, 0, bytes);
+    writeWords(gpu.device, pooled, 0, bytes);
   });
   return uploaded;
-}
-
-/** What a plan binds must fit into bindings. */
-function checkBindings(plan: Plan, slots: readonly number[], { device }: Gpu): void {
-  const most = device.limits.maxStorageBufferBindingSize;
-  const ports = [...plan.inputPorts, ...plan.outputPorts].map(({ bytes }) => bytes);
-  const largest = [...ports, ...slots].reduce((a, b) => Math.max(a, b), 0);
-  if (largest <= most) return;
-  throw new OutriderError(
-    `arrays of at most ${most} bytes, which is what the adapter binds`,
-    `one of ${largest} bytes`,
-    "use a packed weight type, fewer rows, or the Wasm backend",
-  );
 }
 
 function checkPorts(what: string, expected: number, found: number): void {
@@ -70,14 +58,13 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
   const { gpu, recorder, memory, pool } = context;
   const gpuPlan = withStatistics(plan);
   const { dispatches: specs, slots: sizes } = context.dispatchesOf(gpuPlan);
-  checkBindings(plan, sizes, gpu);
   const planned = specs.flatMap(({ spec, places }) => {
     const pipeline = context.pipelines.get(spec);
     return pipeline === undefined ? [] : [{ pipeline, places }];
   });
   const slots = context.slots.hold(sizes);
   const constants = uploadConstants(plan, context);
-  const boundAt = ({ home, index }: MemoryPlace): Bound => {
+  const memoryAt = ({ home, index }: MemoryPlace): Bound["memory"] => {
     if (home === "input") return index;
     if (home === "output") return plan.inputPorts.length + index;
     const found = home === "slot" ? slots[index] : constants.get(index);
@@ -85,7 +72,11 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
     throw new OutriderError("a constant that was uploaded", `buffer ${index}`, "report this plan");
   };
   const dispatches = planned.map(({ pipeline, places }) =>
-    bindDispatch(gpu, pipeline, places.map(boundAt))
+    bindDispatch(
+      gpu,
+      pipeline,
+      places.map((place) => ({ memory: memoryAt(place), from: place.from, bytes: place.bytes })),
+    )
   );
   let isReleased = false;
 

@@ -7,12 +7,15 @@ import type { GpuFeatures } from "../../../kernels/wgsl/mod.ts";
 import { OutriderError } from "../../core/errors.ts";
 import type { UsableAdapter } from "./adapter.ts";
 import { type Faults, watchDevice } from "./faults.ts";
+import { type MemoryLimits, memoryLimits } from "./limits.ts";
 
 /** What all parts of the backend share. */
 export interface Gpu {
   readonly device: GPUDevice;
   /** What decides the code of kernels. */
   readonly features: GpuFeatures;
+  /** How memory is cut. */
+  readonly limits: MemoryLimits;
   readonly faults: Faults;
 }
 
@@ -32,9 +35,12 @@ const HALF_FLOATS = "shader-f16";
 /**
  * Opens a device of an adapter.
  *
- * @throws OutriderError where the adapter gives none
+ * @throws OutriderError where the adapter gives none, or the limits that are wanted are too small
  */
-export async function openGpu(adapter: UsableAdapter): Promise<Gpu> {
+export async function openGpu(
+  adapter: UsableAdapter,
+  wanted: Partial<MemoryLimits> = {},
+): Promise<Gpu> {
   const hasHalves = adapter.features.has(HALF_FLOATS);
   let device: GPUDevice;
   try {
@@ -49,6 +55,7 @@ export async function openGpu(adapter: UsableAdapter): Promise<Gpu> {
   return {
     device,
     faults: watchDevice(device),
+    limits: memoryLimits(device.limits, wanted),
     features: {
       halfFloats: hasHalves ? "present" : "absent",
       workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,

@@ -6,6 +6,7 @@
 import { OutriderError } from "../../core/errors.ts";
 import type { Allocation } from "../../runtime/backend.ts";
 import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
+import { writeWords } from "./buffer_ranges.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Recorder } from "./recorder.ts";
 import { createMerge, splitWrite } from "./word_merge.ts";
@@ -79,7 +80,7 @@ export function createMemory(gpu: Gpu, recorder: Recorder, pool: BufferPool): Me
       // The queue writes before it runs what is only submitted later.
       if (pooled.usedBy === recorder.current) recorder.submit();
       if (whole.bytes.length > 0) {
-        gpu.device.queue.writeBuffer(pooled.buffer, whole.offset, hostBytes(whole.bytes));
+        writeWords(gpu.device, pooled, whole.offset, hostBytes(whole.bytes));
       }
       for (const part of parts) merge(pooled, part);
     },

@@ -54,8 +54,11 @@ export function createPipelineCache({ device, features, faults }: Gpu): Pipeline
     if (known !== undefined) return known;
     const most = device.limits.maxStorageBuffersPerShaderStage;
     if (bindings.length > most) {
-      const found = `${bindings.length} for one kernel`;
-      throw new OutriderError(`at most ${most} arrays`, found, "split the function");
+      throw new OutriderError(
+        `at most ${most} bindings for a kernel, where large arrays take several`,
+        `${bindings.length} bindings`,
+        "split the function, use a packed weight type or fewer rows, or the Wasm backend",
+      );
     }
     const made = device.createBindGroupLayout({ entries: layoutEntries(bindings) });
     layouts.set(key, made);

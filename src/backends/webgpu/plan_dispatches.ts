@@ -8,10 +8,10 @@ import { bindSteps } from "./fuse/bind.ts";
 import { stepsOf } from "./fuse/step.ts";
 import { placeOf, type PlannedDispatches } from "./planned_dispatch.ts";
 
-/** The dispatches of a plan, one per command. */
-export function planDispatches(plan: GpuPlan): PlannedDispatches {
+/** The dispatches of a plan, one per command, given the bytes that an adapter binds at once. */
+export function planDispatches(plan: GpuPlan, bindingBytes: number): PlannedDispatches {
   const dispatches = stepsOf(plan).map((step) =>
-    bindSteps([step], (buffer) => placeOf(plan, buffer))
+    bindSteps([step], (buffer) => placeOf(plan, buffer), bindingBytes)
   );
   return { dispatches, slots: plan.slots };
 }

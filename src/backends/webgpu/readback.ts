@@ -9,7 +9,8 @@
  *
  * @module
  */
-import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
+import type { BufferPool } from "./buffer_pool.ts";
+import { type BufferRange, rangesOf } from "./buffer_ranges.ts";
 import type { Gpu } from "./gpu.ts";
 import type { Piece } from "./memory.ts";
 import type { Recorder } from "./recorder.ts";
@@ -75,30 +76,29 @@ function createMapper(): (buffer: GPUBuffer, bytes: number, by: ReadbackRoute) =
   };
 }
 
-/** A copy of bytes of a buffer, into `target`. */
+/** A copy of a buffer's bytes into `target`, which is as long as they are. */
 type Copy = (
-  from: PooledBuffer,
-  offset: number,
+  from: BufferRange,
   target: Uint8Array,
   by: ReadbackRoute,
 ) => Promise<ReadbackRoute>;
 
 function createCopy({ faults }: Gpu, recorder: Recorder, staging: BufferPool): Copy {
   const map = createMapper();
-  return async ({ buffer }, offset, target, by) => {
+  return async ({ buffer, offset }, target, by) => {
     const first = offset - offset % WORD;
     const bytes = Math.ceil((offset + target.length - first) / WORD) * WORD;
     const stage = staging.take(bytes);
     try {
-      recorder.copy(buffer, first, stage.buffer, bytes);
+      recorder.copy(buffer, first, stage.buffers[0], bytes);
       recorder.submit();
-      const { range, route } = await map(stage.buffer, bytes, by);
+      const { range, route } = await map(stage.buffers[0], bytes, by);
       target.set(new Uint8Array(range, offset - first, target.length));
-      stage.buffer.unmap();
+      stage.buffers[0].unmap();
       staging.give(stage);
       return route;
     } catch (error) {
-      stage.buffer.destroy();
+      stage.buffers[0].destroy();
       throw await faults.explain("results of the GPU", error);
     }
   };
@@ -107,10 +107,11 @@ function createCopy({ faults }: Gpu, recorder: Recorder, staging: BufferPool): C
 /** Tries the short way: the bytes must be those of now, not those of the mapping before. */
 async function fastestRoute({ device }: Gpu, copy: Copy, pool: BufferPool): Promise<ReadbackRoute> {
   const source = pool.take(WORD);
+  const [buffer] = source.buffers;
   const target = new Uint8Array(WORD);
   const round = async (value: number): Promise<boolean> => {
-    device.queue.writeBuffer(source.buffer, 0, Uint8Array.of(value, 2, 3, 4));
-    const route = await copy(source, 0, target, "at once");
+    device.queue.writeBuffer(buffer, 0, Uint8Array.of(value, 2, 3, 4));
+    const route = await copy({ buffer, offset: 0, size: WORD }, target, "at once");
     return route === "at once" && target[0] === value;
   };
   await round(1);
@@ -134,7 +135,11 @@ export async function createReadback(
       const target = room?.length === length ? room : new Uint8Array(length);
       if (length === 0) return target;
       count++;
-      await copy(pooled, offset, target, route);
+      let done = 0;
+      for (const range of rangesOf(pooled, offset, length)) {
+        await copy(range, target.subarray(done, done + range.size), route);
+        done += range.size;
+      }
       await gpu.faults.settled();
       return target;
     },

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type BufferPool, type PooledBuffer, sizeClass } from "./buffer_pool.ts";
+import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
 
 /** The slots of all plans of a backend. */
 export interface SharedSlots {
@@ -26,7 +26,7 @@ export function createSlots(pool: BufferPool): SharedSlots {
     hold(sizes) {
       const used = new Map<number, number>();
       return sizes.map((bytes) => {
-        const size = sizeClass(bytes);
+        const size = pool.sizeOf(bytes);
         const list = shared.get(size) ?? [];
         shared.set(size, list);
         const place = used.get(size) ?? 0;

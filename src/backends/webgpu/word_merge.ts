@@ -5,7 +5,9 @@
  * @module
  */
 import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
+import { rangesOf } from "./buffer_ranges.ts";
 import type { Gpu } from "./gpu.ts";
+import { ALIGNMENT } from "./limits.ts";
 import type { Recorder } from "./recorder.ts";
 import { COMPUTE_STAGE } from "./usage.ts";
 
@@ -79,11 +81,16 @@ export function createMerge(
   let made: ReturnType<typeof mergePipeline> | undefined;
   return (target, { word, bits, mask }) => {
     const pipeline = made ??= mergePipeline(device);
+    const within = word * WORD % ALIGNMENT;
     const part = pool.take(3 * WORD);
-    device.queue.writeBuffer(part.buffer, 0, Uint32Array.of(word, bits, mask));
+    device.queue.writeBuffer(part.buffers[0], 0, Uint32Array.of(within / WORD, bits, mask));
+    const [window] = rangesOf(target, word * WORD - within, within + WORD);
     const group = device.createBindGroup({
       layout: pipeline.layout,
-      entries: [part, target].map(({ buffer }, binding) => ({ binding, resource: { buffer } })),
+      entries: [
+        { binding: 0, resource: { buffer: part.buffers[0] } },
+        { binding: 1, resource: window },
+      ],
     });
     recorder.dispatch(pipeline, group);
     part.usedBy = target.usedBy = recorder.current;

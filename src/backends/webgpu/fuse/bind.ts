@@ -10,9 +10,10 @@ import {
   type PartSpec,
   type ResultSpec,
 } from "../../../../kernels/wgsl/mod.ts";
-import type { DType } from "../../../core/dtype.ts";
+import { type DType, ELEMENT_BYTES } from "../../../core/dtype.ts";
+import { piecesOf } from "../limits.ts";
 import type { MemoryPlace, PlannedDispatch } from "../planned_dispatch.ts";
-import type { Source, Step } from "./step.ts";
+import type { Bindable, Source, Step } from "./step.ts";
 
 const wordOf = (type: DType): "f32" | "i32" => type === "f32" ? "f32" : "i32";
 
@@ -21,9 +22,13 @@ function bindingList(placeOf: (buffer: number) => MemoryPlace) {
   const bindings: BindingSpec[] = [];
   const places: MemoryPlace[] = [];
   const numbers = new Map<string, number>();
-  const bind = (buffer: number, type: DType, access: BindingSpec["access"]): number => {
-    const place = placeOf(buffer);
-    const name = `${place.home} ${place.index}`;
+  const bind = (
+    { buffer, window }: Bindable,
+    type: DType,
+    access: BindingSpec["access"],
+  ): number => {
+    const place = { ...placeOf(buffer), ...window };
+    const name = `${place.home} ${place.index} ${place.from}`;
     const known = numbers.get(name);
     const word = wordOf(type);
     if (known === undefined) {
@@ -32,6 +37,7 @@ function bindingList(placeOf: (buffer: number) => MemoryPlace) {
       return places.push(place) - 1;
     }
     const before = bindings[known];
+    if (places[known].bytes < place.bytes) places[known] = place;
     bindings[known] = {
       access: before.access === "read" ? access : before.access,
       type: before.type === word ? word : "u32",
@@ -44,26 +50,36 @@ function bindingList(placeOf: (buffer: number) => MemoryPlace) {
 type Bind = ReturnType<typeof bindingList>["bind"];
 
 function operandOf(source: Source, type: DType, bind: Bind): OperandSpec {
-  if ("buffer" in source) return { from: "binding", binding: bind(source.buffer, type, "read") };
+  if ("buffer" in source) return { from: "binding", binding: bind(source, type, "read") };
   const { map, sources } = source;
   const operands = sources.map((one, i) => operandOf(one, map.inputs[i].type, bind));
   return { from: "map", map, operands };
 }
 
 function resultOf({ after, target }: Step, type: DType, bind: Bind): ResultSpec {
-  if (after === undefined) return { to: "binding", binding: bind(target, type, "read_write") };
+  const memory = { buffer: target };
+  if (after === undefined) return { to: "binding", binding: bind(memory, type, "read_write") };
   const { map, input, sources } = after;
-  const binding = bind(target, map.output.type, "read_write");
+  const binding = bind(memory, map.output.type, "read_write");
   const operands = sources.map((one, i): OperandSpec =>
     i === input ? { from: "binding", binding } : operandOf(one, map.inputs[i].type, bind)
   );
   return { to: "map", map, input, operands, binding };
 }
 
-/** The dispatch of steps. */
+/** The binding of a place, in pieces where it is too large for one. */
+function cutBinding(binding: BindingSpec, bytes: number, bindingBytes: number): BindingSpec {
+  const count = piecesOf(bytes, bindingBytes);
+  return count === 1
+    ? binding
+    : { ...binding, pieces: { count, words: bindingBytes / ELEMENT_BYTES } };
+}
+
+/** The dispatch of steps, given the bytes that an adapter binds at once. */
 export function bindSteps(
   steps: readonly Step[],
   placeOf: (buffer: number) => MemoryPlace,
+  bindingBytes: number,
 ): PlannedDispatch {
   const { bindings, places, bind } = bindingList(placeOf);
   const parts = steps.map((step): PartSpec => {
@@ -72,5 +88,6 @@ export function bindSteps(
     const operands = sources.map((source, i) => operandOf(source, types[i], bind));
     return { kernel, operands, result: resultOf(step, types[types.length - 1], bind) };
   });
-  return { spec: { bindings, parts }, places };
+  const cut = bindings.map((one, i) => cutBinding(one, places[i].bytes, bindingBytes));
+  return { spec: { bindings: cut, parts }, places };
 }

@@ -22,20 +22,27 @@ import { mergeAttention } from "./merge_attention.ts";
 import { sinkMaps } from "./sink_maps.ts";
 import { slotsOfGroups } from "./slots.ts";
 import { namingOf, type Step, stepsOf } from "./step.ts";
+import { bindingCount, type StepBindings, stepBindings } from "./step_bindings.ts";
 
 /** What fusing is told of the adapter. */
 export interface FuseOptions {
-  readonly limits: DispatchLimits;
+  readonly limits: DispatchLimits & {
+    /** Bytes that are bound at once. */
+    readonly bindingBytes: number;
+  };
   /** What the one part of a dispatch takes. */
   readonly sizeOf: (dispatch: DispatchSpec) => PartSize;
 }
 
 /** Fusion for a device. */
-export function createFuser({ device, features }: Gpu): (plan: GpuPlan) => PlannedDispatches {
+export function createFuser(
+  { device, features, limits: memory }: Gpu,
+): (plan: GpuPlan) => PlannedDispatches {
   const sizes = new Map<string, PartSize>();
   const limits = {
     bindings: device.limits.maxStorageBuffersPerShaderStage,
     workgroupBytes: features.workgroupBytes,
+    bindingBytes: memory.bindingBytes,
   };
   const sizeOf = (dispatch: DispatchSpec): PartSize => {
     const key = stableJson(dispatch);
@@ -56,7 +63,7 @@ function temporaryBytes({ buffers, slots }: GpuPlan): Map<number, number> {
 }
 
 /** The steps that are left when maps have moved into their neighbours. */
-export function fusedSteps(plan: GpuPlan, mostBindings: number): Step[] {
+function fusedSteps(plan: GpuPlan, bindings: StepBindings, mostBindings: number): Step[] {
   const naming = namingOf(plan);
   const elements = (buffer: number): number | undefined => {
     const one = plan.buffers[buffer];
@@ -64,7 +71,11 @@ export function fusedSteps(plan: GpuPlan, mostBindings: number): Step[] {
   };
   const temporaries = { elements, naming };
   const merged = joinPieces(mergeAttention(stepsOf(plan), naming), naming);
-  return inlineMaps(sinkMaps(merged, temporaries), temporaries, mostBindings);
+  return inlineMaps(
+    sinkMaps(merged, temporaries),
+    temporaries,
+    (step) => bindingCount(bindings(step)) <= mostBindings,
+  );
 }
 
 /** A plan whose steps are grouped, and where its temporaries are then. */
@@ -80,12 +91,17 @@ export interface FusedPlan {
 /** Fuses a plan. */
 export function fuse(plan: GpuPlan, { limits, sizeOf }: FuseOptions): FusedPlan {
   // While sizes are found each temporary is a place of its own.
-  const apart = (buffer: number): MemoryPlace =>
-    plan.buffers[buffer].home === "slot" ? { home: "slot", index: buffer } : placeOf(plan, buffer);
+  const apart = (buffer: number): MemoryPlace => {
+    const place = placeOf(plan, buffer);
+    return place.home === "slot" ? { ...place, index: buffer } : place;
+  };
+  const naming = namingOf(plan);
+  const bindings = stepBindings(plan, naming, limits.bindingBytes);
   const groups = groupSteps(
-    fusedSteps(plan, limits.bindings),
-    namingOf(plan),
-    (step) => sizeOf(bindSteps([step], apart).spec),
+    fusedSteps(plan, bindings, limits.bindings),
+    naming,
+    bindings,
+    (step) => sizeOf(bindSteps([step], apart, limits.bindingBytes).spec),
     limits,
   );
   return { groups, ...slotsOfGroups(groups, temporaryBytes(plan)) };
@@ -95,8 +111,9 @@ export function fuse(plan: GpuPlan, { limits, sizeOf }: FuseOptions): FusedPlan 
 export function fusedDispatches(plan: GpuPlan, options: FuseOptions): PlannedDispatches {
   const { groups, slotOf, slots } = fuse(plan, options);
   const settled = (buffer: number): MemoryPlace => {
-    const slot = slotOf.get(buffer);
-    return slot === undefined ? placeOf(plan, buffer) : { home: "slot", index: slot };
+    const [slot, place] = [slotOf.get(buffer), placeOf(plan, buffer)];
+    return slot === undefined ? place : { ...place, index: slot };
   };
-  return { dispatches: groups.map((steps) => bindSteps(steps, settled)), slots };
+  const { bindingBytes } = options.limits;
+  return { dispatches: groups.map((steps) => bindSteps(steps, settled, bindingBytes)), slots };
 }

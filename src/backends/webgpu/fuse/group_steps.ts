@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { conflict, type Naming, readsOf, type Step } from "./step.ts";
+import { bindingCount, type StepBindings } from "./step_bindings.ts";
+import { conflict, type Naming, type Step } from "./step.ts";
 
 /** What a part takes of a shader. */
 export interface PartSize {
@@ -25,26 +26,28 @@ const MOST_PARTS = 8;
 
 interface Group {
   readonly steps: Step[];
-  readonly names: Set<string>;
+  /** The memory that they touch, and the bindings that it takes. */
+  readonly names: Map<string, number>;
   readonly lanes: number;
   bytes: number;
 }
 
-/** Groups steps; the order between those that conflict is kept. */
+/** Groups steps, given what memory each touches; the order between those that conflict is kept. */
 export function groupSteps(
   steps: readonly Step[],
   naming: Naming,
+  namesOf: StepBindings,
   sizeOf: (step: Step) => PartSize,
   limits: DispatchLimits,
 ): Step[][] {
   const groups: Group[] = [];
-  const fits = ({ steps, names, lanes, bytes }: Group, more: Set<string>, size: PartSize) =>
+  const fits = ({ steps, names, lanes, bytes }: Group, more: Map<string, number>, size: PartSize) =>
     steps.length < MOST_PARTS && lanes === size.lanes &&
     bytes + size.workgroupBytes <= limits.workgroupBytes &&
-    names.union(more).size <= limits.bindings;
+    bindingCount(names, more) <= limits.bindings;
   for (const step of steps) {
     const size = sizeOf(step);
-    const names = new Set([...readsOf(step), step.target].map(naming));
+    const names = namesOf(step);
     let chosen: Group | undefined;
     for (let g = groups.length - 1; g >= Math.max(0, groups.length - 1 - LOOK_BACK); g--) {
       const group = groups[g];
@@ -56,7 +59,7 @@ export function groupSteps(
       continue;
     }
     chosen.steps.push(step);
-    names.forEach((name) => chosen.names.add(name));
+    names.forEach((count, name) => chosen.names.set(name, count));
     chosen.bytes += size.workgroupBytes;
   }
   return groups.map(({ steps }) => steps);

@@ -82,11 +82,6 @@ function replaced(source: Source, buffer: number, map: Source): Source {
   return { ...source, sources: source.sources.map((one) => replaced(one, buffer, map)) };
 }
 
-/** The distinct pieces of memory that a step touches. */
-function bindingCount(step: Step, naming: (buffer: number) => string): number {
-  return new Set([...readsOf(step), step.target].map(naming)).size;
-}
-
 /** A reader with the map in place of its result; undefined where it has to be stored. */
 function inlined(
   step: Step,
@@ -110,7 +105,7 @@ function inlined(
 export function inlineMaps(
   steps: readonly Step[],
   { elements, naming }: Temporaries,
-  mostBindings: number,
+  isBindable: (step: Step) => boolean,
 ): Step[] {
   const found: (Step | undefined)[] = [...steps];
   const timeline = timelineOf(steps, naming);
@@ -132,7 +127,7 @@ export function inlineMaps(
     const made = places.map((place) => {
       const reader = found[place];
       const one = reader && inlined(reader, step.target, map, step.sources, count);
-      return one && bindingCount(one, naming) <= mostBindings ? one : undefined;
+      return one && isBindable(one) ? one : undefined;
     });
     if (made.includes(undefined)) return;
     places.forEach((place, k) => found[place] = made[k]);

@@ -7,9 +7,15 @@ import type { GpuKernelSpec } from "../../../../kernels/wgsl/mod.ts";
 import type { MapSpec } from "../../../plan/kernel_spec.ts";
 import type { GpuPlan } from "../attention_statistics.ts";
 
+/** A buffer, or a part of its bytes that is bound alone. */
+export interface Bindable {
+  readonly buffer: number;
+  readonly window?: { readonly from: number; readonly bytes: number };
+}
+
 /** Where a step reads an argument: a buffer, or a map computed on the way. */
 export type Source =
-  | { readonly buffer: number }
+  | Bindable
   | { readonly map: MapSpec; readonly sources: readonly Source[] };
 
 /** A map that a step's result goes through; what stands at `input` is not read. */
@@ -51,19 +57,30 @@ export function stepsOf(plan: GpuPlan): Step[] {
   }));
 }
 
+function bindablesIn(source: Source): readonly Bindable[] {
+  return "buffer" in source ? [source] : source.sources.flatMap(bindablesIn);
+}
+
 /** The buffers that a source reads in the end. */
 export function buffersOf(source: Source): readonly number[] {
-  return "buffer" in source ? [source.buffer] : source.sources.flatMap(buffersOf);
+  return bindablesIn(source).map(({ buffer }) => buffer);
+}
+
+/** What a step reads, but for a scatter's table. */
+function readBindables({ sources, after }: Step): Bindable[] {
+  const behind = after?.sources.filter((_, i) => i !== after.input) ?? [];
+  return [...sources, ...behind].flatMap(bindablesIn);
+}
+
+/** All that a step reads and writes. */
+export function bindablesOf(step: Step): Bindable[] {
+  return [...readBindables(step), { buffer: step.target }];
 }
 
 /** The buffers that a step reads, a scatter's table included. */
-export function readsOf({ kernel, sources, after, target }: Step): number[] {
-  const reads = sources.flatMap(buffersOf);
-  after?.sources.forEach((source, i) => {
-    if (i !== after.input) reads.push(...buffersOf(source));
-  });
-  if (kernel.family === "scatter") reads.push(target);
-  return reads;
+export function readsOf(step: Step): number[] {
+  const reads = readBindables(step).map(({ buffer }) => buffer);
+  return step.kernel.family === "scatter" ? [...reads, step.target] : reads;
 }
 
 /** True where one of the steps must come before the other as it does. */
