@@ -19,6 +19,7 @@ export {
   readFeatureLayout,
 } from "./feature_folder.ts";
 export * from "./feature_rows.ts";
+export * from "./feature_taps.ts";
 export { type FileLine, readLines } from "./file_lines.ts";
 export * from "./filter_counts.ts";
 export * from "./http_retry.ts";

@@ -17,6 +17,9 @@ export {
   saveCheckpoint,
 } from "./checkpoint.ts";
 export * from "./distill.ts";
+export * from "./ctc_batch.ts";
+export * from "./ctc_stage.ts";
+export * from "./ctc_trainer.ts";
 export * from "./draft_config.ts";
 export { MOST_LOGIT_BYTES } from "./draft_loss.ts";
 export * from "./draft_optimizer.ts";
