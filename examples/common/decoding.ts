@@ -64,7 +64,7 @@ export const decodingFlags = {
   verify: choice({
     of: ["block", "token"],
     default: "block",
-    help: "the verification rule; on webgpu it is token",
+    help: "the verification rule",
   }),
   maxTokens: integer({ default: 256, minimum: 1, help: "most tokens to write" }),
   temperature: number({ default: 0, minimum: 0, help: "randomness; 0 is greedy" }),
@@ -162,11 +162,11 @@ export async function decoderOf<Cache>(
   draft: LoadedDraft,
   options: DecoderOptions,
 ): Promise<AnyDecoder> {
-  const { gamma, sampling, warp } = options;
+  const { gamma, sampling, verify, warp } = options;
   const isOnDevice = sampling !== undefined && hasQueue(target.parts);
   if (isOnDevice && draft.kind !== "lookup" && draft.kind !== "block") {
     const inside = draft.kind === "model" ? draft.parts : undefined;
-    const parts = { target: target.parts, draft: inside, gamma, sampling };
+    const parts = { target: target.parts, draft: inside, gamma, sampling, verify };
     return withDeviceDecoder(parts, (decoder) => ended(decoder, target, options));
   }
   if (draft.kind === "none" || gamma === 0) {

@@ -29,6 +29,7 @@ export interface DeviceDecoding {
   readonly draft: DraftOnDevice | undefined;
   readonly gamma: number | "auto";
   readonly sampling: Sampling;
+  readonly verify: "token" | "block";
 }
 
 /** Whether a device gains from decoding that does not come back to the host: a GPU does. */
@@ -36,9 +37,9 @@ export function hasQueue({ device }: Pick<LlamaModelOptions, "device">): boolean
   return device.name === "webgpu";
 }
 
-/** Uses the decoder on the device; drafts are judged token by token. */
+/** Uses the decoder on the device. */
 export function withDeviceDecoder<Result>(
-  { target, draft, gamma, sampling }: DeviceDecoding,
+  { target, draft, gamma, sampling, verify }: DeviceDecoding,
   use: DecoderUser<Result>,
 ): Result {
   const ahead = AHEAD;
@@ -46,5 +47,5 @@ export function withDeviceDecoder<Result>(
     return use(autoregressiveOnDevice({ target, sampling, ahead }));
   }
   const drafted = gamma === "auto" ? AUTOMATIC_GAMMA : gamma;
-  return use(speculativeOnDevice({ target, draft, gamma: drafted, sampling, ahead }));
+  return use(speculativeOnDevice({ target, draft, gamma: drafted, sampling, verify, ahead }));
 }

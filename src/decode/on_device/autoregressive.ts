@@ -41,10 +41,10 @@ export interface TextOnDevice {
   readonly sampling: SamplingNumbers<DeviceArray>;
 }
 
-/** The law of a sampling. */
-export function lawOf(sampling: Sampling): TokenLaw {
+/** The law of a sampling: that of temperature 0, or the one above it. */
+export function lawOf(sampling: Sampling, above: TokenLaw = sampledLaw): TokenLaw {
   checkSampling(sampling);
-  return isGreedy(sampling) ? greedyLaw : sampledLaw;
+  return isGreedy(sampling) ? greedyLaw : above;
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equal, where } from "../../core/elementwise_ops.ts";
+import { add, equal, mul, where } from "../../core/elementwise_ops.ts";
 import { OutriderError } from "../../core/errors.ts";
 import { gather } from "../../core/linear_ops.ts";
 import { constant, iota, reshape } from "../../core/movement_ops.ts";
@@ -19,7 +19,7 @@ export interface ClassTables {
   tokensOf(classes: Tensor): Tensor;
   /** Logits f32 `[rows, classes]` without what cannot be drafted. */
   possible(logits: Tensor): Tensor;
-  /** Probabilities of classes, f32 `[1, classes]`, as ones of tokens, f32 `[1, vocabulary]`. */
+  /** Probabilities of classes, f32 `[rows, classes]`, as ones of tokens, f32 `[rows, vocabulary]`. */
   spread(probs: Tensor): Tensor;
 }
 
@@ -46,8 +46,13 @@ export function classTables(trimmed?: TrimmedVocabulary): ClassTables {
     tokensOf: (drawn) => lookUp(tokenIds, drawn),
     possible: (logits) => where(equal(iota(logits.shape, 1), other), NOWHERE, logits),
     // What cannot be drafted has probability 0, and so have all tokens of that class.
-    spread: (probs) =>
-      reshape(gather(reshape(probs, [classes, 1]), constant(classOfToken)), [1, targetVocabulary]),
+    spread: (probs) => {
+      const shape = [probs.shape[0], targetVocabulary];
+      const ofRow = constant(classOfToken, [1, targetVocabulary]);
+      const places = add(mul(iota(shape, 0), classes), ofRow);
+      const table = reshape(probs, [shape[0] * classes, 1]);
+      return reshape(gather(table, reshape(places, [shape[0] * targetVocabulary])), shape);
+    },
   };
 }
 

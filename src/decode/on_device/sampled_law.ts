@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { and, div, exp, less, maximum, minimum } from "../../core/elementwise_ops.ts";
+import { and, div, exp, less, maximum, minimum, mul } from "../../core/elementwise_ops.ts";
 import { not, or, sub, where } from "../../core/elementwise_ops.ts";
 import { concat, reshape, sliceAxis } from "../../core/movement_ops.ts";
 import type { Tensor } from "../../core/tensor.ts";
@@ -39,19 +39,24 @@ function draftOf({ evidence }: RoundTensors): Distributions {
   return { below: part(0), totals: part(1) };
 }
 
-/** The two laws of a verdict before chance: what coins are held against. */
-export interface RoundLaws {
-  /** f32 `[gamma]`: the ratio of target to draft at each drafted token; above it, a coin rejects. */
+/** Both models' distributions of a block. */
+export interface BlockDistributions {
+  /** `[gamma + 1, vocabulary]`: the target's. */
+  readonly target: Distributions;
+  /** `[gamma, classes]`: those that the tokens were drawn from. */
+  readonly draft: Distributions;
+  /** f32 `[gamma]`: the ratio of target to draft at each drafted token. */
   readonly ratios: Tensor;
-  /** Weights of the token after `accepted`, i32 `[1]`, tokens: f32 `[1, vocabulary]`. */
-  next(accepted: Tensor): { readonly weights: Tensor; readonly isSound: Tensor };
 }
 
-/** The laws of a block. */
-export function roundLaws(round: RoundTensors, sampling: SamplingNumbers<Tensor>): RoundLaws {
-  const { drafted, limit, classes } = round;
+/** The distributions of a block. */
+export function blockDistributions(
+  round: RoundTensors,
+  sampling: SamplingNumbers<Tensor>,
+): BlockDistributions {
+  const { drafted, classes, targetLogits } = round;
   const gamma = drafted.shape[0];
-  const target = distributionsOf(round.targetLogits, sampling);
+  const target = distributionsOf(targetLogits, sampling);
   const draft = draftOf(round);
   const judged = {
     below: sliceAxis(target.below, 0, 0, gamma),
@@ -61,20 +66,50 @@ export function roundLaws(round: RoundTensors, sampling: SamplingNumbers<Tensor>
     probabilityAt(judged, classes.tokensOf(drafted)),
     probabilityAt(draft, drafted),
   );
+  return { target, draft, ratios };
+}
+
+/** A law of the next token. */
+export interface NextTensors {
+  /** Weights of the tokens, f32 `[1, vocabulary]`; they need not sum to 1. */
+  readonly weights: Tensor;
+  /** bool `[1, 1]`: whether they come from logits that are numbers. */
+  readonly isSound: Tensor;
+}
+
+/**
+ * The law of the token after `accepted`, i32 `[1]`, tokens: what the draft leaves over from the
+ * target, this being weighted with `share`, f32 `[1, 1]`, or the target's own after the last token
+ * that was to be judged.
+ */
+export function nextAfter(
+  { drafted, limit, classes }: Pick<RoundTensors, "drafted" | "limit" | "classes">,
+  { target, draft }: BlockDistributions,
+  accepted: Tensor,
+  share: Tensor | number,
+): NextTensors {
+  const wanted = rowsAt(target, accepted);
+  const refused = rowsAt(draft, minimum(accepted, drafted.shape[0] - 1));
+  // After the last token that was to be judged nothing was refused.
+  const isRefused = reshape(less(accepted, limit), [1, 1]);
+  const refusedProbs = where(isRefused, probabilitiesOf(refused), 0);
+  const wantedProbs = probabilitiesOf(wanted);
+  const left = maximum(sub(mul(wantedProbs, share), classes.spread(refusedProbs)), 0);
   return {
-    ratios,
-    next: (accepted) => {
-      const wanted = rowsAt(target, accepted);
-      const refused = rowsAt(draft, minimum(accepted, gamma - 1));
-      // After the last token that was to be judged nothing was refused.
-      const isRefused = reshape(less(accepted, limit), [1, 1]);
-      const refusedProbs = where(isRefused, probabilitiesOf(refused), 0);
-      return {
-        weights: residualOf(probabilitiesOf(wanted), classes.spread(refusedProbs)),
-        isSound: and(areSound(wanted), or(not(isRefused), areSound(refused))),
-      };
-    },
+    // Where nothing is left over, a refusal has probability 0 up to rounding.
+    weights: where(and(isRefused, less(0, totals(left))), left, wantedProbs),
+    isSound: and(areSound(wanted), or(not(isRefused), areSound(refused))),
   };
+}
+
+/** Draws the token after those that stand. */
+export function drawnAfter(
+  accepted: Tensor,
+  { weights, isSound }: NextTensors,
+  { sample: { high, low } }: RoundCoinTensors,
+): VerdictTensors {
+  const drawn = drawTokens(weights, { high: pick(high, accepted), low: pick(low, accepted) });
+  return { accepted, next: where(reshape(isSound, [1]), drawn, -1) };
 }
 
 /** The probability of one token of each row, f32 `[rows]`. */
@@ -82,23 +117,14 @@ function probabilityAt({ below, totals }: Distributions, tokens: Tensor): Tensor
   return div(exp(elementAt(below, tokens)), reshape(totals, tokens.shape));
 }
 
-/** `(target - draft)+`, or the target where nothing is left over: f32 `[1, vocabulary]`. */
-function residualOf(target: Tensor, draft: Tensor): Tensor {
-  const rest = maximum(sub(target, draft), 0);
-  return where(less(0, totals(rest)), rest, target);
-}
-
 function judgeByCoins(
   round: RoundTensors,
   coins: RoundCoinTensors,
   sampling: SamplingNumbers<Tensor>,
 ): VerdictTensors {
-  const { ratios, next } = roundLaws(round, sampling);
-  const accepted = leading(less(coins.accept, ratios), round.limit);
-  const { weights, isSound } = next(accepted);
-  const { high, low } = coins.sample;
-  const drawn = drawTokens(weights, { high: pick(high, accepted), low: pick(low, accepted) });
-  return { accepted, next: where(reshape(isSound, [1]), drawn, -1) };
+  const block = blockDistributions(round, sampling);
+  const accepted = leading(less(coins.accept, block.ratios), round.limit);
+  return drawnAfter(accepted, nextAfter(round, block, accepted, 1), coins);
 }
 
 /** The law of a temperature above 0 and what a sampling keeps. */

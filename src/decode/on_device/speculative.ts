@@ -11,12 +11,14 @@ import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { Decoder } from "../decoder.ts";
 import { machineClock } from "../text_state.ts";
 import { lawOf, type TextOnDevice } from "./autoregressive.ts";
+import { blockLaw } from "./block_law.ts";
 import { checkClasses, classTables } from "./classes.ts";
 import { coinTable } from "./coin_table.ts";
 import { compileDraftPasses, compileJudgePass, type Drafted, type DraftPasses } from "./passes.ts";
 import { type OnDeviceState, pipelined, type PipelineOptions } from "./pipeline.ts";
 import { placeAfter } from "./place.ts";
 import type { ModelOnDevice } from "./remember_prefix.ts";
+import { sampledLaw } from "./sampled_law.ts";
 import { numbersOf, type Sampling } from "./sampling.ts";
 import { releasingAll, type Sequence, sequencesOf, uploadHolding } from "./sequence.ts";
 
@@ -36,6 +38,11 @@ export interface SpeculativeOnDeviceOptions extends PipelineOptions {
   readonly gamma: number;
   /** What shapes both models' distributions. */
   readonly sampling: Sampling;
+  /**
+   * How drafted tokens are judged: one by one, as by `verifyToken`, or together, as by `verifyBlock`,
+   * which is longer at it and lets no fewer stand; one by one if left out.
+   */
+  readonly verify?: "token" | "block";
 }
 
 /** The arrays of a text that two models decode on a device. */
@@ -61,7 +68,8 @@ function checkParts({ target, draft, gamma }: SpeculativeOnDeviceOptions): void 
 /**
  * A decoder that emits the target's distribution, several tokens per target pass, and drafts, judges
  * and rolls back on the device: token verification (Leviathan et al. 2023, algorithm 1; Chen et al.
- * 2023, algorithm 2) with the coins of `speculative`.
+ * 2023, algorithm 2) or block verification (Sun et al. 2024, algorithm 2) with the coins of
+ * `speculative`.
  *
  * The host reads `gamma + 3` numbers per block. The law of the text is the target's to within the
  * rounding of f32, some 2^-23 per token; at temperature 0 the text is that of plain decoding, bit for
@@ -98,7 +106,7 @@ export function speculativeOnDevice(
   checkParts(options);
   const { target, draft, gamma, sampling, ahead = 0, now = machineClock } = options;
   const { device, config, parameters } = target;
-  const law = lawOf(sampling);
+  const law = lawOf(sampling, options.verify === "block" ? blockLaw : sampledLaw);
   const classes = classTables(draft.vocabulary);
   const draftContext = draft.config.contextLength;
   const [targets, drafts] = [sequencesOf(target), sequencesOf(draft)];

@@ -18,6 +18,7 @@ import {
   topK,
   topP,
   untilToken,
+  verifyBlock,
   verifyToken,
   type Warp,
 } from "../../../src/decode/mod.ts";
@@ -40,12 +41,24 @@ const SAMPLINGS: readonly { readonly sampling: Sampling; readonly warp: Warp }[]
   },
 ];
 
+/** Lengths of drafts and how they are judged. */
+const WAYS = [[1, "token"], [4, "token"], [2, "block"], [4, "block"]] as const;
+const ENOUGH = [[3, "token"], [3, "block"]] as const;
+
 /** The host's speculative decoder of the same models. */
-function onHost(target: LlamaModelOptions, draft: DraftOnDevice, gamma: number, warp: Warp) {
+function onHost(
+  target: LlamaModelOptions,
+  draft: DraftOnDevice,
+  { gamma, verify, warp }: {
+    readonly gamma: number;
+    readonly verify: "token" | "block";
+    readonly warp: Warp;
+  },
+) {
   return speculative({
     target: llamaModel(target),
     draft: draftModel(llamaModel(draft), { vocabulary: draft.vocabulary }),
-    verify: verifyToken,
+    verify: verify === "token" ? verifyToken : verifyBlock,
     warp,
     gamma,
   });
@@ -85,10 +98,12 @@ Deno.test("with the same coins the device draws what the host draws, block by bl
   for (const one of [whole, trimmedOn(device, 6), trimmedOn(device, 7, 20)]) {
     const draft = { ...one, ...ROOM };
     for (const { sampling, warp } of [SAMPLINGS[0], SAMPLINGS[2], SAMPLINGS[3]]) {
-      for (const gamma of one.vocabulary ? [3] : [1, 4]) {
-        const wanted = await tokensOf(onHost(target, draft, gamma, warp), PROMPT, 100);
+      for (const [gamma, verify] of one.vocabulary ? ENOUGH : WAYS) {
+        const host = onHost(target, draft, { gamma, verify, warp });
+        const wanted = await tokensOf(host, PROMPT, 100);
         for (const ahead of [0, 2]) {
-          const decoder = speculativeOnDevice({ target, draft, gamma, sampling, ahead });
+          const how = { gamma, verify, sampling, ahead };
+          const decoder = speculativeOnDevice({ target, draft, ...how });
           const found = await tokensOf(decoder, PROMPT, 100);
           assertEquals(found.tokens, wanted.tokens);
           assertEquals(found.finish, "context");

@@ -21,7 +21,13 @@ import { createDevice, type Device } from "../../../src/runtime/mod.ts";
 import { BACKENDS, testOn } from "../../conformance/backends.ts";
 import { type Distribution, jointProbability, patterns, sequences } from "../enumeration.ts";
 import { hashLogits } from "../mock_models.ts";
-import { type LawTeller, lawTeller, type LogitRound } from "./round_laws.ts";
+import {
+  type LawTeller,
+  lawTeller,
+  type LogitRound,
+  RULES,
+  type TestedRule,
+} from "./round_laws.ts";
 
 /**
  * A probability of f32 is off by its exponential, the sum and the quotient, and so are the ratios that
@@ -67,7 +73,7 @@ function roundOf(pair: Pair, drafted: readonly number[]): LogitRound {
 }
 
 /** The probability of every sequence that one round emits. */
-async function emission(teller: LawTeller, pair: Pair, gamma: number) {
+async function emission(rule: TestedRule, teller: LawTeller, pair: Pair, gamma: number) {
   const mass = new Map<string, number>();
   const { trimmed, vocabulary } = pair;
   for (const drafted of sequences(trimmed?.other ?? vocabulary, gamma)) {
@@ -76,14 +82,11 @@ async function emission(teller: LawTeller, pair: Pair, gamma: number) {
     const chance = drawn.reduce((product, one) => product * one, 1);
     if (chance === 0) continue;
     const tokens = drafted.map((one) => trimmed ? trimmed.tokenIds[one] : one);
-    let standing = chance;
-    for (let accepted = 0; accepted <= gamma; accepted++) {
-      const region = standing * (accepted < gamma ? 1 - accepts[accepted] : 1);
+    for (const [accepted, share] of rule.standing(accepts).entries()) {
       next[accepted].forEach((probability, token) => {
         const emitted = [...tokens.slice(0, accepted), token].join(" ");
-        mass.set(emitted, (mass.get(emitted) ?? 0) + region * probability);
+        mass.set(emitted, (mass.get(emitted) ?? 0) + chance * share * probability);
       });
-      standing *= accepts[accepted] ?? 1;
     }
   }
   return mass;
@@ -120,21 +123,22 @@ function pairsOf(vocabulary: number, seed: number): Pair[] {
 
 async function check(
   device: Device,
+  rule: TestedRule,
   samplings: typeof SAMPLINGS,
   sizes: readonly (readonly [number, number])[],
 ) {
   for (const { sampling, warp } of samplings) {
     for (const [vocabulary, gamma] of sizes) {
       const tellers = pairsOf(vocabulary, 1).map(({ trimmed }) =>
-        lawTeller(device, sampling, trimmed)
+        lawTeller(device, rule, sampling, trimmed)
       );
       for (const seed of [1, 2]) {
         for (const [i, pair] of pairsOf(vocabulary, seed).entries()) {
-          const mass = await emission(tellers[i], pair, gamma);
+          const mass = await emission(rule, tellers[i], pair, gamma);
           const far = distance(mass, lawUnder(warp, pair.target), gamma);
           assert(
             far <= TOLERANCE,
-            `${far} at ${JSON.stringify(sampling)}, ${vocabulary}, ${gamma}`,
+            `${rule.name}: ${far} at ${JSON.stringify(sampling)}, ${vocabulary}, ${gamma}`,
           );
         }
       }
@@ -145,60 +149,66 @@ async function check(
 for (const backend of BACKENDS) {
   testOn(backend, "a round on the device emits the target's joint distribution", async (made) => {
     const device = createDevice(made);
-    await check(device, [SAMPLINGS[1], SAMPLINGS[3]], [[3, 2]]);
+    for (const rule of RULES) await check(device, rule, [SAMPLINGS[1], SAMPLINGS[3]], [[3, 2]]);
     device.close();
   });
 }
 
 Deno.test("rounds of every small size emit the target's joint distribution", async () => {
   const device = createDevice(wasmBackend());
-  await check(device, SAMPLINGS, [[2, 1], [3, 2], [2, 3], [3, 1], [4, 2], [3, 3]]);
+  const sizes = [[2, 1], [3, 2], [2, 3], [3, 1], [4, 2], [3, 3]] as const;
+  for (const rule of RULES) await check(device, rule, SAMPLINGS, sizes);
   device.close();
 });
 
-Deno.test("a verdict says what the laws say in every region of the coins", async () => {
-  const device = createDevice(wasmBackend());
-  for (const { sampling } of SAMPLINGS) {
-    for (const pair of pairsOf(4, 3)) {
-      const teller = lawTeller(device, sampling, pair.trimmed);
-      for (const drafted of sequences(pair.trimmed?.other ?? 4, 2)) {
-        const round = roundOf(pair, drafted);
-        const { drawn, accepts, next } = await teller.laws(round);
-        if (drawn.includes(0)) continue;
-        for (const pattern of patterns(2)) {
-          if (pattern.some((yes, i) => accepts[i] === (yes ? 0 : 1))) continue;
-          const accept = pattern.map((yes, i) => yes ? accepts[i] / 2 : (1 + accepts[i]) / 2);
-          const accepted = [...pattern, false].indexOf(false);
-          const law = next[accepted];
-          let before = 0;
-          for (const [token, probability] of law.entries()) {
-            const coin = before + probability / 2;
-            before += probability;
-            if (probability < 1e-5) continue;
-            const verdict = await teller.verdict(round, { accept, sample: [coin, coin, coin] });
-            assertEquals(verdict, { accepted, next: token });
-          }
+for (const rule of RULES) {
+  Deno.test(`a verdict says what the laws of the ${rule.name} rule say in every region of the coins`, async () => {
+    const device = createDevice(wasmBackend());
+    for (const { sampling } of SAMPLINGS) {
+      for (const pair of pairsOf(4, 3)) {
+        const teller = lawTeller(device, rule, sampling, pair.trimmed);
+        for (const drafted of sequences(pair.trimmed?.other ?? 4, 2)) {
+          await checkVerdicts(rule, teller, roundOf(pair, drafted));
         }
       }
     }
-  }
-  device.close();
-});
+    device.close();
+  });
 
-Deno.test("a draft that equals the target stands with every coin", async () => {
-  const device = createDevice(wasmBackend());
-  for (const { sampling } of SAMPLINGS) {
-    const rows = hashLogits(5, 4);
-    const pair = { target: rows, draft: rows, vocabulary: 4 };
-    const teller = lawTeller(device, sampling);
-    for (const drafted of sequences(4, 2)) {
-      const round = roundOf(pair, drafted);
-      if ((await teller.laws(round)).drawn.includes(0)) continue;
-      for (const coin of [0, 0.5, 1 - 2 ** -53]) {
-        const coins = { accept: [coin, coin], sample: [coin, coin, coin] };
-        assertEquals((await teller.verdict(round, coins)).accepted, 2);
+  Deno.test(`a draft that equals the target stands with every coin of the ${rule.name} rule`, async () => {
+    const device = createDevice(wasmBackend());
+    for (const { sampling } of SAMPLINGS) {
+      const rows = hashLogits(5, 4);
+      const pair = { target: rows, draft: rows, vocabulary: 4 };
+      const teller = lawTeller(device, rule, sampling);
+      for (const drafted of sequences(4, 2)) {
+        const round = roundOf(pair, drafted);
+        if ((await teller.laws(round)).drawn.includes(0)) continue;
+        for (const coin of [0, 0.5, 1 - 2 ** -53]) {
+          const coins = { accept: [coin, coin], sample: [coin, coin, coin] };
+          assertEquals((await teller.verdict(round, coins)).accepted, 2);
+        }
       }
     }
+    device.close();
+  });
+}
+
+/** Holds verdicts against the laws, with a coin in the middle of every region. */
+async function checkVerdicts(rule: TestedRule, teller: LawTeller, round: LogitRound) {
+  const { drawn, accepts, next } = await teller.laws(round);
+  if (drawn.includes(0)) return;
+  for (const pattern of patterns(2)) {
+    if (pattern.some((yes, i) => accepts[i] === (yes ? 0 : 1))) continue;
+    const accept = pattern.map((yes, i) => yes ? accepts[i] / 2 : (1 + accepts[i]) / 2);
+    const accepted = rule.accepted(pattern);
+    let before = 0;
+    for (const [token, probability] of next[accepted].entries()) {
+      const coin = before + probability / 2;
+      before += probability;
+      if (probability < 1e-5) continue;
+      const verdict = await teller.verdict(round, { accept, sample: [coin, coin, coin] });
+      assertEquals(verdict, { accepted, next: token });
+    }
   }
-  device.close();
-});
+}

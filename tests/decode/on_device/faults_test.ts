@@ -79,8 +79,11 @@ Deno.test("a target whose logits are not numbers ends the text with one clear er
       const expected = "position 3";
       const plain = autoregressiveOnDevice({ target, sampling, ahead });
       await assertRejects(() => generate(plain, PROMPT, { key }), OutriderError, expected);
-      const drafted = speculativeOnDevice({ target, draft, gamma: 2, sampling, ahead });
-      await assertRejects(() => generate(drafted, PROMPT, { key }), OutriderError, expected);
+      for (const verify of ["token", "block"] as const) {
+        const how = { gamma: 2, sampling, ahead, verify };
+        const drafted = speculativeOnDevice({ target, draft, ...how });
+        await assertRejects(() => generate(drafted, PROMPT, { key }), OutriderError, expected);
+      }
       await Promise.resolve();
       assertEquals(device.counters().liveSlots, before);
     }

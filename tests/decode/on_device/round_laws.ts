@@ -5,7 +5,14 @@ import type { Tensor } from "../../../src/core/tensor.ts";
 import { type ClassTables, classTables } from "../../../src/decode/on_device/classes.ts";
 import { distributionsOf, probabilitiesOf } from "../../../src/decode/on_device/distribution.ts";
 import type { CoinParts } from "../../../src/decode/on_device/draw.ts";
-import { roundLaws, sampledLaw } from "../../../src/decode/on_device/sampled_law.ts";
+import { blockLaw, blockLaws } from "../../../src/decode/on_device/block_law.ts";
+import type { RoundTensors, TokenLaw } from "../../../src/decode/on_device/law.ts";
+import {
+  blockDistributions,
+  nextAfter,
+  type NextTensors,
+  sampledLaw,
+} from "../../../src/decode/on_device/sampled_law.ts";
 import { coinParts } from "../../../src/decode/on_device/coin_table.ts";
 import {
   numbersOf,
@@ -28,7 +35,7 @@ export interface LogitRound {
 export interface DeviceLaws {
   /** The draft's probabilities of what it drafted, `[gamma]`. */
   readonly drawn: Float32Array;
-  /** The probability that a coin accepts, `[gamma]`. */
+  /** The probability that a coin lets the first 1, 2, ... gamma tokens stand, as the rule asks. */
   readonly accepts: readonly number[];
   /** The distribution of the next token after 0, 1, ... gamma tokens. */
   readonly next: readonly (readonly number[])[];
@@ -39,6 +46,52 @@ export interface VerdictCoins {
   readonly accept: readonly number[];
   readonly sample: readonly number[];
 }
+
+/** A rule: its laws before chance, and its verdict. */
+export interface TestedRule {
+  readonly name: string;
+  readonly laws: (
+    round: RoundTensors,
+    sampling: SamplingNumbers<Tensor>,
+  ) => { readonly accepts: Tensor; readonly next: (accepted: Tensor) => NextTensors };
+  readonly law: TokenLaw;
+  /** The probability that 0, 1, ... gamma tokens stand, from what single coins accept. */
+  readonly standing: (accepts: readonly number[]) => readonly number[];
+  /** How many tokens stand, by whether each coin accepts. */
+  readonly accepted: (pattern: readonly boolean[]) => number;
+}
+
+/** Each token stands if all before it do and its coin accepts. */
+const TOKEN: TestedRule = {
+  name: "token",
+  laws: (round, sampling) => {
+    const block = blockDistributions(round, sampling);
+    return { accepts: block.ratios, next: (accepted) => nextAfter(round, block, accepted, 1) };
+  },
+  law: sampledLaw,
+  standing: (accepts) => {
+    const products = accepts.reduce((all, one) => [...all, all[all.length - 1] * one], [1]);
+    return products.map((product, i) => product * (1 - (accepts[i] ?? 0)));
+  },
+  accepted: (pattern) => [...pattern, false].indexOf(false),
+};
+
+/** The longest prefix whose coin accepts stands. */
+const BLOCK: TestedRule = {
+  name: "block",
+  laws: blockLaws,
+  law: blockLaw,
+  standing: (accepts) => {
+    const fails = accepts.map((_, i) =>
+      accepts.slice(i).reduce((product, one) => product * (1 - one), 1)
+    );
+    return [1, ...accepts].map((one, i) => one * (fails[i] ?? 1));
+  },
+  accepted: (pattern) => pattern.lastIndexOf(true) + 1,
+};
+
+/** The rules that a device judges by. */
+export const RULES: readonly TestedRule[] = [TOKEN, BLOCK];
 
 /** A device that is asked about blocks. */
 export interface LawTeller {
@@ -80,6 +133,7 @@ function tensorsOf(
 /** Compiles the laws and the verdict of blocks. */
 export function lawTeller(
   device: Device,
+  rule: TestedRule,
   sampling: Sampling,
   vocabulary?: TrimmedVocabulary,
 ): LawTeller {
@@ -89,10 +143,10 @@ export function lawTeller(
     (round: RoundArrays<Tensor>, numbers: SamplingNumbers<Tensor>) => {
       const tensors = tensorsOf(round, classes, numbers);
       const gamma = round.drafted.shape[0];
-      const { ratios, next } = roundLaws(tensors, numbers);
+      const { accepts, next } = rule.laws(tensors, numbers);
       const places = Array.from({ length: gamma + 1 }, (_, i) => constant(Int32Array.of(i)));
       return {
-        ratios,
+        accepts,
         draft: probabilitiesOf(distributionsOf(classes.possible(round.draft), numbers)),
         next: concat(places.map((place) => next(place).weights), 0),
       };
@@ -106,7 +160,7 @@ export function lawTeller(
       accept: Tensor,
       sample: CoinParts<Tensor>,
     ) => {
-      const made = sampledLaw.judge(
+      const made = rule.law.judge(
         tensorsOf(round, classes, numbers),
         { accept, sample },
         numbers,
@@ -118,8 +172,8 @@ export function lawTeller(
     laws: async (round) => {
       const given = uploadTree(device, [arraysOf(round), numbersOf(sampling)] as const);
       const made = laws(...given);
-      const [ratios, draft, next] = [
-        await read(made.ratios),
+      const [accepts, draft, next] = [
+        await read(made.accepts),
         await read(made.draft),
         await read(made.next),
       ];
@@ -128,7 +182,7 @@ export function lawTeller(
       const classCount = round.draft[0].length;
       return {
         drawn: Float32Array.from(round.drafted, (token, i) => draft[i * classCount + token]),
-        accepts: Array.from(ratios, (ratio) => Math.min(1, ratio)),
+        accepts: Array.from(accepts, (bound) => Math.min(1, bound)),
         next: round.target.map((_, i) => {
           const weights = [...next.slice(i * width, (i + 1) * width)];
           const total = weights.reduce((sum, weight) => sum + weight, 0);
