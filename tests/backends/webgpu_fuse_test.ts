@@ -11,7 +11,7 @@ import { makePlan, type Plan } from "../../src/plan/mod.ts";
 import { INPUTS, randomGraph } from "../property/random_graph.ts";
 
 const OPTIONS = {
-  limits: { bindings: 16, workgroupBytes: 32768, bindingBytes: 2 ** 27 },
+  limits: { bindings: 16, workgroupBytes: 32768, bindingBytes: 2 ** 27, bufferBytes: 2 ** 28 },
   sizeOf: () => ({ lanes: 64, workgroupBytes: 1024 }),
 };
 

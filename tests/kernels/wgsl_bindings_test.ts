@@ -114,19 +114,20 @@ function plans(): Plan[] {
 }
 
 /** The dispatches of a plan, one per kernel and fused. */
-function dispatchesOf(plan: Plan): DispatchSpec[] {
+function dispatchesOf(plan: Plan, bindingBytes: number): DispatchSpec[] {
   const ready = withStatistics(plan);
-  const bindingBytes = 2 ** 27;
-  const limits = { bindings: BINDINGS, workgroupBytes: FEATURES.workgroupBytes, bindingBytes };
+  const memory = { bindingBytes, bufferBytes: 2 * bindingBytes };
+  const limits = { bindings: BINDINGS, workgroupBytes: FEATURES.workgroupBytes, ...memory };
   const sizeOf = (dispatch: DispatchSpec) => partSize(dispatch, FEATURES);
-  const made = [planDispatches(ready, bindingBytes), fusedDispatches(ready, { limits, sizeOf })];
+  const made = [planDispatches(ready, memory), fusedDispatches(ready, { limits, sizeOf })];
   return made.flatMap(({ dispatches }) => dispatches.map(({ spec }) => spec));
 }
 
 Deno.test("every shader binds what its dispatch lists, and has one entry point", () => {
-  const specs = new Map(
-    plans().flatMap(dispatchesOf).map((spec) => [JSON.stringify(spec), spec] as const),
-  );
+  const whole = plans().flatMap((plan) => dispatchesOf(plan, 2 ** 27));
+  const cut = dispatchesOf(stepPlan("packed_f32", 3, "f32"), 16384);
+  assert(cut.some(({ bindings }) => bindings.some(({ pieces }) => pieces !== undefined)));
+  const specs = new Map([...whole, ...cut].map((spec) => [JSON.stringify(spec), spec] as const));
   const families = new Set<string>();
   for (const spec of specs.values()) {
     spec.parts.forEach(({ kernel }) => families.add(kernel.family));
@@ -139,9 +140,12 @@ Deno.test("every shader binds what its dispatch lists, and has one entry point",
       access,
       type: type instanceof ArrayInfo ? type.format.name : type.name,
     }));
-    const expected = spec.bindings.map((one, binding) => ({ group: 0, binding, ...one }));
+    const pieces = spec.bindings.flatMap(({ access, type, pieces }) =>
+      Array.from({ length: pieces?.count ?? 1 }, () => ({ access, type }))
+    );
+    const expected = pieces.map((one, binding) => ({ group: 0, binding, ...one }));
     assertEquals(found, expected, code);
-    assertEquals(bindings, spec.bindings);
+    assertEquals(bindings, pieces);
     assertEquals(reflected.entry.compute.map(({ name }) => name), ["main"]);
     const others = [reflected.uniforms, reflected.textures, reflected.samplers];
     assertEquals(others.flat(), []);

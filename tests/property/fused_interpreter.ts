@@ -13,7 +13,7 @@ import { planInterpreter } from "./plan_interpreter.ts";
 
 /** As many as many adapters have, and memory for few parts. */
 const OPTIONS = {
-  limits: { bindings: 16, workgroupBytes: 16384, bindingBytes: 2 ** 27 },
+  limits: { bindings: 16, workgroupBytes: 16384, bindingBytes: 2 ** 27, bufferBytes: 2 ** 28 },
   sizeOf: () => ({ lanes: 64, workgroupBytes: 4096 }),
 };
 

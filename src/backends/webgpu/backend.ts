@@ -104,7 +104,7 @@ export async function webgpuBackend(options: WebgpuOptions = {}): Promise<Webgpu
   const wanted = options.readback ?? ("Deno" in globalThis ? "at once" : "awaited");
   const readback = await createReadback(gpu, recorder, { staging, pool }, wanted);
   const dispatchesOf = options.dispatches === "one per kernel"
-    ? (plan: GpuPlan) => planDispatches(plan, gpu.limits.bindingBytes)
+    ? (plan: GpuPlan) => planDispatches(plan, gpu.limits)
     : createFuser(gpu);
   const slots = createSlots(pool);
   const context = { gpu, recorder, pool, memory, pipelines, slots, dispatchesOf };

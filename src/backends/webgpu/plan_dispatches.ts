@@ -5,13 +5,16 @@
  */
 import type { GpuPlan } from "./attention_statistics.ts";
 import { bindSteps } from "./fuse/bind.ts";
+import { splitProducts } from "./fuse/split_products.ts";
 import { stepsOf } from "./fuse/step.ts";
-import { placeOf, type PlannedDispatches } from "./planned_dispatch.ts";
+import type { MemoryLimits } from "./limits.ts";
+import { bytesOf, placeOf, type PlannedDispatches } from "./planned_dispatch.ts";
 
-/** The dispatches of a plan, one per command, given the bytes that an adapter binds at once. */
-export function planDispatches(plan: GpuPlan, bindingBytes: number): PlannedDispatches {
-  const dispatches = stepsOf(plan).map((step) =>
-    bindSteps([step], (buffer) => placeOf(plan, buffer), bindingBytes)
+/** The dispatches of a plan, one per command that no binding is too small for. */
+export function planDispatches(plan: GpuPlan, limits: MemoryLimits): PlannedDispatches {
+  const steps = splitProducts(stepsOf(plan), (buffer) => bytesOf(plan, buffer), limits);
+  const dispatches = steps.map((step) =>
+    bindSteps([step], (buffer) => placeOf(plan, buffer), limits.bindingBytes)
   );
   return { dispatches, slots: plan.slots };
 }

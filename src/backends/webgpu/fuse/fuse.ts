@@ -1,7 +1,7 @@
 /**
  * Fusion: the commands of a plan as few dispatches.
  *
- * In this order: attention in one piece; rotations by halves as one map; maps behind the kernel whose
+ * In this order: products with matrices beyond a binding as several; attention in one piece; rotations by halves as one map; maps behind the kernel whose
  * result they read; maps in front of the kernels that read them; then neighbours that need nothing
  * of each other as parts of one dispatch. None of it depends on the values of rows or on how many
  * there are but for what one shader can hold, and no order of accumulation changes.
@@ -13,7 +13,8 @@ import { ELEMENT_BYTES } from "../../../core/dtype.ts";
 import type { GpuPlan } from "../attention_statistics.ts";
 import { stableJson } from "../../../plan/stable_json.ts";
 import type { Gpu } from "../gpu.ts";
-import { type MemoryPlace, placeOf, type PlannedDispatches } from "../planned_dispatch.ts";
+import type { MemoryLimits } from "../limits.ts";
+import { bytesOf, type MemoryPlace, placeOf, type PlannedDispatches } from "../planned_dispatch.ts";
 import { bindSteps } from "./bind.ts";
 import { type DispatchLimits, groupSteps, type PartSize } from "./group_steps.ts";
 import { inlineMaps } from "./inline_maps.ts";
@@ -21,15 +22,13 @@ import { joinPieces } from "./join_pieces.ts";
 import { mergeAttention } from "./merge_attention.ts";
 import { sinkMaps } from "./sink_maps.ts";
 import { slotsOfGroups } from "./slots.ts";
+import { splitProducts } from "./split_products.ts";
 import { namingOf, type Step, stepsOf } from "./step.ts";
 import { bindingCount, type StepBindings, stepBindings } from "./step_bindings.ts";
 
 /** What fusing is told of the adapter. */
 export interface FuseOptions {
-  readonly limits: DispatchLimits & {
-    /** Bytes that are bound at once. */
-    readonly bindingBytes: number;
-  };
+  readonly limits: DispatchLimits & MemoryLimits;
   /** What the one part of a dispatch takes. */
   readonly sizeOf: (dispatch: DispatchSpec) => PartSize;
 }
@@ -42,7 +41,7 @@ export function createFuser(
   const limits = {
     bindings: device.limits.maxStorageBuffersPerShaderStage,
     workgroupBytes: features.workgroupBytes,
-    bindingBytes: memory.bindingBytes,
+    ...memory,
   };
   const sizeOf = (dispatch: DispatchSpec): PartSize => {
     const key = stableJson(dispatch);
@@ -63,18 +62,23 @@ function temporaryBytes({ buffers, slots }: GpuPlan): Map<number, number> {
 }
 
 /** The steps that are left when maps have moved into their neighbours. */
-function fusedSteps(plan: GpuPlan, bindings: StepBindings, mostBindings: number): Step[] {
+function fusedSteps(
+  plan: GpuPlan,
+  bindings: StepBindings,
+  limits: FuseOptions["limits"],
+): Step[] {
   const naming = namingOf(plan);
   const elements = (buffer: number): number | undefined => {
     const one = plan.buffers[buffer];
     return one.home === "slot" && one.bytes !== undefined ? one.bytes / ELEMENT_BYTES : undefined;
   };
   const temporaries = { elements, naming };
-  const merged = joinPieces(mergeAttention(stepsOf(plan), naming), naming);
+  const cut = splitProducts(stepsOf(plan), (buffer) => bytesOf(plan, buffer), limits);
+  const merged = joinPieces(mergeAttention(cut, naming), naming);
   return inlineMaps(
     sinkMaps(merged, temporaries),
     temporaries,
-    (step) => bindingCount(bindings(step)) <= mostBindings,
+    (step) => bindingCount(bindings(step)) <= limits.bindings,
   );
 }
 
@@ -98,7 +102,7 @@ export function fuse(plan: GpuPlan, { limits, sizeOf }: FuseOptions): FusedPlan 
   const naming = namingOf(plan);
   const bindings = stepBindings(plan, naming, limits.bindingBytes);
   const groups = groupSteps(
-    fusedSteps(plan, bindings, limits.bindings),
+    fusedSteps(plan, bindings, limits),
     naming,
     bindings,
     (step) => sizeOf(bindSteps([step], apart, limits.bindingBytes).spec),
