@@ -84,6 +84,8 @@ export interface Marginals {
    * no rows where none fit.
    */
   readonly rows: readonly Logits[];
+  /** `[places]`: the logit of the class that cannot be drafted. */
+  readonly others: readonly number[];
 }
 
 /** A block drafter without a way to choose tokens. */
@@ -143,7 +145,7 @@ export function blockMarginals(options: BlockDraftOptions): BlockMarginals {
     const room = config.contextLength - position;
     const drafted = Math.min(request.places, config.block, room);
     if (drafted < 1 || position < 1) {
-      return { state: own("a block drafter's cache", first), rows: [] };
+      return { state: own("a block drafter's cache", first), rows: [], others: [] };
     }
     const features = featuresOf(request);
     const roomy = withRoom(first, position + config.block);
@@ -161,7 +163,7 @@ export function blockMarginals(options: BlockDraftOptions): BlockMarginals {
     const values = await readLogits(logits, []);
     const state = own("a block drafter's cache", next);
     const rows = splitRows(values, weights.head.shape[0]);
-    return { state, rows: rows.map(classes.possible) };
+    return { state, rows: rows.map(classes.possible), others: rows.map(classes.otherLogit) };
   };
 
   return {

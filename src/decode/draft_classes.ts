@@ -17,6 +17,8 @@ export interface DraftClasses {
   tokenOf(drawn: number): TokenId;
   /** The logits `[classes]` with what cannot be drafted at `-Infinity`. */
   possible(logits: Logits): Logits;
+  /** The logit of all tokens that cannot be drafted, `-Infinity` where every one can. */
+  otherLogit(logits: Logits): number;
   /** Brings probabilities of classes, `[classes]`, to the target's tokens, `[vocabulary]`. */
   spread(probs: Probs): Probs;
 }
@@ -35,6 +37,7 @@ export function sameClasses(tokens: number): DraftClasses {
     ofText: (text) => [...text],
     tokenOf: (drawn) => drawn,
     possible: (logits) => logits,
+    otherLogit: () => -Infinity,
     spread: (probs) => probs,
   };
 }
@@ -61,6 +64,7 @@ export function trimmedClasses(trimmed: TrimmedVocabulary): DraftClasses {
       row[other] = -Infinity;
       return logitsOf(row);
     },
+    otherLogit: (logits) => logits[other],
     spread: (probs) => spreadProbs(probs, tokenIds, targetVocabulary),
   };
 }

@@ -7,6 +7,7 @@ import {
   type BlockDraftState,
   type BlockWeights,
   type Draft,
+  draftBlockSamples,
   draftBlockTree,
   type LlamaCache,
   llamaModel,
@@ -56,6 +57,8 @@ export interface BlockWorld {
   readonly target: TreeLanguageModel<LlamaCache>;
   readonly draft: Draft<BlockDraftState, LlamaCache>;
   readonly treeDraft: TreeDraft<BlockDraftState, LlamaCache>;
+  /** Drafts trees of so many nodes whose last children are drawn. */
+  readonly samplesDraft: (budget: number) => ReturnType<typeof draftBlockSamples>;
 }
 
 /** Opens a target with or without features, and a drafter with first weights. */
@@ -93,5 +96,6 @@ export function world(kept: "features" | "nothing" = "features"): BlockWorld {
     target,
     draft: blockDraft(options),
     treeDraft: draftBlockTree(options),
+    samplesDraft: (budget) => draftBlockSamples({ ...options, budget }),
   };
 }

@@ -52,8 +52,9 @@ export function draftBlockTree(options: BlockDraftOptions): TreeDraft<BlockDraft
   return {
     init: () => Promise.resolve(open()),
     propose: async (held, { nodes, depth, ...request }) => {
-      const { state, rows } = await marginals(held, { ...request, places: Math.min(nodes, depth) });
-      const tree = likeliestTree(marginalsOf(rows, nodes), nodes);
+      const asked = { ...request, places: Math.min(nodes, depth) };
+      const { state, rows, others } = await marginals(held, asked);
+      const tree = likeliestTree(marginalsOf(rows, nodes, others), nodes);
       return { state, tree: tree.map((node) => ({ ...node, token: classes.tokenOf(node.token) })) };
     },
     commit,

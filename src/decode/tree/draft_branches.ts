@@ -79,7 +79,10 @@ export function draftBranches<Cache>(
           const pass = await model.forward(cache, text.slice(model.lengthOf(cache)), 1);
           cache = pass.cache;
           hold(cache);
-          const [row] = marginalsOf([classes.possible(pass.logits[0])], nodes);
+          const [logits] = pass.logits;
+          const [row] = marginalsOf([classes.possible(logits)], nodes, [
+            classes.otherLogit(logits),
+          ]);
           const children = childrenOf(row, above, classes);
           above = { place: tree.length, probability: children[0].probability };
           text = [...text, row.tokens[0]];

@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./draft_block_samples.ts";
 export * from "./draft_block_tree.ts";
 export * from "./draft_branches.ts";
 export * from "./draft_path.ts";

@@ -86,6 +86,18 @@ Deno.test("a budget beyond all prefixes gives all that can come, and no places g
   assertEquals(likeliestTree([place], 0), []);
 });
 
+Deno.test("tokens that cannot be drafted take their share of every path", () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const whole = normals(keyOf(seed), 6).map((x) => 40 * (seed % 4) * x + x);
+    const other = whole[5];
+    const [place] = marginalsOf([logitsOf([...whole.subarray(0, 5)])], 5, [other]);
+    const expected = softmax(logitsOf(whole));
+    place.tokens.forEach((token, rank) =>
+      assertAlmostEquals(Math.exp(place.logProbs[rank]), expected[token], 1e-6)
+    );
+  }
+});
+
 Deno.test("a deep tree is built at once: 20000 nodes of 64 places", () => {
   const places = Array.from(
     { length: 64 },

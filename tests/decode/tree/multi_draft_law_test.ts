@@ -23,15 +23,12 @@ import {
   type Probs,
   recursiveRejection,
   repetitionPenalty,
-  type SampledProposal,
   softmax,
   temperature,
   type TokenId,
   topK,
   topP,
-  type TreeDraft,
   type TreeNode,
-  verifyDrafts,
   type Warp,
   withoutReplacement,
   withReplacement,
@@ -40,14 +37,10 @@ import { trimmedVocabulary } from "../../../src/nn/mod.ts";
 import { assertExact, type Distribution, jointProbability, sequences } from "../enumeration.ts";
 import { hashLogits, trimmedModel } from "../mock_models.ts";
 import { countedTree } from "./counted_tree.ts";
+import { type DrawnTree, emitted } from "./emitted_law.ts";
 
 const [VOCABULARY, LEVELS, COUNT] = [3, 2, 2];
 const TEXT = [2, 0];
-
-interface DrawnTree<Law extends MultiDraftLaw> {
-  readonly proposal: SampledProposal<null, Law>;
-  readonly probability: number;
-}
 
 /** Every tree that can be drawn behind the text, and its probability. */
 function drawnTrees<Law extends MultiDraftLaw>(
@@ -81,114 +74,6 @@ function drawnTrees<Law extends MultiDraftLaw>(
   return made;
 }
 
-/** A drafter that says what it was made with. */
-function saying<Law extends MultiDraftLaw>(
-  proposal: SampledProposal<null, Law>,
-): TreeDraft<null, unknown, SampledProposal<null, Law>> {
-  return {
-    init: () => Promise.resolve(null),
-    propose: () => Promise.resolve(proposal),
-    commit: () => null,
-    close: () => {},
-  };
-}
-
-interface Region {
-  readonly accept: number;
-  readonly sample: number;
-  readonly token: TokenId;
-  readonly weight: number;
-}
-
-/** The middles of the intervals of a cumulative distribution that are not empty. */
-function middles(values: Iterable<number>, places: number): { coin: number; weight: number }[] {
-  let sum = 0;
-  const all = Array.from(values).slice(0, places).map((weight) => {
-    sum += weight;
-    return { coin: sum - weight / 2, weight };
-  });
-  return all.filter(({ weight }) => weight > 0);
-}
-
-/** Where the coins of a place can lie, and the token that the two laws give there. */
-function regionsOf<Law extends MultiDraftLaw>(
-  rule: MultiDraftRule<Law>,
-  target: Probs,
-  { law, tokens }: PlaceDrafts<Law>,
-): Region[] {
-  const { accept, residual } = rule(target, law, tokens);
-  const rest = 1 - accept.reduce((sum, value) => sum + value, 0);
-  const accepted = middles(accept, accept.length).map(({ coin, weight }) => {
-    const { token } = verifyDrafts(rule, { target, law, tokens }, { accept: coin, sample: 0.5 });
-    return { accept: coin, sample: 0.5, token, weight };
-  });
-  if (rest < 1e-13) return accepted;
-  const drawn = middles(residual, residual.length).map(({ coin, weight }) => {
-    const coins = { accept: 1 - rest / 2, sample: coin };
-    const { token } = verifyDrafts(rule, { target, law, tokens }, coins);
-    return { ...coins, token, weight: weight * rest };
-  });
-  return [...accepted, ...drawn];
-}
-
-/** What the decoder emits, over all trees and regions of coins, but the token behind a leaf. */
-async function emitted<Law extends MultiDraftLaw>(
-  options: {
-    readonly rule: MultiDraftRule<Law>;
-    readonly warp: Warp;
-    readonly makeLaw: (probs: Probs, count: number) => Law;
-  },
-  targetLogits: (prefix: readonly TokenId[]) => Float32Array,
-  draftOf: Distribution,
-): Promise<Map<string, number>> {
-  const { rule, warp } = options;
-  const target = functionModel({ vocabulary: VOCABULARY, contextLength: 16, logits: targetLogits });
-  const targetOf = (text: readonly TokenId[]) =>
-    probabilities(warp, logitsOf(targetLogits(text)), text);
-  const mass = new Map<string, number>();
-  for (const { proposal, probability } of drawnTrees(draftOf, options.makeLaw)) {
-    const decoder = multiDraftSpeculative({ target, draft: saying(proposal), rule, warp });
-    const visit = async (
-      node: number,
-      chosen: readonly Region[],
-      weight: number,
-    ): Promise<void> => {
-      const tokens = chosen.map(({ token }) => token);
-      const place = proposal.places[node + 1];
-      if (place !== undefined) {
-        for (const region of regionsOf(rule, targetOf([...TEXT, ...tokens]), place)) {
-          const child = proposal.tree.findIndex(({ parent, token }) =>
-            parent === node && token === region.token
-          );
-          const next = [...chosen, region];
-          if (child < 0) await run(next, weight * region.weight);
-          else await visit(child, next, weight * region.weight);
-        }
-        return;
-      }
-      // Behind a leaf the target draws: its law continues what is emitted.
-      await run(chosen, weight);
-    };
-    const run = async (chosen: readonly Region[], weight: number): Promise<void> => {
-      const start = TEXT.length;
-      const coins = {
-        draft: () => 0.5,
-        accept: (_start: number, position: number) => chosen[position - start]?.accept ?? 0.5,
-        sample: (position: number) => chosen[position - start]?.sample ?? 0.5,
-      };
-      const state = await decoder.init(TEXT, keyOf(0));
-      const step = await decoder.step({ ...state, coins });
-      decoder.close(step.state);
-      const expected = chosen.map(({ token }) => token);
-      assertEquals(step.tokens.slice(0, chosen.length), expected);
-      assert(step.tokens.length <= chosen.length + 1);
-      mass.set(expected.join(" "), (mass.get(expected.join(" ")) ?? 0) + weight * probability);
-    };
-    await visit(-1, [], 1);
-  }
-  return mass;
-}
-
 const warps: Readonly<Record<string, Warp>> = {
   "no warp": chainWarps(),
   "temperature 0.7": temperature(0.7),
@@ -209,7 +94,8 @@ function testRule<Law extends MultiDraftLaw>(
       const draftLogits = hashLogits(seed + 50, VOCABULARY);
       const of = (logits: typeof targetLogits): Distribution => (text) =>
         probabilities(warp, logitsOf(logits(text)), text);
-      const mass = await emitted({ rule, warp, makeLaw }, targetLogits, of(draftLogits));
+      const judging = { rule, warp, vocabulary: VOCABULARY, text: TEXT };
+      const mass = await emitted(judging, drawnTrees(of(draftLogits), makeLaw), targetLogits);
       assertExact({ mass, meanAccepted: 0 }, of(targetLogits), TEXT, LEVELS);
     }
   });
