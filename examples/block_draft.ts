@@ -84,6 +84,22 @@ const flags = {
     minimum: 0,
     help: "the loss of place i counts exp(-i / this); 0 is what suits the block",
   }),
+  featureDropout: number({
+    default: 0,
+    minimum: 0,
+    maximum: 0.95,
+    help: "share of the features that are 0 in a step; 0.2 where the sets are small",
+  }),
+  featureNoise: number({
+    default: 0,
+    minimum: 0,
+    help: "the most that is added to a feature or taken off it in a step; 0.1 where sets are small",
+  }),
+  weightDecay: number({
+    default: 0.05,
+    minimum: 0,
+    help: "share of the weights taken off per step, times the rate; 0.2 where sets are small",
+  }),
   anchors: integer({ default: 160, minimum: 1, maximum: 65_536, help: "blocks per step" }),
   ...stepFlags,
   rows: integer({ default: 1024, minimum: 1, maximum: 65_536, help: "rows of context per step" }),
@@ -235,6 +251,8 @@ await runCommand({
     loss,
     temperature: options.lossTemperature,
     decay: options.placeDecay === 0 ? placeDecay(config.block) : options.placeDecay,
+    featureNoise: { dropout: options.featureDropout, noise: options.featureNoise },
+    weightDecay: options.weightDecay,
     data: `${options.target}, ${sets.data}`,
     onStep: reporter.onStep,
     onBest: async (best) => {

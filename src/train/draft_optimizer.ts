@@ -28,21 +28,31 @@ export interface RateOptions {
   readonly schedule?: ScheduleName;
 }
 
+/** What {@link draftOptimizer} follows from. */
+export interface DraftOptimizerOptions extends RateOptions {
+  /** Share of every matrix that is taken off per step, times the learning rate; 0.05 if left out. */
+  readonly weightDecay?: number;
+}
+
 /** The state of {@link draftOptimizer}. */
 export type DraftOptimizerState = AdamWState;
 
+const WEIGHT_DECAY = 0.05;
 const WARMUP_STEPS = 100;
 /** The share of a `wsd` run in which the rate falls (Hägele et al. 2024 find 0.1 to 0.2 enough). */
 const DECAY_SHARE = 0.2;
 /** The last rate is the highest divided by this. */
 const FALL = 30;
 
-function checkRate({ steps, rate }: RateOptions): void {
+function checkOptions({ steps, rate, weightDecay }: DraftOptimizerOptions): void {
   if (!Number.isSafeInteger(steps) || steps < 0) {
     throw new OutriderError("a whole number of steps", `${steps}`, "count whole steps from 0");
   }
-  if (Number.isFinite(rate)) return;
-  throw new OutriderError("a finite learning rate", `${rate}`, "choose one near 0.003");
+  if (!Number.isFinite(rate)) {
+    throw new OutriderError("a finite learning rate", `${rate}`, "choose one near 0.003");
+  }
+  if (weightDecay === undefined || weightDecay >= 0 && Number.isFinite(weightDecay)) return;
+  throw new OutriderError("a weight decay of 0 or more", `${weightDecay}`, "choose one near 0.05");
 }
 
 /**
@@ -78,9 +88,9 @@ function scheduleOf(options: RateOptions): Schedule {
 }
 
 /**
- * AdamW with a warm-up and the schedule named.
+ * AdamW on gradients clipped to a global norm of 1, with a warm-up and the schedule named.
  *
- * @throws OutriderError where steps or rate are no numbers to train by
+ * @throws OutriderError where steps, rate or decay are no numbers to train by
  * @example
  * ```ts
  * import { input } from "@outrider/outrider/core";
@@ -93,7 +103,10 @@ function scheduleOf(options: RateOptions): Schedule {
  * assertEquals(updates.head.shape, [2, 2]);
  * ```
  */
-export function draftOptimizer(options: RateOptions): GradientTransformation<DraftOptimizerState> {
-  checkRate(options);
-  return adamW({ rate: scheduleOf(options), beta2: 0.95, weightDecay: 0.05 });
+export function draftOptimizer(
+  options: DraftOptimizerOptions,
+): GradientTransformation<DraftOptimizerState> {
+  checkOptions(options);
+  const { weightDecay = WEIGHT_DECAY } = options;
+  return adamW({ rate: scheduleOf(options), beta2: 0.95, weightDecay });
 }

@@ -79,7 +79,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   features: ["target", "dtype", "set", "taps", "most-rows", ...DEVICE],
   block_draft: ["target", "set", "validation", "draft-vocabulary", "keep-tokens", "block", "layers"]
     .concat("context-width", "feed-forward", "heads", "key-value-heads", "loss")
-    .concat("loss-temperature", "place-decay", "anchors", "steps", "rows", "rate", "schedule")
+    .concat("loss-temperature", "place-decay", "feature-dropout", "feature-noise", "weight-decay")
+    .concat("anchors", "steps", "rows", "rate", "schedule")
     .concat("save-every", "resume", "start-over", "evaluate-every", "out", "seed", DEVICE),
   teach: ["target", "dtype", "cache", "set", "teacher-tokens", "out", ...DEVICE],
   export: ["target", "draft", "format", "weights", "outside", "out", ...DEVICE],

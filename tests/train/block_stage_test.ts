@@ -96,6 +96,38 @@ Deno.test("a run that broke or was stopped at any step ends in the same bits", (
     await assertRejects(() => other, OutriderError, "a checkpoint with anchors 13");
   }));
 
+Deno.test("noise on features and weight decay are the same after a break, and not in scores", () =>
+  withFolder(async (folder) => {
+    const validation = { corpus: learnt.heldOut, every: 1, batches: 2 };
+    const options = { featureNoise: { dropout: 0.3, noise: 0.2 }, weightDecay: 0.4 };
+    const plain = bitsOf((await train()).parameters);
+    const bits = bitsOf((await train(options)).parameters);
+    const alone = [{ featureNoise: options.featureNoise }, { weightDecay: 0.4 }];
+    for (const run of [options, ...alone]) {
+      const made = run === options ? bits : bitsOf((await train(run)).parameters);
+      assert(made.get("fuse")?.join() !== plain.get("fuse")?.join());
+    }
+    const checkpoint = `${folder}/broken`;
+    const onStep = ({ step }: StepNotice) => {
+      if (step === 8) throw new Error("the power went");
+    };
+    await assertRejects(() => train({ ...options, checkpoint, onStep }), Error, "the power went");
+    await assertRejects(
+      () => train({ ...options, checkpoint, weightDecay: 0.5 }),
+      OutriderError,
+      "a checkpoint with weightDecay 0.5",
+    );
+    assertEquals(bitsOf((await train({ ...options, checkpoint })).parameters), bits);
+    // At a rate of 0 nothing is learnt, so that scores tell what they are scored on.
+    const scores: (number | undefined)[] = [];
+    for (const run of [{}, { featureNoise: options.featureNoise }]) {
+      const onStep = ({ metrics }: StepNotice) => void scores.push(metrics.validationAlpha);
+      await train({ ...run, steps: 1, rate: 0, validation, onStep });
+    }
+    assert(scores[0] !== undefined);
+    assertEquals(scores[0], scores[1]);
+  }));
+
 Deno.test("held-out acceptance rises, is the same every time, and the best drafter is kept", async () => {
   const notices: StepNotice[] = [];
   const kept: BlockStageResult[] = [];
