@@ -101,7 +101,7 @@ async function timesByLength<Cache, DraftState>(
 }
 
 /** Linear between measured points, and on along the last two beyond them. */
-function interpolated(points: readonly (readonly [number, number])[], at: number): number {
+export function interpolated(points: readonly (readonly [number, number])[], at: number): number {
   const after = points.findIndex(([measured]) => measured >= at);
   const right = after === -1 ? points.length - 1 : Math.max(1, after);
   const [[x0, y0], [x1, y1]] = [points[right - 1], points[right]];

@@ -4,10 +4,10 @@
  * @module
  */
 import { keyOf } from "../core/random.ts";
-import type { Seconds } from "./decoder.ts";
+import type { Decoder, Seconds } from "./decoder.ts";
 import type { Draft } from "./draft.ts";
 import type { DraftLength } from "./draft_length.ts";
-import type { LanguageModel } from "./language_model.ts";
+import type { LanguageModel, TokenId } from "./language_model.ts";
 import { speculative } from "./speculative.ts";
 import { median } from "./step_times.ts";
 import type { Clock } from "./text_state.ts";
@@ -90,20 +90,30 @@ export async function pairTimes<Cache, DraftState>(
   tokens: number,
   lag: number,
 ): Promise<PairTimes> {
-  const { target, draft, now } = parts;
+  const { target, draft } = parts;
   const text = new Array<number>(tokens).fill(0);
   const decoder = speculative({ ...parts, gamma: inTurns(gamma) });
+  return await timesInTurns(decoder, text, parts.now, (next) => ({
+    ...next,
+    text,
+    cache: target.truncate(next.cache, tokens - 1),
+    draft: draft.commit(next.draft, tokens - 1 - lag),
+    mark: useOnce("decoder state"),
+  }));
+}
+
+/** Times of a decoder's steps without and with a draft, which it makes in turns, behind one text. */
+export async function timesInTurns<State>(
+  decoder: Decoder<State>,
+  text: readonly TokenId[],
+  now: Clock,
+  setBack: (next: State) => State,
+): Promise<PairTimes> {
   const pairs: [plain: Seconds, drafting: Seconds][] = [];
-  let state = await decoder.init(text, keyOf(0));
+  let state: State = await decoder.init(text, keyOf(0));
   const secondsOfStep = async (): Promise<Seconds> => {
     const { state: next, report } = await decoder.step(state);
-    state = {
-      ...next,
-      text,
-      cache: target.truncate(next.cache, tokens - 1),
-      draft: draft.commit(next.draft, tokens - 1 - lag),
-      mark: useOnce("decoder state"),
-    };
+    state = setBack(next);
     return report.seconds;
   };
   try {

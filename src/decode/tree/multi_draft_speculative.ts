@@ -11,6 +11,7 @@ import { nextToken } from "../next_token.ts";
 import type { Clock } from "../text_state.ts";
 import { probabilities, type Warp } from "../warp.ts";
 import type { SampledProposal } from "./draft_samples.ts";
+import { fixedBudget } from "./tree_budget.ts";
 import { treeDecoder, type TreePlace, type TreeState } from "./tree_decoder.ts";
 import type { TreeDraft } from "./tree_draft.ts";
 import type { TreeLanguageModel } from "./tree_model.ts";
@@ -60,7 +61,7 @@ export function multiDraftSpeculative<Cache, DraftState, Law extends MultiDraftL
 ): Decoder<TreeState<Cache, DraftState>> {
   return treeDecoder({
     ...options,
-    budget: Infinity,
+    budget: fixedBudget(Infinity),
     // A tree without some of its drafts would not have the law that the rule is told.
     cut: (proposal) => proposal,
     choose: (place) => chooseToken(options, place),

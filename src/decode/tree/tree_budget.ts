@@ -1,10 +1,49 @@
 /**
- * How many nodes of a tree pay, by the cost curve.
+ * How many nodes a tree has: what a rule is, the simplest one, and how many pay by the cost curve.
  *
  * @module
  */
+import { OutriderError } from "../../core/errors.ts";
+import type { StepReport } from "../decoder.ts";
 
-/** What a step with a tree takes, in times of a target pass of one row; `measureCosts` gives them. */
+/** A rule for the number of nodes of a tree, as pure init/step functions. */
+export interface TreeBudget<State> {
+  /** The state before the first step. */
+  init(): State;
+  /** How many nodes to ask the drafter for at most; 0 for none, which is a plain step. */
+  nodes(state: State): number;
+  /** How many of the drafted nodes the target reads, by their probabilities, the likeliest first. */
+  cut(state: State, probabilities: readonly number[]): number;
+  /** The state after a step; `expected` is the sum of the probabilities of the nodes that were read. */
+  step(state: State, report: StepReport, expected: number): State;
+}
+
+/**
+ * Always the same number of nodes.
+ *
+ * Throws an {@link OutriderError} for a budget below 1.
+ *
+ * @example
+ * ```ts
+ * import { fixedBudget } from "@outrider/outrider/decode";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(fixedBudget(16).nodes(null), 16);
+ * ```
+ */
+export function fixedBudget(nodes: number): TreeBudget<null> {
+  if (!(nodes >= 1)) {
+    throw new OutriderError("a budget of one node or more", `${nodes}`, "decode plainly instead");
+  }
+  return {
+    init: () => null,
+    nodes: () => nodes,
+    cut: (_, probabilities) => Math.min(nodes, probabilities.length),
+    step: () => null,
+  };
+}
+
+/** What a step with a tree takes, in times of a target pass of one row; `measureTreeCosts` gives them. */
 export interface TreeCosts {
   /** v(M): time of a target pass of M rows. */
   readonly rowsCost: (rows: number) => number;
@@ -12,6 +51,16 @@ export interface TreeCosts {
   readonly hostCost: (drafted: number) => number;
   /** Time that drafting takes, which is spent before the tree is cut. */
   readonly blockCost: number;
+}
+
+/** Tokens per time of a plain step that a step with a tree of so many nodes gives. */
+export function treeRate(
+  { rowsCost, hostCost, blockCost }: TreeCosts,
+  tokens: number,
+  nodes: number,
+): number {
+  const plain = rowsCost(1) + hostCost(0);
+  return tokens * plain / (blockCost + hostCost(nodes) + rowsCost(1 + nodes));
 }
 
 /**
@@ -35,17 +84,12 @@ export interface TreeCosts {
  * assertEquals(treeBudget({ ...costs, blockCost: 1 }, [0.9, 0.8, 0.7, 0.7, 0.7, 0.7, 0.7]), 7);
  * ```
  */
-export function treeBudget(
-  { rowsCost, hostCost, blockCost }: TreeCosts,
-  probabilities: readonly number[],
-): number {
-  const rate = (tokens: number, nodes: number) =>
-    tokens / (blockCost + hostCost(nodes) + rowsCost(1 + nodes));
+export function treeBudget(costs: TreeCosts, probabilities: readonly number[]): number {
   let tokens = 1;
-  let best = { nodes: 0, rate: rate(tokens, 0) };
+  let best = { nodes: 0, rate: treeRate(costs, tokens, 0) };
   probabilities.forEach((probability, place) => {
     tokens += probability;
-    const reached = rate(tokens, place + 1);
+    const reached = treeRate(costs, tokens, place + 1);
     if (reached > best.rate) best = { nodes: place + 1, rate: reached };
   });
   return best.nodes;

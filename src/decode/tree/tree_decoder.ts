@@ -18,14 +18,17 @@ import {
   type TextState,
 } from "../text_state.ts";
 import type { Warp } from "../warp.ts";
-import { childOf, rowsOfTree, type TokenTree } from "./token_tree.ts";
-import type { TreeDraft, TreeProposal } from "./tree_draft.ts";
+import { childOf, expectedTokens, rowsOfTree, type TokenTree } from "./token_tree.ts";
+import type { TreeBudget } from "./tree_budget.ts";
+import type { TreeDraft, TreeProposal, TreeRequest } from "./tree_draft.ts";
 import type { TreeLanguageModel } from "./tree_model.ts";
 
 /** The state of a decoder that drafts trees. */
-export interface TreeState<Cache, DraftState> extends TextState<Cache> {
+export interface TreeState<Cache, DraftState, BudgetState = null> extends TextState<Cache> {
   /** The drafter's state. */
   readonly draft: DraftState;
+  /** The state of the rule for the tree's size. */
+  readonly budget: BudgetState;
 }
 
 /** A place of a tree at which a token is chosen. */
@@ -43,15 +46,20 @@ export interface TreePlace<Cache, Proposal> {
 }
 
 /** What a decoder of trees is made of. */
-export interface TreeParts<Cache, DraftState, Proposal extends TreeProposal<DraftState>> {
+export interface TreeParts<
+  Cache,
+  DraftState,
+  BudgetState,
+  Proposal extends TreeProposal<DraftState>,
+> {
   readonly target: TreeLanguageModel<Cache>;
   readonly draft: TreeDraft<DraftState, Cache, Proposal>;
   readonly warp: Warp;
   readonly now?: Clock;
-  /** Most nodes that are asked of the drafter. */
-  readonly budget: number;
-  /** What is left of a proposal before the target reads it. */
-  readonly cut: (proposal: Proposal) => Proposal;
+  /** How many nodes trees have. */
+  readonly budget: TreeBudget<BudgetState>;
+  /** The part of a proposal with the first nodes of its tree. */
+  readonly cut: (proposal: Proposal, nodes: number) => Proposal;
   /** The token at a place: of the target's distribution, whatever was drafted. */
   readonly choose: (place: TreePlace<Cache, Proposal>) => TokenId;
 }
@@ -79,46 +87,69 @@ export function walkTree(
 }
 
 /** The decoder of these parts. */
-export function treeDecoder<Cache, DraftState, Proposal extends TreeProposal<DraftState>>(
-  parts: TreeParts<Cache, DraftState, Proposal>,
-): Decoder<TreeState<Cache, DraftState>> {
-  const { target } = parts;
+export function treeDecoder<
+  Cache,
+  DraftState,
+  BudgetState,
+  Proposal extends TreeProposal<DraftState>,
+>(
+  parts: TreeParts<Cache, DraftState, BudgetState, Proposal>,
+): Decoder<TreeState<Cache, DraftState, BudgetState>> {
+  const { target, budget } = parts;
   return draftedDecoder(parts, {
     init: (prompt, key) => initialState(parts, prompt, key),
-    step: async (state: TreeState<Cache, DraftState>, held) => {
+    step: async (state: TreeState<Cache, DraftState, BudgetState>, held) => {
       const room = target.contextLength - state.text.length;
-      if (room > 0) return await treeStep(parts, state, held, room);
+      const nodes = budget.nodes(state.budget);
+      if (room > 0 && nodes > 0) return await treeStep(parts, state, held, { nodes, depth: room });
       const step = await plainStep(parts, state, (cache) => held.cache = cache);
-      return { ...step, state: { ...step.state, draft: held.draft } };
+      const next = budget.step(state.budget, step.report, 0);
+      return { ...step, state: { ...step.state, draft: held.draft, budget: next } };
     },
   });
 }
 
-async function initialState<Cache, DraftState, Proposal extends TreeProposal<DraftState>>(
-  { target, draft, now = machineClock }: TreeParts<Cache, DraftState, Proposal>,
+async function initialState<
+  Cache,
+  DraftState,
+  BudgetState,
+  Proposal extends TreeProposal<DraftState>,
+>(
+  { target, draft, budget, now = machineClock }: TreeParts<
+    Cache,
+    DraftState,
+    BudgetState,
+    Proposal
+  >,
   prompt: readonly TokenId[],
   key: Key,
-): Promise<TreeState<Cache, DraftState>> {
+): Promise<TreeState<Cache, DraftState, BudgetState>> {
   const text = await readPrompt(target, prompt, key, now);
   const start = now();
   try {
     const drafter = await draft.init(prompt);
-    return { ...text, prefillSeconds: text.prefillSeconds + now() - start, draft: drafter };
+    const prefillSeconds = text.prefillSeconds + now() - start;
+    return { ...text, prefillSeconds, draft: drafter, budget: budget.init() };
   } catch (error) {
     target.close(text.cache);
     throw error;
   }
 }
 
-async function treeStep<Cache, DraftState, Proposal extends TreeProposal<DraftState>>(
-  parts: TreeParts<Cache, DraftState, Proposal>,
-  state: TreeState<Cache, DraftState>,
+async function treeStep<
+  Cache,
+  DraftState,
+  BudgetState,
+  Proposal extends TreeProposal<DraftState>,
+>(
+  parts: TreeParts<Cache, DraftState, BudgetState, Proposal>,
+  state: TreeState<Cache, DraftState, BudgetState>,
   held: Held<Cache, DraftState>,
-  room: number,
-): Promise<Step<TreeState<Cache, DraftState>>> {
-  const { target, draft, now = machineClock } = parts;
+  most: Pick<TreeRequest, "nodes" | "depth">,
+): Promise<Step<TreeState<Cache, DraftState, BudgetState>>> {
+  const { target, draft, budget, now = machineClock } = parts;
   const started = now();
-  const proposal = await propose(parts, state, held, room);
+  const proposal = await propose(parts, state, held, most);
   const { tree } = proposal;
   const drafted = now();
   const rows = rowsOfTree(state.text[state.text.length - 1], tree);
@@ -146,30 +177,46 @@ async function treeStep<Cache, DraftState, Proposal extends TreeProposal<DraftSt
     verify: verified - passed,
     host: now() - committed,
   };
+  const report = {
+    drafted: tree.length,
+    accepted: path.length,
+    emitted: tokens.length,
+    seconds,
+  };
+  const next = budget.step(state.budget, report, expectedTokens(tree) - 1);
   return {
-    state: { ...extended, draft: held.draft },
+    state: { ...extended, draft: held.draft, budget: next },
     tokens,
-    report: { drafted: tree.length, accepted: path.length, emitted: tokens.length, seconds },
+    report,
     finish: isFull(target, extended) ? "context" : undefined,
   };
 }
 
 /** Asks the drafter for a tree that fits, and cuts it. */
-async function propose<Cache, DraftState, Proposal extends TreeProposal<DraftState>>(
-  { target, draft, warp, budget, cut }: TreeParts<Cache, DraftState, Proposal>,
-  { text, coins, cache, draft: drafter }: TreeState<Cache, DraftState>,
+async function propose<
+  Cache,
+  DraftState,
+  BudgetState,
+  Proposal extends TreeProposal<DraftState>,
+>(
+  { target, draft, warp, budget, cut }: TreeParts<Cache, DraftState, BudgetState, Proposal>,
+  { text, coins, cache, draft: drafter, budget: known }: TreeState<
+    Cache,
+    DraftState,
+    BudgetState
+  >,
   held: Held<Cache, DraftState>,
-  room: number,
+  most: Pick<TreeRequest, "nodes" | "depth">,
 ): Promise<Proposal> {
   const proposal = await draft.propose(drafter, {
+    ...most,
     context: text,
-    nodes: budget,
-    depth: room,
     vocabulary: target.vocabulary,
     warp,
     coin: (position) => coins.draft(text.length, position),
     cache,
   });
   held.draft = proposal.state;
-  return cut(proposal);
+  const probabilities = proposal.tree.map(({ probability }) => probability);
+  return cut(proposal, budget.cut(known, probabilities));
 }

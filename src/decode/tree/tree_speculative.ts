@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { OutriderError } from "../../core/errors.ts";
 import type { Decoder } from "../decoder.ts";
 import { nextToken } from "../next_token.ts";
 import type { Clock } from "../text_state.ts";
 import type { Warp } from "../warp.ts";
-import { treeBudget, type TreeCosts } from "./tree_budget.ts";
+import { fixedBudget, type TreeBudget } from "./tree_budget.ts";
 import { treeDecoder, type TreeState } from "./tree_decoder.ts";
 import type { TreeDraft, TreeProposal } from "./tree_draft.ts";
 import type { TreeLanguageModel } from "./tree_model.ts";
@@ -21,10 +20,6 @@ export interface TreeSpeculativeOptions<Cache, DraftState> {
   readonly draft: TreeDraft<DraftState, Cache>;
   /** What shapes the target's distributions; `temperature(0)` is greedy. */
   readonly warp: Warp;
-  /** Most nodes of a tree, 1 or more. */
-  readonly budget: number;
-  /** What steps take: each tree is cut to its first nodes that pay. Left out, none is cut. */
-  readonly costs?: TreeCosts;
   /** A clock in seconds; the machine's if left out. */
   readonly now?: Clock;
 }
@@ -38,6 +33,8 @@ export interface TreeSpeculativeOptions<Cache, DraftState> {
  * as a child, the walk goes on from there (Ringel & Romano 2026, arXiv 2604.12989). A drafted token
  * so stands with the target's probability of it: greedy, nothing stands more often; at higher
  * temperatures `multiDraftSpeculative` accepts more.
+ *
+ * `budget` is the most nodes of a tree, 1 or more, or a {@link TreeBudget} rule.
  *
  * Errors are those of `autoregressive`.
  *
@@ -59,22 +56,39 @@ export interface TreeSpeculativeOptions<Cache, DraftState> {
  * ```
  */
 export function treeSpeculative<Cache, DraftState>(
+  options: TreeSpeculativeOptions<Cache, DraftState> & { readonly budget: number },
+): Decoder<TreeState<Cache, DraftState>>;
+/** The same with a rule for the number of nodes. */
+export function treeSpeculative<Cache, DraftState, BudgetState>(
+  options: TreeSpeculativeOptions<Cache, DraftState> & {
+    readonly budget: TreeBudget<BudgetState>;
+  },
+): Decoder<TreeState<Cache, DraftState, BudgetState>>;
+export function treeSpeculative<Cache, DraftState, BudgetState>(
+  options: TreeSpeculativeOptions<Cache, DraftState> & {
+    readonly budget: number | TreeBudget<BudgetState>;
+  },
+):
+  | Decoder<TreeState<Cache, DraftState>>
+  | Decoder<TreeState<Cache, DraftState, BudgetState>> {
+  const { budget } = options;
+  return typeof budget === "number"
+    ? decoderOf(options, fixedBudget(budget))
+    : decoderOf(options, budget);
+}
+
+function decoderOf<Cache, DraftState, BudgetState>(
   options: TreeSpeculativeOptions<Cache, DraftState>,
-): Decoder<TreeState<Cache, DraftState>> {
-  const { warp, costs, budget } = options;
-  if (!(budget >= 1)) {
-    throw new OutriderError("a budget of one node or more", `${budget}`, "decode plainly instead");
-  }
-  const cut = (proposal: TreeProposal<DraftState>): TreeProposal<DraftState> => {
-    if (costs === undefined) return proposal;
-    const { tree } = proposal;
-    const nodes = treeBudget(costs, tree.map(({ probability }) => probability));
-    return { ...proposal, tree: tree.slice(0, nodes) };
-  };
+  budget: TreeBudget<BudgetState>,
+): Decoder<TreeState<Cache, DraftState, BudgetState>> {
   return treeDecoder({
     ...options,
-    cut,
+    budget,
+    cut: (proposal: TreeProposal<DraftState>, nodes) => ({
+      ...proposal,
+      tree: proposal.tree.slice(0, nodes),
+    }),
     choose: ({ logits, text, state }) =>
-      nextToken(warp, logits, text, () => state.coins.sample(text.length)),
+      nextToken(options.warp, logits, text, () => state.coins.sample(text.length)),
   });
 }

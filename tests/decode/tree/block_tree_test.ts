@@ -3,6 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import { OutriderError } from "../../../src/core/errors.ts";
 import { keyOf } from "../../../src/core/random.ts";
 import {
+  automaticBudget,
   autoregressive,
   generate,
   greedyDrafts,
@@ -11,6 +12,7 @@ import {
   limit,
   logitsOf,
   marginalsOf,
+  measureTreeCosts,
   multiDraftSpeculative,
   type StepReport,
   temperature,
@@ -176,5 +178,27 @@ Deno.test("sampled trees are drawn and judged without leaving anything, and no b
   }
   assertEquals(device.counters().liveSlots, before);
   assertThrows(() => samplesDraft(0), OutriderError, "one node or more");
+  device.close();
+});
+
+Deno.test("costs of trees are measured on a transformer, and trees of what pays leave texts alone", async () => {
+  const { target, treeDraft: draft, device } = world();
+  const warp = temperature(0);
+  const before = device.counters().liveSlots;
+  const depth = CONFIG.block;
+  let time = 0; // a clock by which every reading takes the same
+  const now = () => time += 1;
+  const costs = await measureTreeCosts(target, draft, { depth, most: 20, warp, now });
+  assertEquals(device.counters().liveSlots, before);
+  assertEquals(costs.points.map(([rows]) => rows), [1, 2, 4, 8, 16, 21]);
+  assertEquals([costs.rowsCost(12), costs.blockCost, costs.passSeconds], [1, 2, 1]);
+  const budget = automaticBudget({ ...costs, blockCost: 0.01 });
+  const options = { key: keyOf(1) };
+  const plain = await generate(limit(autoregressive({ target, warp }), 60), [1, 2], options);
+  const decoder = treeSpeculative({ target, draft, warp, budget });
+  const trees = await generate(limit(decoder, 60), [1, 2], options);
+  assertEquals(trees.tokens, plain.tokens);
+  assert(trees.reports.some(({ drafted }) => drafted > 0));
+  assertEquals(device.counters().liveSlots, before);
   device.close();
 });

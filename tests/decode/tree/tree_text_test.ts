@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { keyOf } from "../../../src/core/random.ts";
 import {
+  automaticBudget,
   autoregressive,
   chainWarps,
   draftBranches,
@@ -173,7 +174,8 @@ Deno.test("a tree is cut to what pays, to nothing where nothing does", async () 
   const draft = draftBranches(nearModel(2, logits, 5), { depth: 3 });
   const drafted = async (rowsCost: (rows: number) => number) => {
     const costs = { rowsCost, hostCost: () => 0, blockCost: 0 };
-    const options = { target, draft, warp: temperature(0), budget: 8, costs };
+    const budget = automaticBudget(costs, { most: 8, retry: 3 });
+    const options = { target, draft, warp: temperature(0), budget };
     const { reports } = await generate(limit(treeSpeculative(options), 20), [1, 2], {
       key: keyOf(1),
     });
