@@ -29,16 +29,27 @@ import {
 import { decodingFlags } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import {
+  type DecodingOptions,
   decodingWith,
+  type DraftSource,
+  type DraftSpec,
   draftSpecs,
   type NamedDraft,
   openDraft,
 } from "./common/evaluation_drafts.ts";
-import { settingFlags } from "./common/evaluation_flags.ts";
+import { type Heat, heatsOf, settingFlags } from "./common/evaluation_flags.ts";
 import { terminalReport, writeReport } from "./common/evaluation_report.ts";
 import { openTasks, taskFlags } from "./common/evaluation_tasks.ts";
-import { cacheFlags, loadModel, remembering, targetFlags } from "./common/models.ts";
+import {
+  cacheFlags,
+  loadModel,
+  remembering,
+  type RememberingTarget,
+  targetFlags,
+} from "./common/models.ts";
+import { type OpenSystems, openSystems } from "./common/open_systems.ts";
 import { makeFolder } from "./common/recipe.ts";
+import { systemNames } from "./common/system_plan.ts";
 
 const { topK, minP, repetitionPenalty, seed } = decodingFlags;
 const flags = {
@@ -48,6 +59,11 @@ const flags = {
     placeholder: "[NAME=]MODEL",
     help:
       "a draft to compare: a model, a draft file, lookup, self or self:LAYERS (the target's first), or none",
+  }),
+  systems: optionalText({
+    placeholder: "all|NAME,...",
+    help: "whole systems side by side: plain, lookup, kld, tvd, tvd++, pearl, ctc, multi-draft, " +
+      "dflash, ddtree, drawn-tree",
   }),
   ...taskFlags,
   ...settingFlags,
@@ -85,6 +101,22 @@ async function measure(
   bar?.finish();
 }
 
+/** All drafts in all settings, as they are given. */
+async function draftDecodings(
+  specs: readonly DraftSpec[],
+  source: DraftSource,
+  warm: RememberingTarget,
+  options: DecodingOptions & { readonly decoding: readonly Heat[] | undefined },
+): Promise<Pick<OpenSystems, "decodings" | "close"> & { readonly systems?: undefined }> {
+  const drafts: NamedDraft[] = [];
+  for (const spec of specs) drafts.push(await openDraft(spec, source));
+  const heats = heatsOf(options.decoding, [0]);
+  return {
+    decodings: heats.map((heat) => decodingWith(heat, warm, drafts, options)),
+    close: () => {},
+  };
+}
+
 await runCommand({
   name: "deno task evaluate",
   summary: "Compares drafts on the same prompts, with plain decoding in the same run. Finetuned " +
@@ -95,22 +127,28 @@ await runCommand({
     "--draft tvd++=out/finetune/draft.gguf",
     "deno task evaluate --target smollm2 --tasks tasks/ --draft lookup --draft self " +
     "--gamma 3,5,auto --decoding 0,1,0.6/0.9 --out out/evaluate",
+    "deno task evaluate --target smollm2 --systems all --draft kld=out/kld/draft.gguf " +
+    "--draft block=out/block/block-draft.safetensors",
   ],
 }, async (options, context) => {
-  const specs = draftSpecs(options.draft);
+  const { systems: written, draft } = options;
+  const specs = written === undefined || draft.length > 0 ? draftSpecs(draft) : [];
+  const wanted = written === undefined ? undefined : { names: systemNames(written, specs) };
   if (options.out !== undefined) await makeFolder(options.out);
-  const { device } = await openDevice(options);
+  const opened = await openDevice(options);
+  const { device } = opened;
   const target = await loadModel(device, options.target, options, context);
-  const drafts: NamedDraft[] = [];
-  for (const spec of specs) {
-    drafts.push(await openDraft(spec, { device, dtype: options.dtype, target, context }));
-  }
-  const tasks = await openTasks(target.file, options);
   // The same prompt comes many times in a row: the target reads it once.
   const warm = remembering(target);
+  const { decodings, systems, close } = wanted === undefined
+    ? await draftDecodings(specs, { device, dtype: options.dtype, target, context }, warm, options)
+    : await openSystems({ ...wanted, specs, opened, loaded: target, warm, context }, {
+      ...options,
+      decoding: heatsOf(options.decoding, [0, 1]),
+    });
   const plan = {
-    tasks,
-    decodings: options.decoding.map((heat) => decodingWith(heat, warm, drafts, options)),
+    tasks: await openTasks(target.file, options),
+    decodings,
     key: keyOf(options.seed),
   };
   const head: EvaluationHead = {
@@ -126,9 +164,10 @@ await runCommand({
     : await openResults(`${options.out}/results.jsonl`, head);
   await measure(plan, results, context);
   await results.close();
+  close();
   warm.forget();
   device.close();
-  const report = reportOf({ head, records: results.records() });
+  const report = reportOf({ head, records: results.records(), systems });
   context.print(terminalReport(report));
   if (options.out !== undefined) await writeReport(options.out, report, context);
   return report;

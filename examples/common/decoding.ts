@@ -19,11 +19,13 @@ import {
   type Costs,
   type Decoder,
   type Draft,
+  draftCtc,
   draftModel,
   draftPromptLookup,
   draftThrough,
   type LanguageModel,
   limit,
+  type LlamaCache,
   measureBlockCosts,
   measureCosts,
   minP,
@@ -34,6 +36,10 @@ import {
   temperature,
   topK,
   topP,
+  type TreeDraft,
+  type TreeLanguageModel,
+  type TreeProposal,
+  treeSpeculative,
   untilToken,
   type Verify,
   verifyBlock,
@@ -43,7 +49,12 @@ import {
 import type { WeightType } from "@outrider/outrider/io";
 import type { Device } from "@outrider/outrider/runtime";
 import { hasQueue, withDeviceDecoder } from "./device_decoding.ts";
-import { loadAnyDraft, type LoadedBlockDraft, type LoadedDraftModel } from "./drafts.ts";
+import {
+  loadAnyDraft,
+  type LoadedBlockDraft,
+  type LoadedCtcDraft,
+  type LoadedDraftModel,
+} from "./drafts.ts";
 import type { LoadedModel } from "./models.ts";
 
 /** Flags of every command that writes text. */
@@ -117,12 +128,13 @@ export function samplingOf(options: WarpOptions): Sampling | undefined {
   return options.repetitionPenalty === 1 ? { temperature, topK, topP, minP } : undefined;
 }
 
-/** What runs ahead: nothing, the text itself, a draft model, or a drafter of blocks. */
+/** What runs ahead: nothing, the text itself, a draft model, or a drafter of several places. */
 export type LoadedDraft =
   | { readonly kind: "none"; readonly size: 0 }
   | { readonly kind: "lookup"; readonly size: 0 }
   | LoadedDraftModel
-  | LoadedBlockDraft;
+  | LoadedBlockDraft
+  | LoadedCtcDraft;
 
 /** Loads what `--draft` names. */
 export async function loadDraft(
@@ -164,7 +176,7 @@ export async function decoderOf<Cache>(
 ): Promise<AnyDecoder> {
   const { gamma, sampling, verify, warp } = options;
   const isOnDevice = sampling !== undefined && hasQueue(target.parts);
-  if (isOnDevice && draft.kind !== "lookup" && draft.kind !== "block") {
+  if (isOnDevice && (draft.kind === "none" || draft.kind === "model")) {
     const inside = draft.kind === "model" ? draft.parts : undefined;
     const parts = { target: target.parts, draft: inside, gamma, sampling, verify };
     return withDeviceDecoder(parts, (decoder) => ended(decoder, target, options));
@@ -192,11 +204,49 @@ async function draftingDecoder<Cache>(
     const drafter = draftModel(draft.model, { vocabulary });
     return await ahead(target, { model, draft: drafter, costs }, options);
   }
+  if (draft.kind === "ctc") {
+    const tree = treeDraftOf(target, draft.config.taps, draftCtc(draft.parts));
+    return ended(
+      treeSpeculative({ ...tree, warp: options.warp, budget: nodesOf(options) }),
+      target,
+      options,
+    );
+  }
   const { block, taps } = draft.config;
   const tapped = target.tapped(taps);
   const drafter = draftThrough(draft.draft, tapped.cacheOf);
   const costs = () => measureBlockCosts(tapped.model, drafter, { ...how, block });
   return await ahead(target, { model: tapped.model, draft: drafter, costs }, options);
+}
+
+/** Nodes of a tree where nobody says. */
+const AUTOMATIC_NODES = 8;
+
+function nodesOf({ gamma }: Pick<DecoderOptions, "gamma">): number {
+  return gamma === "auto" ? AUTOMATIC_NODES : gamma;
+}
+
+/** A target that keeps features at taps, and a drafter of trees that looks into its cache. */
+export function treeDraftOf<Cache, State, Proposal extends TreeProposal<State>>(
+  target: LoadedModel<Cache>,
+  taps: readonly number[],
+  draft: TreeDraft<State, LlamaCache, Proposal>,
+): {
+  readonly target: TreeLanguageModel<Cache>;
+  readonly draft: TreeDraft<State, Cache, Proposal>;
+} {
+  const { model, cacheOf } = target.tapped(taps);
+  return {
+    target: model,
+    draft: {
+      ...draft,
+      propose: (state, { cache, ...request }) =>
+        draft.propose(state, {
+          ...request,
+          cache: cache === undefined ? undefined : cacheOf(cache),
+        }),
+    },
+  };
 }
 
 function verifyOf({ verify }: Pick<DecoderOptions, "verify">): Verify {

@@ -1,6 +1,6 @@
 /**
- * Drafts of commands: from a name on the command line to a draft model, or a drafter of blocks, on a
- * device.
+ * Drafts of commands: from a name on the command line to a draft model, or a drafter of several places,
+ * on a device.
  *
  * @module
  */
@@ -48,10 +48,8 @@ export interface LoadedDraftModel<Cache = LlamaCache> {
   release(): void;
 }
 
-/** A drafter of blocks on its target's device; it reads the features in the target's cache. */
-export interface LoadedBlockDraft {
-  readonly kind: "block";
-  readonly draft: Draft<BlockDraftState, LlamaCache>;
+/** A drafter of several places on its target's device; it reads the features in the target's cache. */
+interface LoadedPlacesDraft {
   /** What the drafter is made of, for drafters of trees. */
   readonly parts: BlockDraftOptions;
   readonly config: BlockDrafterConfig;
@@ -59,6 +57,17 @@ export interface LoadedBlockDraft {
   readonly size: number;
   /** Gives the weights back and closes the file. */
   release(): void;
+}
+
+/** A drafter of blocks: its places are the tokens that follow. */
+export interface LoadedBlockDraft extends LoadedPlacesDraft {
+  readonly kind: "block";
+  readonly draft: Draft<BlockDraftState, LlamaCache>;
+}
+
+/** A CTC drafter: its places are alignments of the tokens that follow, so that it drafts trees. */
+export interface LoadedCtcDraft extends LoadedPlacesDraft {
+  readonly kind: "ctc";
 }
 
 /** Opens and uploads a draft model for a target; it is small, so that its cache stays f32. */
@@ -94,34 +103,33 @@ async function draftModelOf(
   };
 }
 
-/** Opens and uploads a draft of either kind for a loaded target. */
+/** Opens and uploads a draft of any kind for a loaded target. */
 export async function loadAnyDraft(
   device: Device,
   name: string,
   dtype: WeightType,
   target: Pick<LoadedModel, "file" | "parameters">,
   { progress }: Pick<CommandContext, "progress">,
-): Promise<LoadedDraftModel | LoadedBlockDraft> {
+): Promise<LoadedDraftModel | LoadedBlockDraft | LoadedCtcDraft> {
   const find = (path: string) => findModel(path, progress);
   const { kind, file } = await openAnyDraftFor(target.file, name, find);
-  return kind === "model"
-    ? await draftModelOf(device, file, dtype)
-    : await blockDraftOf(device, file, dtype, target);
+  if (kind === "model") return await draftModelOf(device, file, dtype);
+  const loaded = await placesDraftOf(device, file, dtype, target);
+  return kind === "ctc"
+    ? { kind, ...loaded }
+    : { kind, ...loaded, draft: blockDraft(loaded.parts) };
 }
 
-async function blockDraftOf(
+async function placesDraftOf(
   device: Device,
   draft: BlockDraftFile,
   dtype: WeightType,
   { file, parameters: { embedding } }: Pick<LoadedModel, "file" | "parameters">,
-): Promise<LoadedBlockDraft> {
+): Promise<LoadedPlacesDraft> {
   const { config, vocabulary } = draft;
   const weights = await loadBlockDraft(draft, { file, embedding }, dtype, uploadsTo(device));
-  const parts = { device, config, weights, vocabulary };
   return {
-    kind: "block",
-    draft: blockDraft(parts),
-    parts,
+    parts: { device, config, weights, vocabulary },
     config,
     size: blockDrafterSize(config),
     release: () => {

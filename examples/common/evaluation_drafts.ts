@@ -69,7 +69,7 @@ export async function openDraft(
   const self = model.match(/^self(?::(\d+))?$/);
   if (self !== null) return selfDraft(name, device, target, self[1]);
   const loaded = await loadDraft(device, model, dtype, target, context);
-  const isFile = loaded.kind === "model" || loaded.kind === "block";
+  const isFile = loaded.kind !== "lookup" && loaded.kind !== "none";
   const identity = {
     name,
     kind: loaded.kind,

@@ -59,6 +59,13 @@ function readRule(part: string, flag: string): "block" | "token" {
   throw new OutriderError(`block, token for ${flag}`, `"${part}"`, "write one of them or both");
 }
 
+const decoding = list({
+  help: "temperatures, each with or without /top-p, such as 0,1,0.6/0.9; 0 is greedy",
+  placeholder: "T[/P],...",
+  default: "0",
+  read: readHeat,
+});
+
 /** The settings that every draft is measured in. */
 export const settingFlags = {
   gamma: list({
@@ -67,12 +74,12 @@ export const settingFlags = {
     default: "3",
     read: readGamma,
   }),
-  decoding: list({
-    help: "temperatures, each with or without /top-p, such as 0,1,0.6/0.9; 0 is greedy",
-    placeholder: "T[/P],...",
-    default: "0",
-    read: readHeat,
-  }),
+  decoding: {
+    ...decoding,
+    defaultText: `${decoding.defaultText}; 0,1 with --systems`,
+    read: (flag: string, given: readonly string[]): readonly Heat[] | undefined =>
+      given.length === 0 ? undefined : decoding.read(flag, given),
+  },
   verify: list({
     help: "verification rules; under greedy decoding all are one",
     placeholder: "block|token,...",
@@ -84,4 +91,12 @@ export const settingFlags = {
 /** How a warp is called in reports. */
 export function heatName({ temperature, topP }: Heat): string {
   return `T=${temperature}${topP === 1 ? "" : `, top-p ${topP}`}`;
+}
+
+/** The temperatures where none are named. */
+export function heatsOf(
+  decoding: readonly Heat[] | undefined,
+  fallback: readonly number[],
+): readonly Heat[] {
+  return decoding ?? fallback.map((temperature) => ({ temperature, topP: 1 }));
 }

@@ -10,15 +10,20 @@ import {
   figuresOf,
   htmlOf,
   markdownOf,
+  systemTables,
 } from "@outrider/outrider/evaluate";
 import { writeTextAtomically } from "@outrider/outrider/io";
 import { drawFigures } from "./draw_figures.ts";
 
 /** A report for a terminal: tables, then what holds of what was measured. */
 export function terminalReport(report: EvaluationReport): string {
-  const tables = contestTables(report).map(({ title, header, rows }) =>
-    `${title}\n\n${formatTable(header, rows)}`
-  );
+  const systems = report.systems && systemTables(report.systems);
+  const shown = systems === undefined
+    ? contestTables(report)
+    : systems.flatMap(({ title, tables }) =>
+      tables.map((table) => ({ ...table, title: `${title}: ${table.title}` }))
+    );
+  const tables = shown.map(({ title, header, rows }) => `${title}\n\n${formatTable(header, rows)}`);
   const findings = report.findings.filter(({ verdict }) => verdict !== "not measured")
     .map(({ claim, verdict, text }) => `${claim}: ${verdict}. ${text}\n`);
   return [...tables, findings.join("")].join("\n");

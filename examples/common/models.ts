@@ -8,14 +8,14 @@ import { choice, requiredText } from "@outrider/outrider/cli";
 import {
   CACHE_TYPES,
   type CacheType,
-  type LanguageModel,
   type LlamaCache,
   llamaModel,
   type ModelOnDevice,
-  type PrefixCache,
-  type RememberingModel,
-  rememberPrefix,
+  type RememberingTreeModel,
   rememberPrefixOnDevice,
+  rememberTreePrefix,
+  type TreeLanguageModel,
+  type TreePrefixCache,
 } from "@outrider/outrider/decode";
 import { loadLlama, type ModelFile, openModel, resolveModel } from "@outrider/outrider/io";
 import { WEIGHT_TYPES, type WeightType } from "@outrider/outrider/io";
@@ -55,7 +55,7 @@ export interface StorageOptions {
 export interface LoadedModel<Cache = LlamaCache> {
   readonly file: ModelFile;
   readonly parameters: LlamaParameters<DeviceArray>;
-  readonly model: LanguageModel<Cache>;
+  readonly model: TreeLanguageModel<Cache>;
   /** What the model is made of, for decoders that stay on its device. */
   readonly parts: ModelOnDevice;
   /** The same weights as a model that keeps features for a drafter. */
@@ -68,7 +68,7 @@ export interface LoadedModel<Cache = LlamaCache> {
 
 /** A model that keeps features of its rows for a drafter. */
 export interface TappedModel<Cache> {
-  readonly model: LanguageModel<Cache>;
+  readonly model: TreeLanguageModel<Cache>;
   /** The cache with the features; undefined before the first pass. */
   readonly cacheOf: (cache: Cache) => LlamaCache | undefined;
 }
@@ -99,23 +99,23 @@ export async function loadModel(
 }
 
 /** A loaded model that remembers its last text, as do those with features that it gives. */
-export interface RememberingTarget extends LoadedModel<PrefixCache<LlamaCache>> {
+export interface RememberingTarget extends LoadedModel<TreePrefixCache<LlamaCache>> {
   /** Releases what is kept of last texts. */
   forget(): void;
 }
 
 /** A model whose next text starts warm where it begins like the last one. */
 export function remembering(target: LoadedModel): RememberingTarget {
-  const model = rememberPrefix(target.model);
+  const model = rememberTreePrefix(target.model);
   const parts = rememberPrefixOnDevice(target.parts);
-  const tapped = new Map<string, RememberingModel<LlamaCache>>();
+  const tapped = new Map<string, RememberingTreeModel<LlamaCache>>();
   return {
     ...target,
     model,
     parts,
     tapped: (taps) => {
       const key = taps.join();
-      const known = tapped.get(key) ?? rememberPrefix(target.tapped(taps).model);
+      const known = tapped.get(key) ?? rememberTreePrefix(target.tapped(taps).model);
       tapped.set(key, known);
       return { model: known, cacheOf: ({ inner }) => inner };
     },

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DraftIdentity } from "./record.ts";
+import type { ArmSetting, DraftIdentity } from "./record.ts";
 
 /** What of a draft decides its part in a report. */
 type NamedDraft = Pick<DraftIdentity, "name" | "kind">;
@@ -44,4 +44,9 @@ export function finalDrafts(drafts: readonly NamedDraft[]): ReadonlySet<string> 
   return new Set(
     [...runs.values()].map((run) => run.reduce((a, b) => stepsOf(b) > stepsOf(a) ? b : a)),
   );
+}
+
+/** Whether a draft was used as a chain that the target judges in turns, as the paper's are. */
+export function isChain({ verify }: Pick<ArmSetting, "verify">): boolean {
+  return verify === "block" || verify === "token";
 }

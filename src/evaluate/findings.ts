@@ -8,7 +8,7 @@ import { IN_DISTRIBUTION } from "./cells.ts";
 import type { DraftComparison } from "./comparisons.ts";
 import { changeText, differenceText, figureText } from "./figure_text.ts";
 import { counted, type Side, sideOf, verdictOf } from "./sides.ts";
-import { BASE, finalDrafts, namedSteps } from "./draft_names.ts";
+import { BASE, finalDrafts, isChain, namedSteps } from "./draft_names.ts";
 import type { ArmSetting } from "./record.ts";
 import type { EvaluationReport, Finding, ReportRow } from "./report_types.ts";
 import { speedFindings } from "./speed_findings.ts";
@@ -181,7 +181,9 @@ const PAPER_TAU = 2.3;
 
 function bestTau(numbers: Numbers): Finding {
   const claim = `tau reaches ${PAPER_TAU} at gamma 3, the paper's best`;
-  const rows = singleTasks(numbers).filter(({ kind, gamma }) => kind === "model" && gamma === 3);
+  const rows = singleTasks(numbers).filter((row) =>
+    row.kind === "model" && row.gamma === 3 && isChain(row)
+  );
   if (rows.length === 0) {
     return { claim, verdict: "not measured", text: "No draft model was measured at gamma 3." };
   }

@@ -10,10 +10,10 @@ import type { TokenId } from "../decode/language_model.ts";
 import type { Tally } from "./tally.ts";
 
 /**
- * What runs ahead: a model of its own, a drafter of blocks inside the target, the target's first
- * layers, the prompt, or nothing.
+ * What runs ahead: a model of its own, a drafter of blocks or of alignments inside the target, the
+ * target's first layers, the prompt, or nothing.
  */
-export type DraftKind = "model" | "block" | "self" | "lookup" | "none";
+export type DraftKind = "model" | "block" | "ctc" | "self" | "lookup" | "none";
 
 /** A draft as the report knows it. */
 export interface DraftIdentity {
@@ -132,7 +132,7 @@ function isArm(value: unknown): boolean {
   if (value === undefined) return true;
   if (!isObject(value) || !isObject(value.draft)) return false;
   const { name, kind, fingerprint, sizeRatio } = value.draft;
-  const kinds: readonly unknown[] = ["model", "block", "self", "lookup", "none"];
+  const kinds: readonly unknown[] = ["model", "block", "ctc", "self", "lookup", "none"];
   return isText(name) && kinds.includes(kind) && isText(fingerprint) &&
     Number.isFinite(sizeRatio) && (value.gamma === "auto" || isCount(value.gamma)) &&
     isText(value.verify);

@@ -18,10 +18,13 @@ import { findingsOf } from "./findings.ts";
 import { metricsOfTally } from "./metrics.ts";
 import type { EvaluationHead, EvaluationRecord } from "./record.ts";
 import type { EvaluationReport, ReportRow } from "./report_types.ts";
+import { stepCostsOf } from "./step_costs.ts";
+import type { Systems } from "./system_types.ts";
+import { systemsOf } from "./systems.ts";
 import { addTallies, decodingSeconds, ratio } from "./tally.ts";
 
 /**
- * The report of records.
+ * The report of records; with `systems`, these side by side as well.
  *
  * @example
  * ```ts
@@ -47,9 +50,10 @@ import { addTallies, decodingSeconds, ratio } from "./tally.ts";
  * ```
  */
 export function reportOf(
-  { head, records }: {
+  { head, records, systems }: {
     readonly head: EvaluationHead;
     readonly records: readonly EvaluationRecord[];
+    readonly systems?: Systems;
   },
 ): EvaluationReport {
   const drawsOf = sharedDraws(head.seed);
@@ -72,7 +76,11 @@ export function reportOf(
     betweenDrafts: comparisonsOfDrafts(cells, compared, drawsOf),
     curves: curvesOf(cells, drawsOf),
   };
-  return { ...report, findings: findingsOf(report) };
+  return {
+    ...report,
+    findings: findingsOf(report),
+    ...(systems === undefined ? {} : { systems: systemsOf(systems, report.rows) }),
+  };
 }
 
 /** Draws by the number of prompts, made once: what is compared is drawn together. */
@@ -94,6 +102,7 @@ function rowOf(cell: Cell, drawsOf: DrawsOf): ReportRow {
   const figure = (part: (sample: Sample) => number[], of: (sums: readonly number[]) => number) =>
     bootstrap(all.map(part), of, draws);
   const plain = addTallies(all.flatMap((sample) => sample.plain ?? []));
+  const tally = addTallies(all.map((sample) => sample.tally));
   return {
     task: task.name,
     outOfDistribution: task.outOfDistribution,
@@ -104,7 +113,7 @@ function rowOf(cell: Cell, drawsOf: DrawsOf): ReportRow {
     name: draft.name,
     kind: draft.kind,
     prompts: all.length,
-    metrics: metricsOfTally(addTallies(all.map(({ tally }) => tally)), { draftSizeRatio: c }),
+    metrics: metricsOfTally(tally, { draftSizeRatio: c }),
     tau: tauOf(cell, drawsOf),
     alpha: figure(
       ({ tally }) => [tally.accepted, tally.judged],
@@ -117,6 +126,7 @@ function rowOf(cell: Cell, drawsOf: DrawsOf): ReportRow {
     speedUp: speedUpOf(all, drawsOf),
     plainTokensPerSecond: ratio(plain.tokens, decodingSeconds(plain)),
     equalTexts: all.filter(({ equal }) => equal).length,
+    costs: stepCostsOf(tally, plain),
   };
 }
 

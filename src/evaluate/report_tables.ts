@@ -6,6 +6,7 @@
 import type { DraftComparison } from "./comparisons.ts";
 import { changeText, differenceText, figureText } from "./figure_text.ts";
 import type { EvaluationReport, PlainRow, ReportRow } from "./report_types.ts";
+import { systemTables } from "./system_tables.ts";
 
 /** A table in text. */
 export interface ReportTable {
@@ -151,6 +152,7 @@ function curveTables({ curves }: EvaluationReport): ReportTable[] {
 /** All tables of a report; groups of nothing are left out. */
 export function tablesOf(report: EvaluationReport): TableGroup[] {
   const groups: readonly TableGroup[] = [
+    ...(report.systems === undefined ? [] : systemTables(report.systems)),
     {
       title: "Drafts",
       note: "tau is tokens per target pass; alpha is accepted over judged tokens; MBSU is " +

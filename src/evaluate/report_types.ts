@@ -7,6 +7,8 @@ import type { Figure } from "./bootstrap.ts";
 import type { Curve, DraftComparison } from "./comparisons.ts";
 import type { DecodingMetrics } from "./metrics.ts";
 import type { ArmSetting, DraftKind, EvaluationHead } from "./record.ts";
+import type { StepCosts } from "./step_costs.ts";
+import type { SystemsReport } from "./system_types.ts";
 
 /** How one draft did in one setting on one task. */
 export interface ReportRow extends ArmSetting {
@@ -38,6 +40,8 @@ export interface ReportRow extends ArmSetting {
   readonly plainTokensPerSecond: number;
   /** How many prompts gave the very tokens of plain decoding. */
   readonly equalTexts: number;
+  /** What a step takes, in times of plain decoding's target pass beside it. */
+  readonly costs: StepCosts;
 }
 
 /** Plain decoding of one task. */
@@ -81,4 +85,6 @@ export interface EvaluationReport extends EvaluationHead {
   readonly curves: readonly Curve[];
   /** What of the claims about direct alignment holds here. */
   readonly findings: readonly Finding[];
+  /** Systems side by side, where a program says which rows are of which. */
+  readonly systems?: SystemsReport;
 }

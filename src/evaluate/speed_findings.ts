@@ -5,6 +5,7 @@
  */
 import type { Figure } from "./bootstrap.ts";
 import { IN_DISTRIBUTION } from "./cells.ts";
+import { isChain } from "./draft_names.ts";
 import { figureText } from "./figure_text.ts";
 import type { EvaluationReport, Finding, ReportRow } from "./report_types.ts";
 import { type Side, sideOf, verdictOf } from "./sides.ts";
@@ -39,8 +40,10 @@ function isGaining(row: ReportRow): boolean {
   return sideOfGain(row) === "above";
 }
 
-function rowText({ name, gamma, decoding, speedUp }: ReportRow): string {
-  return `${figureText(speedUp)} (${name}, gamma ${gamma}, ${decoding})`;
+function rowText(row: ReportRow): string {
+  const { name, gamma, decoding, speedUp, verify } = row;
+  const use = isChain(row) ? "" : `, ${verify}`;
+  return `${figureText(speedUp)} (${name}, gamma ${gamma}, ${decoding}${use})`;
 }
 
 function gains(numbers: Numbers): Finding {
@@ -66,7 +69,7 @@ function gains(numbers: Numbers): Finding {
 
 function automatic(numbers: Numbers): Finding {
   const claim = "With an automatic draft length no task loses wall-clock time";
-  const rows = draftRows(numbers).filter(({ gamma }) => gamma === "auto");
+  const rows = draftRows(numbers).filter((row) => row.gamma === "auto" && isChain(row));
   if (rows.length === 0) {
     return { claim, verdict: "not measured", text: "gamma auto was not measured." };
   }
@@ -85,7 +88,7 @@ function sideAgainst(one: Figure, other: Figure): Side {
 }
 
 function isTrained({ kind }: Pick<ReportRow, "kind">): boolean {
-  return kind === "model" || kind === "block";
+  return kind === "model" || kind === "block" || kind === "ctc";
 }
 
 function rivals(numbers: Numbers): Finding {

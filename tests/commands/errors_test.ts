@@ -82,6 +82,8 @@ Deno.test("wrong values and missing flags are refused before anything is loaded"
     ["evaluate", [...lookup, "--decoding", "0,hot"], /--decoding, found "hot"/],
     ["evaluate", [...lookup, "--decoding", ".5/2"], /--decoding/],
     ["evaluate", [...lookup, "--verify", "tree"], /block, token for --verify/],
+    ["evaluate", [...target, "--systems", "pearl,warp"], /names of plain, .* found "warp"/],
+    ["evaluate", [...target, "--systems", "pearl,pearl"], /different names of plain, /],
   ];
   return inPairs(inputs, refused);
 });
@@ -150,6 +152,7 @@ Deno.test("files that are missing, damaged or do not belong together are refused
       ["pearl", ["--target", target, "--draft", "lookup", "--raw", "--prompt", ""], /one token/],
       ["pearl", [...ask(`${folder}/none.gguf`)], /none\.gguf/],
       ["evaluate", ["--target", target, "--draft", "self:9"], /1 to 2 layers/],
+      ["evaluate", [...lookup, "--systems", "all"], /drafts with weights beside --systems/],
       ["evaluate", [...lookup, "--tasks", `x=${folder}/none.jsonl`], /none\.jsonl/],
       ["evaluate", [...lookup, "--tasks", `${folder}/empty`], /\.jsonl files in .*empty/],
       ["evaluate", [...lookup, "--tasks", `a=${shard},a=language`], /tasks of different names/],

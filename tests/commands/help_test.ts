@@ -84,7 +84,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
     .concat("save-every", "resume", "start-over", "evaluate-every", "out", "seed", DEVICE),
   teach: ["target", "dtype", "cache", "set", "teacher-tokens", "out", ...DEVICE],
   export: ["target", "draft", "format", "weights", "outside", "out", ...DEVICE],
-  evaluate: ["target", "dtype", "cache", "draft", "tasks", "out-of-distribution", "count"]
+  evaluate: ["target", "dtype", "cache", "draft", "systems", "tasks", "out-of-distribution"]
+    .concat("count")
     .concat("gamma", "decoding", "verify", "max-tokens", "top-k", "min-p", "repetition-penalty")
     .concat("seed", "out", DEVICE),
 };
