@@ -16,9 +16,12 @@ import {
   releaseTree,
   upload,
 } from "../../src/runtime/mod.ts";
-import { type Case, normal } from "../conformance/case.ts";
+import { llamaModel } from "../../src/decode/mod.ts";
+import { EMBEDDED, withWeights } from "../models/files.ts";
+import { assertSameText, plainText } from "../models/watched.ts";
+import { type Case, drawn, normal } from "../conformance/case.ts";
 import { ATTENTION_CASES } from "../conformance/cases_attention.ts";
-import { PRODUCT_CASES } from "../conformance/cases_product.ts";
+import { PACKED_TYPES, packedMatrix, PRODUCT_CASES } from "../conformance/cases_product.ts";
 import { REDUCTION_CASES } from "../conformance/cases_reduction.ts";
 
 const found = await webgpuAdapter();
@@ -112,6 +115,77 @@ for (const [family, all, most] of FAMILIES) {
     });
   });
 }
+
+/** Matrices of two to four parts, which have to be cut where a binding may begin. */
+function linearCases(): Case[] {
+  const k = 96;
+  const matrices = [
+    ["f32", drawn([80, k], normal, 2)] as const,
+    ...PACKED_TYPES.map((type) => {
+      const isFloat = type === "packed_f32" || type === "packed_f16";
+      return [type, packedMatrix(type, isFloat ? 170 : 400, k)] as const;
+    }),
+  ];
+  return matrices.flatMap(([type, weight], i) =>
+    (i % 3 === 0 ? [1, 20] : [1]).map((m): Case => ({
+      label: `${m} rows by ${type}`,
+      inputs: [drawn([m, k], normal, 1), weight],
+      f: core.linear,
+    }))
+  );
+}
+
+test("a product with a matrix beyond a binding is several, each of some columns", async () => {
+  const bindingBytes = 20_224;
+  await opened({}, async (whole, one) => {
+    await opened({ bindingBytes }, async (cut, several) => {
+      for (const each of linearCases()) {
+        const value = { ...each, noGradient: "the matrix is read in pieces there" };
+        assertEquals(await bitsOf(cut, value), await bitsOf(whole, value), each.label);
+        const parts = Math.ceil(each.inputs[1].data.byteLength / bindingBytes);
+        const more = several.lastDispatches - one.lastDispatches;
+        assert(more >= parts - 1, `${each.label}: ${more} dispatches more for ${parts} parts`);
+      }
+    });
+  });
+});
+
+test("a matrix of 160 MiB is multiplied, whatever the adapter binds at once", async () => {
+  const [n, k] = [65_536, 640];
+  const weight = new Float32Array(n * k).map((_, i) => (i * 37 % 4001) / 4001 - .5);
+  const x = normal(k, 1);
+  await opened({}, async (device) => {
+    const arrays = [core.hostTensor(x, [1, k]), core.hostTensor(weight, [n, k])]
+      .map((tensor) => upload(device, tensor));
+    const row = core.constant(Int32Array.of(n - 1), [1]);
+    const f = compile(device, (a: Tensor, w: Tensor) => [core.linear(a, w), core.gather(w, row)]);
+    const results = f(arrays[0], arrays[1]);
+    const [products, last] = [await read(results[0]), await read(results[1])];
+    assertEquals(last, weight.slice(-k));
+    for (const column of [0, 1, 52_415, 52_416, 52_428, 52_429, n - 1]) {
+      const expected = x.reduce((sum, value, i) => sum + value * weight[column * k + i], 0);
+      assert(Math.abs(products[column] - expected) < 1e-4, `column ${column}`);
+    }
+    releaseTree([arrays, results]);
+  });
+});
+
+Deno.test({
+  name: `the embedded model in small pieces writes its text with the same logits${reason}`,
+  ignore: found.found === "none" || EMBEDDED === undefined,
+  fn: async () => {
+    const textOn = (options: WebgpuOptions) =>
+      opened(
+        options,
+        (device) =>
+          withWeights(device, EMBEDDED, "q8", ({ file: { config }, parameters }) => {
+            const model = llamaModel({ device, config, parameters });
+            return plainText(model, [5, 17, 3, 99, 17, 3], { maxTokens: 8 });
+          }),
+      );
+    assertSameText(await textOn({ bindingBytes: 2 ** 16 }), await textOn({}), "in pieces");
+  },
+});
 
 test("any bytes can be written to and read from an array in several buffers", async () => {
   await opened({ bufferBytes: 512 }, async (_, backend) => {

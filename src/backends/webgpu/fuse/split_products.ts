@@ -27,8 +27,8 @@ interface Cutting {
   part(first: number, end: number): ProductPart;
 }
 
-/** Columns between which plain matrices are cut: some tiles. */
-const PLAIN_UNIT = 64;
+/** Columns between which plain matrices are cut: those of a group. */
+const PLAIN_UNIT = 32;
 
 function plainCutting(spec: MatmulSpec): Cutting {
   const { offset, rowStride, columnStride } = spec.right;
