@@ -42,9 +42,9 @@ const flags = {
     help: "the continuation: the target's likeliest tokens while the text agrees, or the text",
   }),
   loss: choice({
-    of: ["ctc", "prefix"],
-    default: "ctc",
-    help: "whether the continuation is all that the places say, or what they begin with",
+    of: ["prefix", "ctc"],
+    default: "prefix",
+    help: "whether the continuation is what the places begin with, or, as in the paper, all they say",
   }),
   ...drafterFlags,
   ...featureRunFlags,

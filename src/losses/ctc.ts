@@ -13,6 +13,8 @@
 import {
   add,
   and,
+  cast,
+  div,
   equal,
   exp,
   full,
@@ -181,8 +183,11 @@ export function ctcLoss(logProbs: Tensor, targets: CtcTargets, blank: number): T
 }
 
 /**
- * `-log P(the labels begin with Y)` of each sequence, f32 `[sequences]`, in nats: the loss of a target
- * that is known to go on, nobody knows how. 0 where that is impossible, or Y is empty.
+ * The loss of a target that is known to go on, nobody knows how: the mean of
+ * `-log P(the labels begin with the first k of Y)` over k = 1 to the length, f32 `[sequences]`, in nats.
+ *
+ * What comes first counts most, as it does for a draft, of which nothing stands behind the first wrong
+ * token. Beginnings that are impossible count nothing; an empty Y has a loss of 0.
  *
  * @param logProbs f32 `[places, sequences, classes]`, natural logarithms; each row a distribution
  * @param blank the class that stands for no label
@@ -203,5 +208,7 @@ export function ctcLoss(logProbs: Tensor, targets: CtcTargets, blank: number): T
  */
 export function ctcPrefixLoss(logProbs: Tensor, targets: CtcTargets, blank: number): Tensor {
   const { prefixes } = ctcScores(logProbs, targets, blank);
-  return lossOf(elementAt(prefixes, sub(targets.lengths, 1)));
+  const lengths = reshape(targets.lengths, [targets.lengths.shape[0], 1]);
+  const losses = where(less(iota(prefixes.shape, 1), lengths), lossOf(prefixes), 0);
+  return div(sum(losses, [1]), maximum(cast(targets.lengths, "f32"), 1));
 }

@@ -65,6 +65,20 @@ Deno.test("the probability of a beginning is the sum over all alignments that be
   }
 });
 
+Deno.test("the loss of a target that goes on is the mean over its beginnings that can be", () => {
+  for (const [seed, sizes] of SMALL.entries()) {
+    const problem = randomCtcProblem(seed, sizes);
+    const logProbs = measureCtc(prefixes, problem).values;
+    const found = measureCtc(ctcPrefixLoss, problem).values;
+    problem.lengths.forEach((length, sequence) => {
+      const from = sequence * sizes.most;
+      const beginnings = logProbs.slice(from, from + length).filter((x) => x > -1e20);
+      const total = beginnings.reduce((sum, logProb) => sum - logProb, 0);
+      assertAlmostEquals(found[sequence], total / Math.max(1, length), 1e-12);
+    });
+  }
+});
+
 const MIDDLE = { places: 6, classes: 7, most: 4 };
 
 function moved(problem: CtcProblem, direction: Float64Array, length: number): CtcProblem {
