@@ -25,7 +25,6 @@ import {
   draftThrough,
   type LanguageModel,
   limit,
-  type LlamaCache,
   measureBlockCosts,
   measureCosts,
   minP,
@@ -36,10 +35,6 @@ import {
   temperature,
   topK,
   topP,
-  type TreeDraft,
-  type TreeLanguageModel,
-  type TreeProposal,
-  treeSpeculative,
   untilToken,
   type Verify,
   verifyBlock,
@@ -56,6 +51,7 @@ import {
   type LoadedDraftModel,
 } from "./drafts.ts";
 import type { LoadedModel } from "./models.ts";
+import { treeSidesOf, withTreeDecoder } from "./tree_decoding.ts";
 
 /** Flags of every command that writes text. */
 export const decodingFlags = {
@@ -205,48 +201,16 @@ async function draftingDecoder<Cache>(
     return await ahead(target, { model, draft: drafter, costs }, options);
   }
   if (draft.kind === "ctc") {
-    const tree = treeDraftOf(target, draft.config.taps, draftCtc(draft.parts));
-    return ended(
-      treeSpeculative({ ...tree, warp: options.warp, budget: nodesOf(options) }),
-      target,
-      options,
-    );
+    const { taps, block: depth } = draft.config;
+    const how = { nodes: options.gamma, depth, warp: options.warp };
+    const sides = treeSidesOf(target, taps, draftCtc(draft.parts));
+    return await withTreeDecoder(sides, how, (decoder) => ended(decoder, target, options));
   }
   const { block, taps } = draft.config;
   const tapped = target.tapped(taps);
   const drafter = draftThrough(draft.draft, tapped.cacheOf);
   const costs = () => measureBlockCosts(tapped.model, drafter, { ...how, block });
   return await ahead(target, { model: tapped.model, draft: drafter, costs }, options);
-}
-
-/** Nodes of a tree where nobody says. */
-const AUTOMATIC_NODES = 8;
-
-function nodesOf({ gamma }: Pick<DecoderOptions, "gamma">): number {
-  return gamma === "auto" ? AUTOMATIC_NODES : gamma;
-}
-
-/** A target that keeps features at taps, and a drafter of trees that looks into its cache. */
-export function treeDraftOf<Cache, State, Proposal extends TreeProposal<State>>(
-  target: LoadedModel<Cache>,
-  taps: readonly number[],
-  draft: TreeDraft<State, LlamaCache, Proposal>,
-): {
-  readonly target: TreeLanguageModel<Cache>;
-  readonly draft: TreeDraft<State, Cache, Proposal>;
-} {
-  const { model, cacheOf } = target.tapped(taps);
-  return {
-    target: model,
-    draft: {
-      ...draft,
-      propose: (state, { cache, ...request }) =>
-        draft.propose(state, {
-          ...request,
-          cache: cache === undefined ? undefined : cacheOf(cache),
-        }),
-    },
-  };
 }
 
 function verifyOf({ verify }: Pick<DecoderOptions, "verify">): Verify {

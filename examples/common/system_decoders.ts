@@ -16,12 +16,12 @@ import {
   multiDraftSpeculative,
   pearl,
   pearlLength,
-  treeSpeculative,
   type Warp,
 } from "@outrider/outrider/decode";
-import { type AnyDecoder, ended, treeDraftOf } from "./decoding.ts";
+import { type AnyDecoder, ended } from "./decoding.ts";
 import type { SystemDraft } from "./system_drafts.ts";
 import type { SystemParts } from "./system_parts.ts";
+import { treeSidesOf, withTreeDecoder } from "./tree_decoding.ts";
 
 /** How tokens are chosen, and how many. */
 export interface SystemDecoding {
@@ -56,14 +56,15 @@ export function multiDraftDecoder(
 }
 
 /** The most probable continuations under what a drafter of blocks says of each place. */
-export function blockTreeDecoder(
+export async function blockTreeDecoder(
   { target }: SystemParts,
   { loaded: { parts, config } }: SystemDraft<"block">,
-  budget: number,
+  nodes: number | "auto",
   { warp, maxTokens }: SystemDecoding,
-): AnyDecoder {
-  const sides = treeDraftOf(target, config.taps, draftBlockTree(parts));
-  return ended(treeSpeculative({ ...sides, warp, budget }), target, { maxTokens });
+): Promise<AnyDecoder> {
+  const sides = treeSidesOf(target, config.taps, draftBlockTree(parts));
+  const how = { nodes, depth: config.block, warp };
+  return await withTreeDecoder(sides, how, (decoder) => ended(decoder, target, { maxTokens }));
 }
 
 /** The same with every last child drawn, and judged by the optimal rule of greedy drafts. */
@@ -73,7 +74,7 @@ export function drawnTreeDecoder(
   budget: number,
   { warp, maxTokens }: SystemDecoding,
 ): AnyDecoder {
-  const sides = treeDraftOf(target, config.taps, draftBlockSamples({ ...parts, budget }));
+  const sides = treeSidesOf(target, config.taps, draftBlockSamples({ ...parts, budget }));
   const decoder = multiDraftSpeculative({ ...sides, rule: greedyOptimal, warp });
   return ended(decoder, target, { maxTokens });
 }

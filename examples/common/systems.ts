@@ -182,6 +182,16 @@ const multiDraft: System = {
   },
 };
 
+/** Sizes of trees where chains have these lengths. */
+function treeSizes(gamma: readonly (number | "auto")[]): readonly (number | "auto")[] {
+  return [...new Set(gamma.map((length) => length === "auto" ? length : TREE_NODES))];
+}
+
+function treeSetting(nodes: number | "auto"): ArmSetting & Pick<PlannedArm, "setting"> {
+  const setting = nodes === "auto" ? "as many nodes as pay" : `${nodes} nodes`;
+  return { gamma: nodes, verify: "tree", setting };
+}
+
 const ctc: System = {
   ...IN_TURNS,
   title: "CTC",
@@ -189,11 +199,12 @@ const ctc: System = {
   draftPasses: 1,
   sampled: "tokens",
   needs: { what: "a CTC drafter by --draft", commands: ctcTraining },
-  arms: (parts) => {
+  arms: (parts, { gamma }) => {
     const draft = parts.drafts.ctc;
-    if (draft === undefined) return undefined;
-    const arm = chainArm(parts, draft, { gamma: TREE_NODES, verify: "block" });
-    return [{ ...arm, verify: "tree", setting: `${TREE_NODES} nodes` }];
+    return draft && treeSizes(gamma).map((nodes) => ({
+      ...chainArm(parts, draft, { gamma: nodes, verify: "block" }),
+      ...treeSetting(nodes),
+    }));
   },
 };
 
@@ -220,15 +231,13 @@ const ddtree: System = {
   draftPasses: 1,
   sampled: "tokens",
   needs: BLOCK,
-  arms: (parts) => {
+  arms: (parts, { gamma }) => {
     const { block } = parts.drafts;
-    return block && [{
+    return block && treeSizes(gamma).map((nodes) => ({
       draft: block.identity,
-      gamma: TREE_NODES,
-      verify: "tree",
-      setting: `${TREE_NODES} nodes`,
-      decoder: (decoding) => blockTreeDecoder(parts, block, TREE_NODES, decoding),
-    }];
+      ...treeSetting(nodes),
+      decoder: (decoding) => blockTreeDecoder(parts, block, nodes, decoding),
+    }));
   },
 };
 

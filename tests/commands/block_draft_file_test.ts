@@ -1,18 +1,10 @@
 /** Commands take a block draft file as they take any draft: the same words, and errors in one line. */
 import { assert, assertEquals } from "@std/assert";
-import { keyOf } from "../../src/core/random.ts";
-import { openModel, writeBlockDraftFile } from "../../src/io/mod.ts";
-import {
-  type BlockDrafterConfig,
-  blockDrafterSize,
-  initBlockDrafter,
-  parameterCount,
-  tinyBlockDrafter,
-  trimmedVocabulary,
-} from "../../src/nn/mod.ts";
-import { weightReader } from "../../src/train/mod.ts";
+import { openModel } from "../../src/io/mod.ts";
+import { blockDrafterSize, parameterCount, tinyBlockDrafter } from "../../src/nn/mod.ts";
 import { withFolder } from "../io/with_folder.ts";
 import { inPairs, jsonOf, runCommand } from "./run_command.ts";
+import { TINY_PLACES, writePlacesDraft } from "./tiny_places_draft.ts";
 import { writeTinyModel } from "./tiny_target.ts";
 
 const PROMPT = "Spell the word river, and river again.";
@@ -23,34 +15,11 @@ interface TextReport {
   readonly steps: number;
 }
 
-/** A drafter of three tokens at once for the tiny target. */
-const DRAFTER = tinyBlockDrafter({ width: 32, heads: 2, taps: [1, 2], block: 3 });
-
-/** Writes a block drafter with random weights that drafts two thirds of the target's tokens. */
-async function writeBlockDraft(
-  path: string,
-  target: string,
-  config: BlockDrafterConfig = DRAFTER,
-): Promise<void> {
-  const { tokenizer, config: { vocabulary: tokens }, close } = await openModel(target);
-  close();
-  const kept = Array.from({ length: tokens }, (_, token) => token).filter((token) => token % 3 > 0);
-  const finalNorm = new Float32Array(config.width).fill(6);
-  await writeBlockDraftFile(path, {
-    name: "tiny block drafter",
-    config,
-    readWeight: weightReader(initBlockDrafter(keyOf(3), config, finalNorm)),
-    tokenizerHash: tokenizer.hash,
-    vocabulary: trimmedVocabulary(kept, tokens),
-    format: "Q8_0",
-  });
-}
-
 function withDraft(use: (target: string, draft: string) => Promise<void>): Promise<void> {
   return withFolder(async (folder) => {
     const [target, draft] = [`${folder}/tiny.gguf`, `${folder}/draft.safetensors`];
     await writeTinyModel(target);
-    await writeBlockDraft(draft, target);
+    await writePlacesDraft(draft, target);
     await use(target, draft);
   });
 }
@@ -69,6 +38,19 @@ Deno.test("a block drafter from its file leaves greedy text as it is, in every p
     assertEquals((await jsonOf<TextReport>("generate", sampled)).tokens.length, 16);
   }));
 
+Deno.test("a CTC drafter from its file leaves every text as it is, greedy and sampled", () =>
+  withDraft(async (target, draft) => {
+    await writePlacesDraft(draft, target, { kind: "ctc" });
+    const ask = ["--target", target, "--prompt", PROMPT, "--max-tokens", "16"];
+    const runs = [["--gamma", "5"], ["--gamma", "auto"], ["--gamma", "4", "--temperature", "1"]]
+      .concat([["--gamma", "3", "--temperature", "0.7", "--top-p", "0.9"]]);
+    await inPairs(runs, async (flags) => {
+      const plain = await jsonOf<TextReport>("generate", [...ask, ...flags]);
+      const drafted = await jsonOf<TextReport>("generate", [...ask, ...flags, "--draft", draft]);
+      assertEquals(drafted.tokens, plain.tokens);
+    });
+  }));
+
 Deno.test("a talk with a block drafter, whose target remembers, has the words of a plain one", () =>
   withDraft(async (target, draft) => {
     const talk = ["--target", target, "--max-tokens", "8", "--json"];
@@ -82,7 +64,7 @@ Deno.test("a talk with a block drafter, whose target remembers, has the words of
 Deno.test("evaluate compares block drafters with different taps", () =>
   withDraft(async (target, draft) => {
     const other = `${draft}.other.safetensors`;
-    await writeBlockDraft(other, target, { ...DRAFTER, taps: [0], features: 32 });
+    await writePlacesDraft(other, target, { config: { ...TINY_PLACES, taps: [0], features: 32 } });
     const drafts = ["--draft", `two=${draft}`, "--draft", `one=${other}`, "--draft", "lookup"];
     const few = ["--count", "2", "--max-tokens", "8", "--gamma", "2,auto", "--decoding", "0,1"];
     const { rows } = await jsonOf<{
@@ -101,7 +83,7 @@ Deno.test("evaluate compares block drafters with different taps", () =>
     for (const { name, kind, decoding, equalTexts, prompts, metrics } of rows) {
       assertEquals(kind, name === "lookup" ? "lookup" : "block");
       if (decoding === "T=0") assertEquals([equalTexts, prompts], [2, 2]);
-      const expected = blockDrafterSize(DRAFTER) / parameterCount(config);
+      const expected = blockDrafterSize(TINY_PLACES) / parameterCount(config);
       if (name === "two") assertEquals(metrics.draftSizeRatio, expected);
     }
     assertEquals(rows.filter(({ decoding }) => decoding === "T=0").length, 3 * 2);
@@ -110,9 +92,9 @@ Deno.test("evaluate compares block drafters with different taps", () =>
 Deno.test("a block draft that does not fit, or goes where only a draft model can, is refused in one line", () =>
   withDraft(async (target, draft) => {
     const wide = `${draft}.wide.safetensors`;
-    await writeBlockDraft(wide, target, tinyBlockDrafter({ width: 64, taps: [1] }));
+    await writePlacesDraft(wide, target, { config: tinyBlockDrafter({ width: 64, taps: [1] }) });
     const deep = `${draft}.deep.safetensors`;
-    await writeBlockDraft(deep, target, { ...DRAFTER, taps: [1, 3] });
+    await writePlacesDraft(deep, target, { config: { ...TINY_PLACES, taps: [1, 3] } });
     const cut = `${draft}.cut.safetensors`;
     await Deno.writeFile(cut, (await Deno.readFile(draft)).slice(0, -4));
     const out = ["--out", `${draft}.out`];
