@@ -53,14 +53,9 @@ export interface TreeCosts {
   readonly blockCost: number;
 }
 
-/** Tokens per time of a plain step that a step with a tree of so many nodes gives. */
-export function treeRate(
-  { rowsCost, hostCost, blockCost }: TreeCosts,
-  tokens: number,
-  nodes: number,
-): number {
-  const plain = rowsCost(1) + hostCost(0);
-  return tokens * plain / (blockCost + hostCost(nodes) + rowsCost(1 + nodes));
+/** Time of a step with a tree of so many nodes, drafting included. */
+export function treeTime({ rowsCost, hostCost, blockCost }: TreeCosts, nodes: number): number {
+  return blockCost + hostCost(nodes) + rowsCost(1 + nodes);
 }
 
 /**
@@ -86,10 +81,10 @@ export function treeRate(
  */
 export function treeBudget(costs: TreeCosts, probabilities: readonly number[]): number {
   let tokens = 1;
-  let best = { nodes: 0, rate: treeRate(costs, tokens, 0) };
+  let best = { nodes: 0, rate: tokens / treeTime(costs, 0) };
   probabilities.forEach((probability, place) => {
     tokens += probability;
-    const reached = treeRate(costs, tokens, place + 1);
+    const reached = tokens / treeTime(costs, place + 1);
     if (reached > best.rate) best = { nodes: place + 1, rate: reached };
   });
   return best.nodes;

@@ -76,7 +76,8 @@ Deno.test("the budget is near the best one that knows the truth, and near plain 
         const rate = tokensPerTime(world, automaticBudget(costs));
         const best = Math.max(1, tokensPerTime(world, knowing(world)));
         // A small gain is left alone: costs are measured, not known.
-        const bound = best < 1.12 ? 0.985 : 0.98 * best;
+        // Plain steps, to which trees are compared, take a thirty-third.
+        const bound = best < 1.12 ? 0.98 : 0.95 * best;
         assert(rate >= bound, `curve ${seed}, truth ${truth}: ${rate} of ${best}`);
       }
     }
@@ -103,7 +104,7 @@ Deno.test("trees that never pay are tried once in so many steps, and again when 
   go(100, 0);
   assertEquals(go(100, 0), 10);
   go(2_000, 2);
-  assertEquals(go(100, 2), 100);
+  assert(go(100, 2) >= 96);
 });
 
 Deno.test("a most, a memory or a retry below 1 is refused", () => {

@@ -175,17 +175,18 @@ Deno.test("a tree is cut to what pays, to nothing where nothing does", async () 
   const drafted = async (rowsCost: (rows: number) => number) => {
     const costs = { rowsCost, hostCost: () => 0, blockCost: 0 };
     const budget = automaticBudget(costs, { most: 8, retry: 3 });
-    const options = { target, draft, warp: temperature(0), budget };
+    const options = { target, draft, warp: temperature(0), budget, now: () => 0 };
     const { reports } = await generate(limit(treeSpeculative(options), 20), [1, 2], {
       key: keyOf(1),
     });
-    return reports.map((report) => report.drafted);
+    // A text begins with two plain steps.
+    assertEquals(reports.slice(0, 2).map((report) => report.drafted), [0, 0]);
+    return new Set(reports.slice(2).map((report) => report.drafted));
   };
-  assert((await drafted(() => 1)).every((nodes) => nodes === 8));
-  assert((await drafted((rows) => rows)).every((nodes) => nodes === 0));
-  assert(
-    (await drafted((rows) => Math.ceil(rows / 4))).every((nodes) => nodes === 3 || nodes === 7),
-  );
+  assertEquals(await drafted(() => 1), new Set([8]));
+  assertEquals(await drafted((rows) => rows), new Set([0]));
+  const stepped = await drafted((rows) => Math.ceil(rows / 4));
+  assert(stepped.isSubsetOf(new Set([0, 3, 7])) && (stepped.has(3) || stepped.has(7)));
 });
 
 Deno.test("a failing drafter, a dead state and no budget are refused, and nothing stays open", async () => {
