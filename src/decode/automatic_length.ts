@@ -187,15 +187,36 @@ function afterPlain(
   return { ...charged(known, 1, lost), idle, times, wait };
 }
 
+/** Time of a step with so many drafted tokens, as far as it is known. */
+function expectedTime({ timeOf, lagTime }: Settings, { idle }: AutomaticLengthState, gamma: number) {
+  return timeOf(gamma) + idle * lagTime;
+}
+
+/** What a draft is charged if none of it stands. */
+function chargeOf(expected: number, times: StepTimes): number {
+  return CAUTION * (lossOf(expected, times) + 1) - 1;
+}
+
+/** A draft that is under way is charged and not followed by a try. */
+function whileJudged(
+  settings: Settings,
+  state: AutomaticLengthState,
+  drafted: number,
+): AutomaticLengthState {
+  if (drafted === 0) return state;
+  const lost = chargeOf(expectedTime(settings, state, drafted), state.times);
+  return { ...charged(state, 1, lost), wait: settings.retry };
+}
+
 function afterDraft(
   settings: Settings,
   state: AutomaticLengthState,
   report: StepReport,
 ): AutomaticLengthState {
   const { drafted, accepted } = report;
-  const expected = settings.timeOf(drafted) + state.idle * settings.lagTime;
+  const expected = expectedTime(settings, state, drafted);
   const times = afterDraftStep(state.times, report, expected);
-  const lost = CAUTION * (lossOf(expected, times) + 1) - 1 - accepted;
+  const lost = chargeOf(expected, times) - accepted;
   // A try that succeeds is followed by the next one at once.
   const wait = accepted === drafted ? 0 : settings.retry;
   const next = {
@@ -255,6 +276,7 @@ export function automaticLength(
   return {
     init: () => first,
     gamma: (state) => gammaOf(settings, state),
+    awaiting: (state, drafted) => whileJudged(settings, state, drafted),
     step: (state, report) =>
       report.drafted === 0
         ? afterPlain(settings, state, report)

@@ -15,6 +15,11 @@ export interface DraftLength<State> {
   gamma(state: State): number;
   /** The state after a step. */
   step(state: State, report: StepReport): State;
+  /**
+   * The state while so many drafted tokens are judged, for a decoder that begins another step before
+   * it knows how many stand: as if none did. The state itself if left out.
+   */
+  awaiting?(state: State, drafted: number): State;
   /** Whether it never drafts, so that the drafter need not even read the prompt; no if left out. */
   readonly isPlain?: boolean;
 }

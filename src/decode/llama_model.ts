@@ -69,7 +69,7 @@ const MOST_ROWS = 128;
 const KEPT_LOGITS = 16;
 
 /** A chain of tokens that continues a sequence: row i sees the sequence and the rows up to i. */
-function chainRows(tokens: readonly TokenId[], length: number): Row[] {
+export function chainRows(tokens: readonly TokenId[], length: number): Row[] {
   return tokens.map((token, i) => {
     const position = length + i;
     return { token, position, slot: position, start: 0, end: position + 1 };

@@ -3,14 +3,21 @@
  *
  * @module
  */
-import { releaseTree } from "../../runtime/device.ts";
+import { releaseTree, upload } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { Decoder } from "../decoder.ts";
-import { coinParts } from "./coin_table.ts";
+import { fixedLength } from "../draft_length.ts";
+import { coinTable } from "./coin_table.ts";
 import { greedyLaw } from "./greedy_law.ts";
 import type { TokenLaw } from "./law.ts";
 import { compilePlainPass } from "./passes.ts";
-import { type OnDeviceState, pipelined, type PipelineOptions } from "./pipeline.ts";
+import {
+  type NextStep,
+  type OnDeviceState,
+  pipelined,
+  type PipelineOptions,
+  type Queued,
+} from "./pipeline.ts";
 import { type Place, placeAfter } from "./place.ts";
 import type { ModelOnDevice } from "./remember_prefix.ts";
 import { sampledLaw } from "./sampled_law.ts";
@@ -21,7 +28,13 @@ import {
   type Sampling,
   type SamplingNumbers,
 } from "./sampling.ts";
-import { releasingAll, type Sequence, sequencesOf, uploadHolding } from "./sequence.ts";
+import {
+  releasingAll,
+  type Sequence,
+  type Sequences,
+  sequencesOf,
+  uploadHolding,
+} from "./sequence.ts";
 
 /** The parts of an {@link autoregressiveOnDevice} decoder. */
 export interface AutoregressiveOnDeviceOptions extends PipelineOptions {
@@ -45,6 +58,30 @@ export interface TextOnDevice {
 export function lawOf(sampling: Sampling, above: TokenLaw = sampledLaw): TokenLaw {
   checkSampling(sampling);
   return isGreedy(sampling) ? greedyLaw : above;
+}
+
+/** Queues a step without a draft. A call that fails has released the text's arrays. */
+export type QueuePlain = (work: TextOnDevice, step: NextStep) => Queued<TextOnDevice>;
+
+/** How steps without a draft are queued. */
+export function plainQueue(
+  { device, config, parameters }: ModelOnDevice,
+  sequences: Sequences,
+  law: TokenLaw,
+): QueuePlain {
+  const pass = compilePlainPass(device, config, law);
+  return (work, { coins, length: { least, most } }) =>
+    releasingAll(work, (hold) => {
+      const grown = sequences.withRoom(work.target, most, hold);
+      const starts = most - least + 1;
+      const table = upload(device, coinTable(coins, { first: least, starts, gamma: 0, most: 1 }));
+      hold(table);
+      const { place, sampling } = work;
+      const passed = pass(parameters, grown.layers, place, table, sampling);
+      releaseTree([table, place]);
+      const next = { target: { ...grown, layers: passed.cache }, place: passed.place, sampling };
+      return { work: next, result: passed.result, gamma: 0, draftSeconds: 0 };
+    });
 }
 
 /**
@@ -79,13 +116,11 @@ export function autoregressiveOnDevice(
   options: AutoregressiveOnDeviceOptions,
 ): Decoder<OnDeviceState<TextOnDevice>> {
   const { target, sampling } = options;
-  const { device, config, parameters } = target;
+  const { device, config } = target;
   const sequences = sequencesOf(target);
-  const pass = compilePlainPass(device, config, lawOf(sampling));
-  return pipelined<TextOnDevice>({
+  return pipelined<TextOnDevice, null>({
     vocabulary: config.vocabulary,
     contextLength: config.contextLength,
-    longest: 1,
     open: async (prompt) => {
       const sequence = await sequences.open(prompt.slice(0, -1));
       return releasingAll(sequence, (hold) => ({
@@ -94,21 +129,12 @@ export function autoregressiveOnDevice(
         sampling: uploadHolding(device, numbersOf(sampling), hold),
       }));
     },
-    queue: (work, coins, { least, most }) =>
-      releasingAll(work, (hold) => {
-        const grown = sequences.withRoom(work.target, most, hold);
-        const coin = uploadHolding(device, coinParts([coins.sample(least)]), hold);
-        const { place, sampling } = work;
-        const passed = pass(parameters, grown.layers, place, coin, sampling);
-        releaseTree([coin, place]);
-        const next = { target: { ...grown, layers: passed.cache }, place: passed.place, sampling };
-        return { work: next, result: passed.result, draftSeconds: 0 };
-      }),
+    queue: plainQueue(target, sequences, lawOf(sampling)),
     outcome: (result) => ({ tokens: [...result], drafted: 0 }),
     release: releaseTree,
-    close: ({ target, place, sampling }, text) => {
+    close: ({ target, place, sampling }, { text }) => {
       releaseTree([place, sampling]);
       sequences.close(target, text.slice(0, -1));
     },
-  }, options);
+  }, { ...options, rule: fixedLength(0) });
 }

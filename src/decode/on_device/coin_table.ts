@@ -31,13 +31,29 @@ export function coinParts(coins: readonly number[]): CoinParts<HostTensor> {
   };
 }
 
+/** Tables have so many rows, or a multiple of it: few shapes are few plans. */
+const ROWS = 16;
+
+/** Where a block may start, and how many tokens it drafts. */
+export interface BlockStarts {
+  /** The first place. */
+  readonly first: number;
+  /** How many places there are, from that on. */
+  readonly starts: number;
+  /** Drafted tokens. */
+  readonly gamma: number;
+  /** How many places there may be when such a block comes again. */
+  readonly most: number;
+}
+
 /**
- * The coins of blocks of `gamma` drafted tokens that start at `first`, `first + 1`, ...: f32
- * `[starts, 5 * gamma + 3]`. The last column is the start itself.
+ * The coins of blocks that start at `first`, `first + 1`, ...: f32 `[rows, 5 * gamma + 3]`. The last
+ * column is the start itself; rows behind those of the starts are zeros.
  */
-export function coinTable(coins: Coins, first: number, starts: number, gamma: number): HostTensor {
+export function coinTable(coins: Coins, { first, starts, gamma, most }: BlockStarts): HostTensor {
   const width = 5 * gamma + 3;
-  const table = new Float32Array(starts * width);
+  const rows = ROWS * Math.ceil(Math.max(starts, most) / ROWS);
+  const table = new Float32Array(rows * width);
   for (let row = 0; row < starts; row++) {
     const start = first + row;
     const places = Array.from({ length: gamma }, (_, i) => start + i);
@@ -48,7 +64,7 @@ export function coinTable(coins: Coins, first: number, starts: number, gamma: nu
     const accept = places.map((place) => roundedDown(coins.accept(start, place)));
     table.set([...high, ...low, ...accept, start], row * width);
   }
-  return hostTensor(table, [starts, width]);
+  return hostTensor(table, [rows, width]);
 }
 
 /** The coins of the block that starts at one place. */

@@ -9,8 +9,9 @@ export {
   type AutoregressiveOnDeviceOptions,
   type TextOnDevice,
 } from "./autoregressive.ts";
+export type { DraftOnDevice } from "./drafter.ts";
 export { type CoinParts, drawTokens } from "./draw.ts";
-export type { OnDeviceState, PipelineOptions } from "./pipeline.ts";
+export type { OnDeviceState, PendingStep, PipelineOptions } from "./pipeline.ts";
 export type { Place } from "./place.ts";
 export {
   type ModelOnDevice,
@@ -23,7 +24,6 @@ export type { Sampling, SamplingNumbers } from "./sampling.ts";
 export type { Sequence } from "./sequence.ts";
 export {
   type DraftedTextOnDevice,
-  type DraftOnDevice,
   speculativeOnDevice,
   type SpeculativeOnDeviceOptions,
 } from "./speculative.ts";

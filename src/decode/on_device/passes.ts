@@ -15,7 +15,6 @@ import type { Device } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { ClassTables } from "./classes.ts";
 import { type BlockCoins, coinsAt } from "./coin_table.ts";
-import type { CoinParts } from "./draw.ts";
 import type { Evidence, TokenLaw } from "./law.ts";
 import { advanced, chainRows, type Place, roomFor, sliceLast } from "./place.ts";
 import type { SamplingNumbers } from "./sampling.ts";
@@ -62,7 +61,7 @@ export type PlainPass = (
   parameters: LlamaParameters<DeviceArray>,
   cache: KvLayers<DeviceArray>,
   place: Place<DeviceArray>,
-  coin: CoinParts<DeviceArray>,
+  coins: DeviceArray,
   sampling: SamplingNumbers<DeviceArray>,
 ) => Passed<DeviceArray>;
 
@@ -72,13 +71,17 @@ export function compilePlainPass(device: Device, config: LlamaConfig, law: Token
     parameters: LlamaParameters<Tensor>,
     cache: KvLayers<Tensor>,
     place: Place<Tensor>,
-    coin: CoinParts<Tensor>,
+    coins: Tensor,
     sampling: SamplingNumbers<Tensor>,
   ): Passed<Tensor> => {
     const token = sliceLast(place.last);
     const rows = chainRows(token, sub(place.length, 1), config.contextLength);
     const passed = logitsOf(config, [parameters, cache], rows, 1);
-    const { tokens: next } = law.choose(passed.logits, coin, sampling);
+    const { tokens: next } = law.choose(
+      passed.logits,
+      coinsAt(coins, place.length).sample,
+      sampling,
+    );
     const length = add(place.length, 1);
     return { cache: passed.cache, place: { length, last: concat([token, next], 0) }, result: next };
   };

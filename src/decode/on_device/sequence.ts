@@ -10,8 +10,8 @@ import { type Device, releaseTree, upload } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import { own } from "../../runtime/owned.ts";
 import type { TokenId } from "../language_model.ts";
-import { type LlamaCache, llamaModel } from "../llama_model.ts";
-import { compilePasses } from "../llama_passes.ts";
+import { chainRows, type LlamaCache, llamaModel } from "../llama_model.ts";
+import { compilePasses, packRows } from "../llama_passes.ts";
 import type { ModelOnDevice } from "./remember_prefix.ts";
 
 /** Keys and values, and how many rows they have room for. */
@@ -22,21 +22,38 @@ export interface Sequence {
   readonly slots: number;
 }
 
+/** Is told what was made. */
+export type Hold = (made: unknown) => void;
+
 /** How sequences of a model begin, grow and end. */
 export interface Sequences {
   /** A sequence that has read tokens; none are read where they do not fit the context. */
   open(tokens: readonly TokenId[]): Promise<Sequence>;
   /** The sequence with room for so many rows; `hold` is told what it then consists of. */
-  withRoom(sequence: Sequence, rows: number, hold: (made: unknown) => void): Sequence;
+  withRoom(sequence: Sequence, rows: number, hold: Hold): Sequence;
+  /**
+   * The sequence with tokens read, the first of which is at position `from`, in room that is there;
+   * `hold` is told what it then consists of. The device is not waited for.
+   */
+  read(
+    sequence: Sequence,
+    tokens: readonly TokenId[],
+    from: number,
+    hold: Hold,
+  ): Sequence;
   /** Ends a sequence that has read tokens: it stays for the next one where the model remembers. */
   close(sequence: Sequence, tokens: readonly TokenId[]): void;
 }
+
+/** Rows of a pass that reads on, always as many, so that it is compiled once. */
+const READ_AT_ONCE = 16;
 
 /** The sequences of a model. */
 export function sequencesOf(options: ModelOnDevice): Sequences {
   const { memory } = options;
   const model = llamaModel(options);
-  const { grow } = compilePasses(options.device, options.config, options);
+  const { device, config, parameters } = options;
+  const { fill, grow } = compilePasses(device, config, options);
   const recalled = (tokens: readonly TokenId[]): LlamaCache => {
     const kept = memory?.recall(tokens);
     if (kept === undefined) return model.open();
@@ -68,6 +85,16 @@ export function sequencesOf(options: ModelOnDevice): Sequences {
       }
       return grown;
     },
+    read: (sequence, tokens, from, hold) => {
+      let { layers } = sequence;
+      for (let at = 0; at < tokens.length; at += READ_AT_ONCE) {
+        const rows = chainRows(tokens.slice(at, at + READ_AT_ONCE), from + at);
+        using packed = upload(device, packRows(rows, READ_AT_ONCE));
+        layers = fill(parameters, { layers }, packed).layers;
+        hold(layers);
+      }
+      return { ...sequence, layers };
+    },
     close: (sequence, tokens) => {
       if (memory === undefined) return releaseTree(sequence);
       // A text that outgrew the context was not read to its end, or not at all.
@@ -80,7 +107,7 @@ export function sequencesOf(options: ModelOnDevice): Sequences {
 export function uploadHolding<T>(
   device: Device,
   tree: T,
-  hold: (made: unknown) => void,
+  hold: Hold,
 ): MapLeaves<T, HostTensor, DeviceArray> {
   return mapTree(tree, isHostTensor, (tensor) => {
     const array = upload(device, tensor);
@@ -90,7 +117,7 @@ export function uploadHolding<T>(
 }
 
 /** Runs `work` and, if it fails, releases everything that it held. */
-export function releasingAll<T>(first: unknown, work: (hold: (made: unknown) => void) => T): T {
+export function releasingAll<T>(first: unknown, work: (hold: Hold) => T): T {
   const held = [first];
   try {
     return work((made) => void held.push(made));

@@ -5,28 +5,36 @@
  * @module
  */
 import { OutriderError } from "../../core/errors.ts";
-import type { TrimmedVocabulary } from "../../nn/trimmed_vocabulary.ts";
 import { releaseTree, upload } from "../../runtime/device.ts";
-import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { Decoder } from "../decoder.ts";
-import { machineClock } from "../text_state.ts";
-import { lawOf, type TextOnDevice } from "./autoregressive.ts";
+import { type DraftLength, fixedLength } from "../draft_length.ts";
+import { type Clock, machineClock } from "../text_state.ts";
+import { lawOf, plainQueue, type QueuePlain, type TextOnDevice } from "./autoregressive.ts";
 import { blockLaw } from "./block_law.ts";
 import { checkClasses, classTables } from "./classes.ts";
 import { coinTable } from "./coin_table.ts";
-import { compileDraftPasses, compileJudgePass, type Drafted, type DraftPasses } from "./passes.ts";
-import { type OnDeviceState, pipelined, type PipelineOptions } from "./pipeline.ts";
+import { type Drafter, drafterOf, type DraftOnDevice } from "./drafter.ts";
+import { compileJudgePass, type JudgePass } from "./passes.ts";
+import {
+  type NextStep,
+  type OnDeviceState,
+  type Pipeline,
+  pipelined,
+  type PipelineOptions,
+  type Queued,
+} from "./pipeline.ts";
 import { placeAfter } from "./place.ts";
 import type { ModelOnDevice } from "./remember_prefix.ts";
 import { sampledLaw } from "./sampled_law.ts";
 import { numbersOf, type Sampling } from "./sampling.ts";
-import { releasingAll, type Sequence, sequencesOf, uploadHolding } from "./sequence.ts";
-
-/** A draft model on a device. */
-export interface DraftOnDevice extends ModelOnDevice {
-  /** Which of the target's tokens its classes are, for a model of a trimmed vocabulary. */
-  readonly vocabulary?: TrimmedVocabulary;
-}
+import {
+  type Hold,
+  releasingAll,
+  type Sequence,
+  type Sequences,
+  sequencesOf,
+  uploadHolding,
+} from "./sequence.ts";
 
 /** The parts of a {@link speculativeOnDevice} decoder. */
 export interface SpeculativeOnDeviceOptions extends PipelineOptions {
@@ -34,8 +42,6 @@ export interface SpeculativeOnDeviceOptions extends PipelineOptions {
   readonly target: ModelOnDevice;
   /** The model that runs ahead, on the same device. */
   readonly draft: DraftOnDevice;
-  /** Tokens to draft per block, 1 or more; near the end of a context fewer of them are judged. */
-  readonly gamma: number;
   /** What shapes both models' distributions. */
   readonly sampling: Sampling;
   /**
@@ -49,12 +55,11 @@ export interface SpeculativeOnDeviceOptions extends PipelineOptions {
 export interface DraftedTextOnDevice extends TextOnDevice {
   /** The draft's keys and values. */
   readonly draft: Sequence;
+  /** How many tokens the draft has not read, the text's last two left out. */
+  readonly behind: number;
 }
 
-function checkParts({ target, draft, gamma }: SpeculativeOnDeviceOptions): void {
-  if (!(Number.isInteger(gamma) && gamma >= 1)) {
-    throw new OutriderError("a gamma of 1 or more", `${gamma}`, "3 to 5 are usual");
-  }
+function checkParts({ target, draft }: SpeculativeOnDeviceOptions): void {
   if (draft.device !== target.device) {
     throw new OutriderError(
       "a draft on the target's device",
@@ -71,7 +76,9 @@ function checkParts({ target, draft, gamma }: SpeculativeOnDeviceOptions): void 
  * 2023, algorithm 2) or block verification (Sun et al. 2024, algorithm 2) with the coins of
  * `speculative`.
  *
- * The host reads `gamma + 3` numbers per block. The law of the text is the target's to within the
+ * `gamma` is the number of tokens to draft, 1 or more, or a {@link DraftLength} rule, which may see
+ * reports late; near the end of a context fewer of them are judged. The host reads `gamma + 3` numbers
+ * per block. The law of the text is the target's to within the
  * rounding of f32, some 2^-23 per token; at temperature 0 the text is that of plain decoding, bit for
  * bit. Errors are those of `autoregressiveOnDevice`.
  *
@@ -101,106 +108,151 @@ function checkParts({ target, draft, gamma }: SpeculativeOnDeviceOptions): void 
  * ```
  */
 export function speculativeOnDevice(
-  options: SpeculativeOnDeviceOptions,
-): Decoder<OnDeviceState<DraftedTextOnDevice>> {
+  options: SpeculativeOnDeviceOptions & { readonly gamma: number },
+): Decoder<OnDeviceState<DraftedTextOnDevice>>;
+/** The same with a rule for the number of tokens to draft. */
+export function speculativeOnDevice<LengthState>(
+  options: SpeculativeOnDeviceOptions & { readonly gamma: DraftLength<LengthState> },
+): Decoder<OnDeviceState<DraftedTextOnDevice, LengthState>>;
+export function speculativeOnDevice<LengthState>(
+  options: SpeculativeOnDeviceOptions & { readonly gamma: number | DraftLength<LengthState> },
+):
+  | Decoder<OnDeviceState<DraftedTextOnDevice>>
+  | Decoder<OnDeviceState<DraftedTextOnDevice, LengthState>> {
   checkParts(options);
-  const { target, draft, gamma, sampling, ahead = 0, now = machineClock } = options;
-  const { device, config, parameters } = target;
-  const law = lawOf(sampling, options.verify === "block" ? blockLaw : sampledLaw);
+  const { gamma } = options;
+  if (typeof gamma !== "number") {
+    return pipelined(draftedPipeline(options, gamma), { ...options, rule: gamma });
+  }
+  if (Number.isInteger(gamma) && gamma >= 1) {
+    const rule = fixedLength(gamma);
+    return pipelined(draftedPipeline(options, rule), { ...options, rule });
+  }
+  throw new OutriderError("a gamma of 1 or more", `${gamma}`, "3 to 5 are usual");
+}
+
+/** What steps are queued with. */
+interface Parts {
+  readonly target: ModelOnDevice;
+  readonly targets: Sequences;
+  readonly drafter: Drafter;
+  readonly judge: JudgePass;
+  readonly plain: QueuePlain;
+  /** Steps in flight beyond the one that is read. */
+  readonly ahead: number;
+  readonly now: Clock;
+}
+
+function partsOf(
+  { target, draft, sampling, verify, ahead = 0, now = machineClock }: SpeculativeOnDeviceOptions,
+): Parts {
+  const { device, config } = target;
+  const law = lawOf(sampling, verify === "block" ? blockLaw : sampledLaw);
   const classes = classTables(draft.vocabulary);
   const draftContext = draft.config.contextLength;
-  const [targets, drafts] = [sequencesOf(target), sequencesOf(draft)];
-  const draftPasses = compileDraftPasses({ device, config: draft.config, law, classes });
-  const judge = compileJudgePass({ device, config, law, classes, draftContext });
-  // A step begins at one of so many places, by how much of those before it stands.
-  const starts = 1 + ahead * gamma;
-  return pipelined<DraftedTextOnDevice>({
+  const targets = sequencesOf(target);
+  return {
+    target,
+    targets,
+    drafter: drafterOf(draft, { law, classes }),
+    judge: compileJudgePass({ device, config, law, classes, draftContext }),
+    plain: plainQueue(target, targets, law),
+    ahead,
+    now,
+  };
+}
+
+function draftedPipeline(
+  options: SpeculativeOnDeviceOptions,
+  { isPlain }: Pick<DraftLength<unknown>, "isPlain">,
+): Pipeline<DraftedTextOnDevice> {
+  const parts = partsOf(options);
+  const { target: { device, config }, targets, drafter } = parts;
+  return {
     vocabulary: config.vocabulary,
     contextLength: config.contextLength,
-    longest: gamma + 1,
     open: async (prompt) => {
       const seen = prompt.slice(0, -1);
-      const opened = await targets.open(seen);
-      const drafter = await drafts.open(classesOf(seen, draft.vocabulary)).catch((error) => {
-        releaseTree(opened);
+      const target = await targets.open(seen);
+      // A draft that will never be asked reads nothing.
+      const read = isPlain === true ? [] : seen;
+      const draft = await drafter.open(read).catch((error) => {
+        releaseTree(target);
         throw error;
       });
-      return releasingAll([opened, drafter], (hold) => ({
-        target: opened,
-        draft: drafter,
+      return releasingAll([target, draft], (hold) => ({
+        target,
+        draft,
         place: uploadHolding(device, placeAfter(prompt), hold),
-        sampling: uploadHolding(device, numbersOf(sampling), hold),
+        sampling: uploadHolding(device, numbersOf(options.sampling), hold),
+        behind: Math.max(0, prompt.length - 2 - read.length),
       }));
     },
-    queue: (work, coins, { least, most }) =>
-      releasingAll(work, (hold) => {
-        const started = now();
-        const table = upload(device, coinTable(coins, least, starts, gamma));
-        hold(table);
-        const drafter = drafts.withRoom(work.draft, most + gamma, hold);
-        const { layers, drafted } = draftBlock(
-          { passes: draftPasses, draft, gamma, hold },
-          { ...work, draft: drafter },
-          table,
-        );
-        const drafting = now();
-        const grown = targets.withRoom(work.target, most + gamma, hold);
-        const judged = drafted.map(({ drawn, evidence }) => ({ drawn, evidence }));
-        const { place, sampling } = work;
-        const passed = judge(parameters, grown.layers, place, judged, table, sampling);
-        releaseTree([table, drafted, place]);
-        const next = {
-          target: { ...grown, layers: passed.cache },
-          draft: { ...drafter, layers },
-          place: passed.place,
-          sampling,
-        };
-        return { work: next, result: passed.result, draftSeconds: drafting - started };
-      }),
+    queue: (work, step) => queued(parts, work, step),
     outcome: (result) => {
+      if (result.length === 1) return { tokens: [...result], drafted: 0 };
       const [accepted, next, drafted, ...tokens] = result;
       return { tokens: [...tokens.slice(0, accepted), next], drafted };
     },
     release: releaseTree,
-    close: ({ target, draft: drafter, place, sampling }, text) => {
+    close: ({ target, draft, place, sampling, behind }, { text, length }) => {
       releaseTree([place, sampling]);
       targets.close(target, text.slice(0, -1));
-      // The last token that a block drafts is read with the next block.
-      drafts.close(drafter, classesOf(text.slice(0, -2), draft.vocabulary));
+      const read = Math.min(text.length, length.least - 2 - behind);
+      drafter.close(draft, text.slice(0, Math.max(0, read)));
     },
-  }, options);
+  };
 }
 
-/** The tokens that a draft reads: classes, where its vocabulary is trimmed. */
-function classesOf(tokens: readonly number[], vocabulary: TrimmedVocabulary | undefined): number[] {
-  return vocabulary ? tokens.map(vocabulary.classOf) : [...tokens];
-}
-
-/** What drafting a block takes besides the text. */
-interface BlockDrafting {
-  readonly passes: DraftPasses;
-  readonly draft: DraftOnDevice;
-  readonly gamma: number;
-  /** Told what was made. */
-  readonly hold: (made: unknown) => void;
-}
-
-/** Drafts the tokens of a block, one pass each. */
-function draftBlock(
-  { passes, draft, gamma, hold }: BlockDrafting,
+/** Queues a step with a draft or without one, or none before what is in flight is known. */
+function queued(
+  parts: Parts,
   work: DraftedTextOnDevice,
-  coins: DeviceArray,
-): Pick<Sequence, "layers"> & { readonly drafted: readonly Drafted<DeviceArray>[] } {
-  const { place, sampling } = work;
-  const { parameters } = draft;
-  let made = passes.first(parameters, work.draft.layers, place, coins, sampling);
-  hold(made);
-  const drafted = [made.drafted];
-  for (let i = 1; i < gamma; i++) {
-    const { drawn, count } = made.drafted;
-    made = passes.next(parameters, made.cache, place.length, { drawn, count }, coins, sampling);
-    hold(made);
-    drafted.push(made.drafted);
+  step: NextStep,
+): Queued<DraftedTextOnDevice> | undefined {
+  const { text, length: { least, most }, gamma } = step;
+  const { behind, draft } = work;
+  const room = Math.min(parts.target.config.contextLength - 1, parts.drafter.contextLength);
+  // A draft that missed tokens and has no room to read them stays behind.
+  if (gamma === 0 || (behind > 0 && least > room)) {
+    const plain = parts.plain(work, step);
+    return { ...plain, work: { ...plain.work, draft, behind: behind + 1 } };
   }
-  return { layers: made.cache, drafted };
+  const isKnown = least === most && least - 2 <= text.length;
+  if (behind > 0 && !isKnown) return undefined;
+  return releasingAll(work, (hold) => speculated(parts, work, step, hold));
+}
+
+/** Queues a draft, the target's pass over it and the verdict. */
+function speculated(
+  { target: { device, parameters }, targets, drafter, judge, ahead, now }: Parts,
+  work: DraftedTextOnDevice,
+  { text, coins, length: { least, most }, gamma }: NextStep,
+  hold: Hold,
+): Queued<DraftedTextOnDevice> {
+  const started = now();
+  const starts = most - least + 1;
+  const places = { first: least, starts, gamma, most: 1 + ahead * gamma };
+  const table = upload(device, coinTable(coins, places));
+  hold(table);
+  const missed = text.slice(least - 2 - work.behind, least - 2);
+  const read = work.behind === 0
+    ? work.draft
+    : drafter.read(work.draft, missed, least - 2 - work.behind, hold);
+  const { place, sampling } = work;
+  const asked = { place, sampling, coins: table, gamma, most };
+  const { sequence, drafted } = drafter.draft(read, asked, hold);
+  const drafting = now();
+  const grown = targets.withRoom(work.target, most + gamma, hold);
+  const judged = drafted.map(({ drawn, evidence }) => ({ drawn, evidence }));
+  const passed = judge(parameters, grown.layers, place, judged, table, sampling);
+  releaseTree([table, drafted, place]);
+  const next = {
+    target: { ...grown, layers: passed.cache },
+    draft: sequence,
+    place: passed.place,
+    sampling,
+    behind: 0,
+  };
+  return { work: next, result: passed.result, gamma, draftSeconds: drafting - started };
 }
