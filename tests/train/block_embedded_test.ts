@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { keyOf } from "../../src/core/random.ts";
-import { corpusOf, openPrompts, responseDocument, tokenCounts } from "../../src/data/mod.ts";
+import { corpusOf, tokenCounts } from "../../src/data/mod.ts";
 import {
   autoregressive,
   blockDraft,
@@ -13,7 +13,6 @@ import {
   temperature,
   verifyToken,
 } from "../../src/decode/mod.ts";
-import { encodeChat } from "../../src/io/mod.ts";
 import {
   blockHead,
   initBlockDrafter,
@@ -21,50 +20,10 @@ import {
   tinyBlockDrafter,
   trimVocabulary,
 } from "../../src/nn/mod.ts";
-import { compile, createDevice, type Device, uploadTree } from "../../src/runtime/mod.ts";
-import {
-  distilledEntries,
-  readSharedWeights,
-  setFeatures,
-  trainBlockDrafter,
-} from "../../src/train/mod.ts";
-import { EMBEDDED, type Loaded, withWeights } from "../models/files.ts";
-
-const KEPT = 16;
-
-/** The target's answers with its distributions and features. */
-async function answersOf(device: Device, { file, parameters }: Loaded, taps: readonly number[]) {
-  const conversations = await openPrompts("language", { seed: 1, count: 240 });
-  const prompts = conversations.map((turns) => encodeChat(file.tokenizer, turns))
-    .filter(({ length }) => length <= 96);
-  const target = { config: file.config, parameters };
-  const taught = await Array.fromAsync(distilledEntries({
-    device,
-    target,
-    prompts,
-    done: 0,
-    temperatures: [0, 0.7],
-    topP: 0.95,
-    maximumTokens: 40,
-    stopTokens: file.tokenizer.endOfTurn,
-    seed: 1,
-    sequences: 32,
-    teacherTokens: KEPT,
-  }));
-  const entries = taught.map(({ entry }) => entry);
-  const mostRows = file.config.contextLength;
-  const features = await Array.fromAsync(setFeatures(entries, { device, target, taps, mostRows }));
-  const width = taps.length * file.config.width;
-  return taught.map(({ entry, teacher }, i) => ({
-    ...responseDocument(entry.prompt, entry.response),
-    teacher: () => teacher,
-    features: (from: number, count: number) =>
-      Array.from({ length: count }, (_, row) => {
-        const at = (from + row) * width;
-        return features[i].subarray(at, at + width);
-      }),
-  }));
-}
+import { compile, createDevice, uploadTree } from "../../src/runtime/mod.ts";
+import { readSharedWeights, trainBlockDrafter } from "../../src/train/mod.ts";
+import { EMBEDDED, withWeights } from "../models/files.ts";
+import { embeddedAnswers, KEPT, promptOf } from "./embedded_answers.ts";
 
 Deno.test({
   name: "a block drafter trained for a minute's part drafts what the embedded model says",
@@ -75,8 +34,7 @@ Deno.test({
       const { file, parameters } = loaded;
       const { width, layers, vocabulary: tokens, headWidth, contextLength } = file.config;
       const taps = [...new Set(spreadTaps(layers, 3))];
-      const documents = await answersOf(device, loaded, taps);
-      const set = corpusOf(documents.slice(24));
+      const { set, heldOut } = await embeddedAnswers(device, loaded, taps);
       const vocabulary = trimVocabulary(tokenCounts(set, tokens), 300, file.tokenizer.endOfTurn);
       const config = tinyBlockDrafter({
         ...{ width, taps, headWidth, contextLength, heads: 4, keyValueHeads: 2 },
@@ -100,7 +58,7 @@ Deno.test({
         anchors: 64,
         rate: 0.008,
         seed: 1,
-        validation: { corpus: corpusOf(documents.slice(0, 24)), every: 30, batches: 1 },
+        validation: { corpus: corpusOf(heldOut), every: 30, batches: 1 },
         onStep: ({ metrics }) => {
           if (metrics.validationAlpha0 !== undefined) scores.push(metrics.validationAlpha0);
         },
@@ -121,8 +79,8 @@ Deno.test({
       const warp = temperature(0);
       const key = keyOf(1);
       let [passes, written] = [0, 0];
-      for (const { tokens: all, weights: counts } of documents.slice(0, 4)) {
-        const prompt = [...all.subarray(0, counts.indexOf(1))];
+      for (const document of heldOut.slice(0, 4)) {
+        const prompt = promptOf(document);
         const plain = await generate(limit(autoregressive({ target, warp }), 32), prompt, { key });
         const decoder = speculative({ target, draft, verify: verifyToken, warp, gamma: 4 });
         const drafted = await generate(limit(decoder, 32), prompt, { key });
