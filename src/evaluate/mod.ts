@@ -13,7 +13,7 @@ export * from "./figures.ts";
 export * from "./metrics.ts";
 export { reportOf } from "./report.ts";
 export * from "./report_html.ts";
-export { contestTables, type ReportTable, type TableGroup } from "./report_tables.ts";
+export { contestTables } from "./report_tables.ts";
 export { markdownOf } from "./report_text.ts";
 export * from "./report_types.ts";
 export {
@@ -31,4 +31,5 @@ export * from "./run_evaluation.ts";
 export * from "./step_costs.ts";
 export { systemTables } from "./system_tables.ts";
 export * from "./system_types.ts";
+export { type ReportTable, type TableGroup } from "./tables.ts";
 export { addTallies, decodingSeconds, NO_TALLY, type Tally, tallyOf } from "./tally.ts";

@@ -5,7 +5,8 @@
  */
 import { factsOf, INTERVALS } from "./report_text.ts";
 import type { EvaluationReport, Finding } from "./report_types.ts";
-import { type ReportTable, type TableGroup, tablesOf } from "./report_tables.ts";
+import { tablesOf } from "./report_tables.ts";
+import type { ReportTable, TableGroup } from "./tables.ts";
 
 /** A figure that was drawn. */
 export interface DrawnFigure {

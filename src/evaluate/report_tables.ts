@@ -7,26 +7,7 @@ import type { DraftComparison } from "./comparisons.ts";
 import { changeText, differenceText, figureText } from "./figure_text.ts";
 import type { EvaluationReport, PlainRow, ReportRow } from "./report_types.ts";
 import { systemTables } from "./system_tables.ts";
-
-/** A table in text. */
-export interface ReportTable {
-  /** What it shows. */
-  readonly title: string;
-  /** Names of the columns. */
-  readonly header: readonly string[];
-  /** The cells. */
-  readonly rows: readonly (readonly string[])[];
-}
-
-/** Tables that belong together. */
-export interface TableGroup {
-  /** What they show together. */
-  readonly title: string;
-  /** How to read them. */
-  readonly note: string;
-  /** The tables. */
-  readonly tables: readonly ReportTable[];
-}
+import type { ReportTable, TableGroup } from "./tables.ts";
 
 /** "3", or "3, token" where other rules than the usual one are among the rows. */
 function gammaText({ gamma, verify }: ReportRow | DraftComparison): string {

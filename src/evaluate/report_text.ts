@@ -4,7 +4,8 @@
  * @module
  */
 import type { EvaluationReport } from "./report_types.ts";
-import { type ReportTable, tablesOf } from "./report_tables.ts";
+import { tablesOf } from "./report_tables.ts";
+import type { ReportTable } from "./tables.ts";
 
 /** What was measured, in a few pairs of names and values. */
 export function factsOf(report: EvaluationReport): (readonly [name: string, value: string])[] {

@@ -4,8 +4,8 @@
  * @module
  */
 import { figureText } from "./figure_text.ts";
-import type { ReportTable, TableGroup } from "./report_tables.ts";
 import type { MissingSystem, SystemLoss, SystemRow, SystemsReport } from "./system_types.ts";
+import type { ReportTable, TableGroup } from "./tables.ts";
 
 /** Two digits, of small numbers as well. */
 function short(value: number): string {
@@ -122,7 +122,23 @@ const MISSING_NOTE =
   "Of these nothing was measured. The commands that come before the ones shown are " +
   "in the JSON report.";
 
-/** The tables of systems; groups of nothing are left out. */
+/**
+ * The tables of systems: what they give and cost, when those that lose time would pay, and which were
+ * left out; groups of nothing are none.
+ *
+ * @example
+ * ```ts
+ * import { systemTables } from "@outrider/outrider/evaluate";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const missing = [{ title: "CTC", reason: "needs a drafter", commands: ["deno task ctc-draft"] }];
+ * const [{ title, tables }] = systemTables({ rows: [], missing });
+ * assertEquals([title, tables[0].rows], [
+ *   "Systems left out",
+ *   [["CTC", "needs a drafter", "deno task ctc-draft"]],
+ * ]);
+ * ```
+ */
 export function systemTables({ rows, missing }: SystemsReport): TableGroup[] {
   const left = missing.length === 0 ? [] : [missingTable(missing)];
   const groups: readonly TableGroup[] = [
