@@ -99,7 +99,7 @@ await runCommand({
   const spec = { name: "draft", model: options.draft };
   const { loaded } = await openDraft(spec, { device, dtype, target, context });
   if (loaded.kind !== "model" && loaded.kind !== "block") {
-    throw new OutriderError("a drafter with a model", options.draft, "name a draft, or self");
+    throw new OutriderError("a draft model or a block drafter", options.draft, "name one, or self");
   }
   const asked = await openTasks(target.file, { ...options, outOfDistribution: "" });
   const prompts = asked.flatMap((task) => task.prompts);

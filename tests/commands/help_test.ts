@@ -55,6 +55,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
     .concat("prompt-file", "system", "raw", "seed", DEVICE),
   pearl: ["target", "dtype", "draft", "gamma", "prompt", "prompt-file", "system", "raw"]
     .concat("temperature", "max-tokens", "seed", "threads", "json", "help"),
+  tree: ["target", "dtype", "draft", "budgets", "gamma", "depth", "temperatures", "tasks", "count"]
+    .concat("max-tokens", "seed", DEVICE),
   chat: ["target", "dtype", "cache", "system", "prompt", ...DECODING, ...DEVICE],
   pretrain: [
     "target",
@@ -77,6 +79,11 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   finetune: ["target", "dtype", "draft", "set", "teacher", "loss", "loss-temperature", "mix"]
     .concat("gamma", "record-tokens", "record-prompts", "refresh-every", TRAINING, DEVICE),
   features: ["target", "dtype", "set", "taps", "most-rows", ...DEVICE],
+  ctc_draft: ["target", "set", "validation", "draft-vocabulary", "keep-tokens", "taps", "places"]
+    .concat("labels", "labels-of", "loss", "layers", "context-width", "feed-forward", "heads")
+    .concat("key-value-heads", "feature-dropout", "feature-noise", "weight-decay", "anchors")
+    .concat("steps", "rows", "rate", "schedule", "save-every", "resume", "start-over")
+    .concat("evaluate-every", "out", "seed", DEVICE),
   block_draft: ["target", "set", "validation", "draft-vocabulary", "keep-tokens", "block", "layers"]
     .concat("context-width", "feed-forward", "heads", "key-value-heads", "loss")
     .concat("loss-temperature", "place-decay", "feature-dropout", "feature-noise", "weight-decay")
