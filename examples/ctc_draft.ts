@@ -14,7 +14,9 @@ import {
   drafterFlags,
   featureRunFlags,
   featureSetFlags,
+  needDistributions,
   openFeatureRun,
+  printDrafts,
 } from "./common/feature_drafts.ts";
 import { stepReporter, trainingOptions } from "./common/training.ts";
 
@@ -44,7 +46,8 @@ const flags = {
   loss: choice({
     of: ["prefix", "ctc"],
     default: "prefix",
-    help: "whether the continuation is what the places begin with, or, as in the paper, all they say",
+    help:
+      "whether the continuation is what the places begin with, or, as in the paper, all they say",
   }),
   ...drafterFlags,
   ...featureRunFlags,
@@ -69,12 +72,8 @@ await runCommand({
   const taps = (layout: FeatureLayout) => tapsOf(options.taps, layout);
   const run = await openFeatureRun({ ...options, taps }, context);
   const { config, heldOut, tokens } = run;
-  if (options.labelsOf === "greedy" && run.cachedTokens === 0) {
-    throw new OutriderError(
-      "sets with the target's distributions",
-      "one without",
-      "write it with --teacher-tokens, teach it, or choose --labels-of text",
-    );
+  if (options.labelsOf === "greedy") {
+    needDistributions(run, "write it with --teacher-tokens, teach it, or choose --labels-of text");
   }
   context.log(`${((blockDrafterSize(config) + config.width) / 1e6).toFixed(2)} M parameters\n`);
   const name = `ctc draft of ${options.places} places`;
@@ -100,13 +99,8 @@ await runCommand({
   reporter.finish(result.step);
   const draft = await run.write("ctc", result.parameters, { name, file: "ctc-draft" });
   run.close();
-  const { best } = result;
-  context.print(`${draft} after ${result.step} of ${options.steps} steps\n`);
-  if (best !== undefined) {
-    const path = `${options.out}/ctc-draft.best.safetensors`;
-    context.print(
-      `${path} of step ${best.step}, alpha ${best.score.toFixed(3)} on --validation\n`,
-    );
-  }
-  return { draft, steps: result.step, tokens, best };
+  const { best, step } = result;
+  const bestDraft = `${options.out}/ctc-draft.best.safetensors`;
+  printDrafts(context, { draft, bestDraft, step, best }, options.steps);
+  return { draft, steps: step, tokens, best };
 });

@@ -27,7 +27,12 @@ import type {
 } from "@outrider/outrider/nn";
 import type { DenseHostTensor } from "@outrider/outrider/core";
 import { type Device, type DeviceArray, releaseTree, uploadTree } from "@outrider/outrider/runtime";
-import { readSharedWeights, type SharedWithTarget, weightReader } from "@outrider/outrider/train";
+import {
+  readSharedWeights,
+  type SharedWithTarget,
+  type StageResult,
+  weightReader,
+} from "@outrider/outrider/train";
 import { deviceFlags, openDevice } from "./device.ts";
 import { findModel, targetFlags } from "./models.ts";
 import { makeFolder, stageFlags } from "./recipe.ts";
@@ -262,4 +267,36 @@ export async function openFeatureRun(
       device.close();
     },
   };
+}
+
+/**
+ * Checks that the sets of a run keep the target's distributions.
+ *
+ * @throws OutriderError where one does not
+ */
+export function needDistributions(
+  { cachedTokens }: Pick<FeatureRun, "cachedTokens">,
+  cure = "write it with --teacher-tokens, or teach it",
+): void {
+  if (cachedTokens > 0) return;
+  throw new OutriderError("sets with the target's distributions", "one without", cure);
+}
+
+/** How a run ended. */
+interface EndedRun extends Pick<StageResult, "step" | "best"> {
+  /** The path of its last drafter. */
+  readonly draft: string;
+  /** The path of its best one, if any was scored. */
+  readonly bestDraft: string;
+}
+
+/** Says where the drafters of a run are. */
+export function printDrafts(
+  { print }: Pick<CommandContext, "print">,
+  { draft, bestDraft, step, best }: EndedRun,
+  steps: number,
+): void {
+  print(`${draft} after ${step} of ${steps} steps\n`);
+  if (best === undefined) return;
+  print(`${bestDraft} of step ${best.step}, alpha ${best.score.toFixed(3)} on --validation\n`);
 }

@@ -1,4 +1,4 @@
-/** Features beside a set and a block drafter trained on them, as a user types it. */
+/** Features beside a set, and block and CTC drafters trained on them, as a user types it. */
 import { assert, assertEquals } from "@std/assert";
 import { openBlockDraftFile } from "../../src/io/mod.ts";
 import { withFolder } from "../io/with_folder.ts";
@@ -86,6 +86,48 @@ Deno.test("features, then a block drafter that goes on where it was interrupted"
       await Deno.readFile(`${stopped}/block-draft.safetensors`),
       await Deno.readFile(`${whole}/block-draft.safetensors`),
     );
+  }));
+
+Deno.test("a CTC drafter of some of the taps, with what it learns named, goes on as well", () =>
+  withFolder(async (folder) => {
+    const { target, config, sets: [set, heldOut] } = await beginnings(folder);
+    const features = ["--target", target, "--taps", "1,2", "--set", `${set},${heldOut}`];
+    assertEquals((await runCommand("features", features)).code, 0);
+    const sizes = SIZES.map((it) => it === "--block" ? "--places" : it);
+    const train = ["--target", target, "--set", set, ...sizes];
+    const scored = [...train, "--steps", "6", "--labels", "2", "--validation", heldOut];
+    const out = `${folder}/ctc`;
+    const made = await runCommand("ctc_draft", [...scored, "--evaluate-every", "2", "--out", out]);
+    assertEquals(made.code, 0, made.stderr);
+    const [first, second] = made.stdout.split("\n");
+    assertEquals(first, `${out}/ctc-draft.safetensors after 6 of 6 steps`);
+    assert(second.startsWith(`${out}/ctc-draft.best.safetensors of step `), second);
+    const draft = await openBlockDraftFile(`${out}/ctc-draft.safetensors`);
+    // What the head reads, of the two taps that there are.
+    assertEquals([draft.kind, draft.config.taps, draft.config.block], ["ctc", [2], 3]);
+    assertEquals(draft.tensors.get("blank")?.shape, [1, config.width]);
+    draft.close();
+
+    const paper = [...train, "--loss", "ctc", "--labels-of", "text", "--taps", "2,1"];
+    const [whole, parts] = [`${folder}/whole`, `${folder}/parts`];
+    const flat = [...paper, "--schedule", "constant"];
+    for (const steps of ["3", "6"]) {
+      await jsonOf("ctc_draft", [...flat, "--steps", steps, "--out", parts]);
+    }
+    await jsonOf("ctc_draft", [...flat, "--steps", "6", "--out", whole]);
+    const [a, b] = [whole, parts].map((run) => Deno.readFile(`${run}/ctc-draft.safetensors`));
+    assertEquals(await a, await b);
+    for (
+      const [flags, message] of [
+        [["--labels", "4"], "1 to 3 tokens of a continuation"],
+        [["--taps", "1,9"], "taps out of 1, 2, found 1, 9"],
+        [["--taps", "last"], "layers as --taps"],
+      ] as const
+    ) {
+      const refused = await runCommand("ctc_draft", [...train, ...flags, "--out", `${folder}/no`]);
+      assertEquals([refused.code, refused.stdout], [1, ""], refused.stderr);
+      assert(refused.stderr.includes(message), refused.stderr);
+    }
   }));
 
 /** Steps that a run has logged. */
