@@ -175,7 +175,7 @@ export async function decoderOf<Cache>(
   if (isOnDevice && (draft.kind === "none" || draft.kind === "model")) {
     const inside = draft.kind === "model" ? draft.parts : undefined;
     const parts = { target: target.parts, draft: inside, gamma, sampling, verify };
-    return withDeviceDecoder(parts, (decoder) => ended(decoder, target, options));
+    return await withDeviceDecoder(parts, (decoder) => ended(decoder, target, options));
   }
   if (draft.kind === "none" || gamma === 0) {
     return ended(autoregressive({ target: target.model, warp }), target, options);

@@ -4,16 +4,16 @@
  * @module
  */
 import {
+  automaticLength,
   autoregressiveOnDevice,
   type Decoder,
   type DraftOnDevice,
-  type LlamaModelOptions,
+  measureCostsOnDevice,
+  type ModelOnDevice,
   type Sampling,
   speculativeOnDevice,
 } from "@outrider/outrider/decode";
 
-/** Tokens that `--gamma auto` drafts on a device, whose rows cost about the same, few or many. */
-const AUTOMATIC_GAMMA = 3;
 /** Steps in flight beyond the one that is read, so that the device never waits for the host. */
 const AHEAD = 1;
 
@@ -24,7 +24,7 @@ export interface DecoderUser<Result> {
 
 /** What decoding on a device is made of. */
 export interface DeviceDecoding {
-  readonly target: LlamaModelOptions;
+  readonly target: ModelOnDevice;
   /** Undefined for plain decoding. */
   readonly draft: DraftOnDevice | undefined;
   readonly gamma: number | "auto";
@@ -33,19 +33,20 @@ export interface DeviceDecoding {
 }
 
 /** Whether a device gains from decoding that does not come back to the host: a GPU does. */
-export function hasQueue({ device }: Pick<LlamaModelOptions, "device">): boolean {
+export function hasQueue({ device }: Pick<ModelOnDevice, "device">): boolean {
   return device.name === "webgpu";
 }
 
-/** Uses the decoder on the device. */
-export function withDeviceDecoder<Result>(
+/** Uses the decoder on the device; `auto` measures what steps take first. */
+export async function withDeviceDecoder<Result>(
   { target, draft, gamma, sampling, verify }: DeviceDecoding,
   use: DecoderUser<Result>,
-): Result {
+): Promise<Result> {
   const ahead = AHEAD;
-  if (draft === undefined || gamma === 0) {
-    return use(autoregressiveOnDevice({ target, sampling, ahead }));
-  }
-  const drafted = gamma === "auto" ? AUTOMATIC_GAMMA : gamma;
-  return use(speculativeOnDevice({ target, draft, gamma: drafted, sampling, verify, ahead }));
+  const plain = () => use(autoregressiveOnDevice({ target, sampling, ahead }));
+  if (draft === undefined || gamma === 0) return plain();
+  const parts = { target, draft, sampling, verify, ahead };
+  if (gamma !== "auto") return use(speculativeOnDevice({ ...parts, gamma }));
+  const rule = automaticLength(await measureCostsOnDevice(parts));
+  return rule.isPlain === true ? plain() : use(speculativeOnDevice({ ...parts, gamma: rule }));
 }

@@ -76,8 +76,8 @@ const zeros: Draft<null> = {
   close: () => {},
 };
 
-/** All of a step. */
-function wholeOf({ draft, target, verify, host }: Seconds): number {
+/** All of a step but the prompt. */
+export function wholeOf({ draft, target, verify, host }: Seconds): number {
   return draft + target + verify + host;
 }
 

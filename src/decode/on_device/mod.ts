@@ -11,6 +11,7 @@ export {
 } from "./autoregressive.ts";
 export type { DraftOnDevice } from "./drafter.ts";
 export { type CoinParts, drawTokens } from "./draw.ts";
+export { measureCostsOnDevice } from "./measure_costs.ts";
 export type { OnDeviceState, PendingStep, PipelineOptions } from "./pipeline.ts";
 export type { Place } from "./place.ts";
 export {

@@ -9,6 +9,7 @@ import {
   type DraftOnDevice,
   generate,
   llamaModel,
+  measureCostsOnDevice,
   rememberPrefixOnDevice,
   speculative,
   speculativeOnDevice,
@@ -148,6 +149,38 @@ Deno.test("automatic lengths draft where that pays and stop where it does not", 
     const drafted = bad.reports.reduce((sum, report) => sum + report.drafted, 0);
     assert(drafted < 32, `${drafted} tokens drafted in vain`);
   }
+  device.close();
+});
+
+Deno.test("costs are those of steps as they follow each other, and nothing compiles after them", async () => {
+  const device = createDevice(wasmBackend());
+  const config = { ...modelOn(device, 4).config, contextLength: 160 };
+  const target = { ...modelOn(device, 4, config), firstSlots: 160 };
+  const draft = { ...trimmedOn(device, 6, 160), firstSlots: 160 };
+  const before = device.counters().liveSlots;
+  // By a clock of passes, a step takes one for each drafted token and one for the target's.
+  const now = () => device.counters().runs;
+  for (const ahead of [0, 1]) {
+    const parts = { target, draft, sampling: { temperature: 1 }, ahead };
+    const costs = await measureCostsOnDevice({ ...parts, now });
+    assertEquals([costs.draftCost, costs.lengths, costs.passSeconds], [1, [1, 3, 7], 1]);
+    assertEquals([1, 2, 3, 4].map(costs.rowsCost), [1, 1, 1, 1]);
+    await Promise.resolve();
+    assertEquals(device.counters().liveSlots, before);
+    const { compiles } = device.counters();
+    const decoder = speculativeOnDevice({ ...parts, gamma: inTurns([0, 1, 3]) });
+    await tokensOf(decoder, Array(16).fill(2), 100);
+    assertEquals(device.counters().compiles, compiles);
+  }
+  device.close();
+});
+
+Deno.test("costs of a context without room for drafts are those of plain decoding", async () => {
+  const device = createDevice(wasmBackend());
+  const config = { ...modelOn(device, 4).config, contextLength: 12 };
+  const target = modelOn(device, 4, config);
+  const costs = await measureCostsOnDevice({ target, draft: target, sampling: { temperature: 0 } });
+  assertEquals([costs.lengths, automaticLength(costs).isPlain], [[], true]);
   device.close();
 });
 
