@@ -3,83 +3,11 @@
  *
  * @module
  */
-import type { Figure } from "./bootstrap.ts";
+import { bounded, charts, type ReportFigure, type Values, WIDTH } from "./charts.ts";
+import { isChain } from "./draft_names.ts";
 import type { EvaluationReport, ReportRow } from "./report_types.ts";
+import { systemsFigures } from "./system_figures.ts";
 import { decodingSeconds } from "./tally.ts";
-
-/** What JSON can hold. */
-export type Json =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly Json[]
-  | { readonly [name: string]: Json };
-
-/** A figure that is not drawn yet. */
-export interface ReportFigure {
-  /** Short, for a heading. */
-  readonly title: string;
-  /** What it shows, for those who do not see it. */
-  readonly description: string;
-  /** A Vega-Lite specification, version 6, with its data. */
-  readonly spec: { readonly [name: string]: Json };
-}
-
-type Values = readonly { readonly [name: string]: Json }[];
-
-/** Colours of text follow the page, so that a figure can be read in the light and in the dark. */
-const CONFIG: Json = {
-  aria: false,
-  background: null,
-  font: "system-ui, sans-serif",
-  view: { stroke: "#8884" },
-  axis: {
-    labelColor: "currentColor",
-    titleColor: "currentColor",
-    gridColor: "#8883",
-    domainColor: "#888",
-    tickColor: "#888",
-    labelLimit: 220,
-  },
-  legend: { labelColor: "currentColor", titleColor: "currentColor" },
-  header: { labelColor: "currentColor", titleColor: "currentColor" },
-};
-
-const WIDTH = 220;
-
-/** The different values of a field, in order: without them charts would be sorted by name. */
-function orderOf(values: Values, field: string): Json {
-  return [...new Set(values.map((value) => value[field]))];
-}
-
-/** A small chart per task and decoding. */
-function charts(values: Values, spec: Json): ReportFigure["spec"] {
-  return {
-    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-    data: { values },
-    facet: {
-      row: { field: "task", type: "nominal", title: null, sort: orderOf(values, "task") },
-      column: {
-        field: "decoding",
-        type: "nominal",
-        title: null,
-        sort: orderOf(values, "decoding"),
-      },
-    },
-    spec,
-    config: CONFIG,
-  };
-}
-
-/** A figure's bounds, or its value where they are not known. */
-function bounded(name: string, { value, low, high }: Figure): { readonly [name: string]: Json } {
-  return {
-    [name]: value,
-    low: Number.isFinite(low) ? low : value,
-    high: Number.isFinite(high) ? high : value,
-  };
-}
 
 function placeOf({ task, decoding, gamma, verify, name }: ReportRow) {
   return {
@@ -135,7 +63,7 @@ function speedFigure({ rows }: EvaluationReport): ReportFigure {
 
 /** Rows of one length, so that lines do not cover each other: the longest fixed one. */
 function longestRows({ rows }: EvaluationReport): readonly ReportRow[] {
-  const fixed = rows.flatMap(({ gamma }) => gamma === "auto" ? [] : gamma);
+  const fixed = rows.filter(isChain).flatMap(({ gamma }) => gamma === "auto" ? [] : gamma);
   const longest = Math.max(0, ...fixed);
   const rule = rows[0]?.verify;
   return rows.filter(({ gamma, verify }) => gamma === longest && verify === rule);
@@ -255,7 +183,8 @@ function timeFigure(report: EvaluationReport): ReportFigure {
  * ```
  */
 export function figuresOf(report: EvaluationReport): ReportFigure[] {
-  return [tauFigure, speedFigure, curvesFigure, placesFigure, timeFigure]
-    .map((make) => make(report))
+  const drafts = [tauFigure, speedFigure, curvesFigure, placesFigure, timeFigure]
+    .map((make) => make(report));
+  return [...(report.systems === undefined ? [] : systemsFigures(report.systems)), ...drafts]
     .filter(({ spec: { data } }) => JSON.stringify(data) !== '{"values":[]}');
 }

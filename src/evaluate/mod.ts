@@ -9,6 +9,7 @@ export * from "./compare.ts";
 export { type Curve, type DraftComparison } from "./comparisons.ts";
 export { namedSteps } from "./draft_names.ts";
 export { changeText, figureText } from "./figure_text.ts";
+export type { Json, ReportFigure } from "./charts.ts";
 export * from "./figures.ts";
 export * from "./metrics.ts";
 export { reportOf } from "./report.ts";

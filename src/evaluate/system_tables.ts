@@ -4,16 +4,13 @@
  * @module
  */
 import { figureText } from "./figure_text.ts";
+import { systemName } from "./system_name.ts";
 import type { MissingSystem, SystemLoss, SystemRow, SystemsReport } from "./system_types.ts";
 import type { ReportTable, TableGroup } from "./tables.ts";
 
 /** Two digits, of small numbers as well. */
 function short(value: number): string {
   return value >= 10 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(2);
-}
-
-function nameOf({ title, setting }: SystemRow): string {
-  return setting === "" ? title : `${title}, ${setting}`;
 }
 
 function exactText({ exactness }: SystemRow): string {
@@ -28,7 +25,7 @@ const COLUMNS = [
 function systemLine(row: SystemRow): string[] {
   const { decoding, tau, acceptance, rows, costs, speedUp } = row;
   return [
-    nameOf(row),
+    systemName(row),
     decoding,
     figureText(tau),
     acceptance.toFixed(2),
@@ -86,7 +83,7 @@ function lossTables(rows: readonly SystemRow[]): ReportTable[] {
     title,
     header,
     rows: group.map(({ row, loss }) => [
-      nameOf(row),
+      systemName(row),
       row.decoding,
       costText(row, loss),
       ratioText(loss),

@@ -1,11 +1,13 @@
 /** Systems side by side: what they cost, when they would pay, and what a report says of each. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { drawFigures } from "../../examples/common/draw_figures.ts";
 import { foldIn, keyOf, uniform } from "../../src/core/random.ts";
 import type { Seconds } from "../../src/decode/mod.ts";
 import {
   breakEvenOf,
   type EvaluationRecord,
   type EvaluationReport,
+  figuresOf,
   htmlOf,
   markdownOf,
   type MeasuredSystem,
@@ -262,6 +264,21 @@ Deno.test("Markdown, the page and JSON hold every system, and those left out wit
   const stored: EvaluationReport = JSON.parse(JSON.stringify(report));
   assertEquals(stored.systems?.missing, SYSTEMS.missing);
   assertEquals(stored.systems?.rows.length, 9);
+});
+
+Deno.test("two figures show every system: the ratio, and what a step takes beside what it may", async () => {
+  const { report } = made();
+  const figures = figuresOf(report).filter(({ title }) => title.startsWith("Systems: "));
+  assertEquals(figures.length, 2);
+  assertEquals(figuresOf(reportOf({ head: HEAD, records: records() })).length, 4);
+  const drawn = await drawFigures(figures);
+  assertEquals(drawn.length, 2);
+  for (const { svg } of drawn) {
+    for (const name of ["AR", "chain, gamma 3", "PEARL, gamma auto", "multi-draft, gamma 4"]) {
+      assert(svg.includes(`>${name}<`), name);
+    }
+    assert(!/NaN|undefined|Infinity/.test(svg) && svg.includes("currentColor"));
+  }
 });
 
 Deno.test("a system at the models' own pace is no automatic length, and no chain of three", () => {
