@@ -10,6 +10,7 @@ import { choice, integer, optionalText, runCommand } from "@outrider/outrider/cl
 import type { FeatureLayout } from "@outrider/outrider/data";
 import { blockDrafterSize, initCtcDrafter } from "@outrider/outrider/nn";
 import { ctcLabels, trainCtcDrafter } from "@outrider/outrider/train";
+import { beginWith } from "./common/begin_ctc.ts";
 import {
   drafterFlags,
   featureRunFlags,
@@ -42,6 +43,10 @@ const flags = {
     of: [...ctcLabels],
     default: "greedy",
     help: "the continuation: the target's likeliest tokens while the text agrees, or the text",
+  }),
+  begin: optionalText({
+    placeholder: "DRAFT",
+    help: "a block or CTC drafter of the same sizes to begin with, instead of random weights",
   }),
   loss: choice({
     of: ["prefix", "ctc"],
@@ -80,16 +85,19 @@ await runCommand({
   const reporter = stepReporter(context, "ctc-draft", options);
   const { layers: _, ...training } = trainingOptions({ ...options, saveMemory: false }, heldOut);
   const key = foldIn(keyOf(options.seed), "ctc drafter");
+  const first = initCtcDrafter(key, config, run.finalNorm);
+  const { begin } = options;
   const result = await trainCtcDrafter({
     ...training,
     ...run,
-    parameters: initCtcDrafter(key, config, run.finalNorm),
+    parameters: begin === undefined ? first : await beginWith(begin, run, first),
     anchors: options.anchors,
     labels: options.labels,
     of: options.labelsOf,
     loss: options.loss,
     featureNoise: { dropout: options.featureDropout, noise: options.featureNoise },
     weightDecay: options.weightDecay,
+    data: begin === undefined ? run.data : `${run.data}; begun with ${begin}`,
     onStep: reporter.onStep,
     onBest: async ({ parameters, step }) => {
       await run.write("ctc", parameters, { name: `${name}, step ${step}`, file: "ctc-draft.best" });

@@ -110,15 +110,22 @@ Deno.test("a CTC drafter of some of the taps, with what it learns named, goes on
 
     const paper = [...train, "--loss", "ctc", "--labels-of", "text", "--taps", "2,1"];
     const [whole, parts] = [`${folder}/whole`, `${folder}/parts`];
-    const flat = [...paper, "--schedule", "constant"];
+    const flat = [...paper, "--schedule", "constant", "--rate", "0.02"];
     for (const steps of ["3", "6"]) {
       await jsonOf("ctc_draft", [...flat, "--steps", steps, "--out", parts]);
     }
     await jsonOf("ctc_draft", [...flat, "--steps", "6", "--out", whole]);
     const [a, b] = [whole, parts].map((run) => Deno.readFile(`${run}/ctc-draft.safetensors`));
     assertEquals(await a, await b);
+    // Weights that are learnt already make the first step's loss a smaller one.
+    const on = [...paper, "--steps", "1", "--begin"];
+    const lossOf = async (out: string) =>
+      JSON.parse((await Deno.readTextFile(`${out}/metrics.jsonl`)).split("\n")[0]).loss;
+    await jsonOf("ctc_draft", [...on, `${whole}/ctc-draft.safetensors`, "--out", `${folder}/on`]);
+    assert(await lossOf(`${folder}/on`) < await lossOf(whole));
     for (
       const [flags, message] of [
+        [["--begin", `${whole}/ctc-draft.safetensors`], "a drafter of block 3, contextLength"],
         [["--labels", "4"], "1 to 3 tokens of a continuation"],
         [["--taps", "1,9"], "taps out of 1, 2, found 1, 9"],
         [["--taps", "last"], "layers as --taps"],
