@@ -19,9 +19,11 @@ interface CtcSizes {
   readonly vocabulary: TrimmedVocabulary;
 }
 
-/** How sizes and tokens read when they are compared. */
+/** How sizes and tokens read when they are compared; model files keep fractions in 32 bits. */
 function textOf({ config, vocabulary }: CtcSizes): string {
-  const sizes = Object.entries(config).map(([name, size]) => `${name} ${size}`).toSorted();
+  const sizes = Object.entries(config)
+    .map(([name, size]) => `${name} ${typeof size === "number" ? Math.fround(size) : size}`)
+    .toSorted();
   return `${sizes.join(", ")}, ${vocabulary.tokenIds.length} tokens`;
 }
 

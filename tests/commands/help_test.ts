@@ -80,7 +80,16 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
     .concat("gamma", "record-tokens", "record-prompts", "refresh-every", TRAINING, DEVICE),
   features: ["target", "dtype", "set", "taps", "most-rows", ...DEVICE],
   ctc_draft: ["target", "set", "validation", "draft-vocabulary", "keep-tokens", "taps", "places"]
-    .concat("labels", "labels-of", "loss", "layers", "context-width", "feed-forward", "heads")
+    .concat(
+      "labels",
+      "labels-of",
+      "begin",
+      "loss",
+      "layers",
+      "context-width",
+      "feed-forward",
+      "heads",
+    )
     .concat("key-value-heads", "feature-dropout", "feature-noise", "weight-decay", "anchors")
     .concat("steps", "rows", "rate", "schedule", "save-every", "resume", "start-over")
     .concat("evaluate-every", "out", "seed", DEVICE),
