@@ -14,8 +14,7 @@ import {
   decodingFlags,
   loadDraft,
   rememberingDraft,
-  samplingOf,
-  warpOf,
+  warpsOf,
 } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import {
@@ -94,8 +93,7 @@ await runCommand({
   const draft = rememberingDraft(
     await loadDraft(device, options.draft, options.dtype, target, context),
   );
-  const warps = { warp: warpOf(options), sampling: samplingOf(options) };
-  const decoder = await decoderOf(target, draft, { ...options, ...warps });
+  const decoder = await decoderOf(target, draft, { ...options, ...warpsOf(options) });
   const messages: ChatMessage[] = openingMessages(options.system);
   const say = async (content: string): Promise<string> => {
     messages.push({ role: "user", content });

@@ -24,8 +24,8 @@ import {
   openCorpus,
   openPrompts,
 } from "@outrider/outrider/data";
-import { draftModel, llamaModel, temperature, verifyBlock } from "@outrider/outrider/decode";
-import { compareDrafts, contestant, type ContestRow } from "@outrider/outrider/evaluate";
+import { temperature, verifyBlock } from "@outrider/outrider/decode";
+import { compareDrafts, type ContestRow } from "@outrider/outrider/evaluate";
 import { encodeChat } from "@outrider/outrider/io";
 import { isLossName, losses, type LossName } from "@outrider/outrider/losses";
 import { type LlamaConfig, type LlamaParameters, parameterCount } from "@outrider/outrider/nn";
@@ -39,6 +39,7 @@ import {
 } from "@outrider/outrider/train";
 import { contestTable } from "./common/contest_table.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
+import { greedyContest } from "./common/greedy_contest.ts";
 import { type LoadedModel, loadModel } from "./common/models.ts";
 import { codecOf } from "./common/recipe.ts";
 import { noteOf } from "./common/training.ts";
@@ -155,20 +156,22 @@ async function contest(
   demo: Demo,
   drafts: readonly { readonly name: string; readonly result: StageResult }[],
   { gamma, count }: { readonly gamma: number; readonly count: number },
-): Promise<ContestRow[]> {
+): Promise<{ readonly decoders: "device" | "host"; readonly rows: readonly ContestRow[] }> {
   const { device, target, config, seed } = demo;
   const { tokenizer } = target.file;
   const sizeRatio = parameterCount(config) / target.size;
-  const contestants = drafts.map(({ name, result }) => {
+  const named = drafts.map(({ name, result }) => {
     const parameters: LlamaParameters<DeviceArray> = uploadTree(device, result.parameters);
-    const draft = draftModel(llamaModel({ device, config, parameters }));
-    return contestant(target.model, { name, sizeRatio, draft });
+    return { name, sizeRatio, parts: { device, config, parameters } };
   });
+  const { where, plain, contestants } = await greedyContest(target, named, gamma);
+  demo.context.log(`texts are decoded on the ${where}\n`);
   const asked = heldOutPrompts(seed, count);
   const prompts = asked.map(({ prompt }) =>
     encodeChat(tokenizer, [{ role: "user", content: prompt }])
   );
-  return await compareDrafts(target.model, contestants, prompts, {
+  const rows = await compareDrafts(target.model, contestants, prompts, {
+    plain,
     gamma,
     verify: verifyBlock,
     warp: temperature(0),
@@ -178,6 +181,7 @@ async function contest(
     onText: (index, tokens) =>
       demo.context.print(`\n> ${asked[index].prompt}\n${tokenizer.decode(tokens)}\n`),
   });
+  return { decoders: where, rows };
 }
 
 await runCommand({
@@ -205,8 +209,11 @@ await runCommand({
     name: `finetuned, ${loss}`,
     result: finetuned,
   }];
-  const rows = await contest(demo, drafts, { gamma: options.gamma, count: options.prompts });
+  const { decoders, rows } = await contest(demo, drafts, {
+    gamma: options.gamma,
+    count: options.prompts,
+  });
   context.print(`\n${contestTable(rows, "greedy")}\n`);
   device.close();
-  return { target: options.target, targetSize: target.size, draftSize: size, rows };
+  return { target: options.target, targetSize: target.size, draftSize: size, decoders, rows };
 });

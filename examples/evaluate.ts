@@ -18,6 +18,7 @@ import {
   toggle,
 } from "@outrider/outrider/cli";
 import {
+  type DecoderPlaces,
   type EvaluationHead,
   type EvaluationPlan,
   type EvaluationResults,
@@ -36,6 +37,7 @@ import {
   draftSpecs,
   type NamedDraft,
   openDraft,
+  placesOfDecoders,
 } from "./common/evaluation_drafts.ts";
 import { type Heat, heatsOf, settingFlags } from "./common/evaluation_flags.ts";
 import { terminalReport, writeReport } from "./common/evaluation_report.ts";
@@ -107,13 +109,19 @@ async function draftDecodings(
   source: DraftSource,
   warm: RememberingTarget,
   options: DecodingOptions & { readonly decoding: readonly Heat[] | undefined },
-): Promise<Pick<OpenSystems, "decodings" | "close"> & { readonly systems?: undefined }> {
+): Promise<
+  Pick<OpenSystems, "decodings" | "close"> & {
+    readonly systems?: undefined;
+    readonly decoders: DecoderPlaces | undefined;
+  }
+> {
   const drafts: NamedDraft[] = [];
   for (const spec of specs) drafts.push(await openDraft(spec, source));
   const heats = heatsOf(options.decoding, [0]);
   return {
     decodings: heats.map((heat) => decodingWith(heat, warm, drafts, options)),
     close: () => {},
+    decoders: placesOfDecoders(warm, drafts, options),
   };
 }
 
@@ -140,12 +148,15 @@ await runCommand({
   const target = await loadModel(device, options.target, options, context);
   // The same prompt comes many times in a row: the target reads it once.
   const warm = remembering(target);
-  const { decodings, systems, close } = wanted === undefined
+  const { decodings, systems, close, decoders } = wanted === undefined
     ? await draftDecodings(specs, { device, dtype: options.dtype, target, context }, warm, options)
-    : await openSystems({ ...wanted, specs, opened, loaded: target, warm, context }, {
-      ...options,
-      decoding: heatsOf(options.decoding, [0, 1]),
-    });
+    : {
+      ...await openSystems({ ...wanted, specs, opened, loaded: target, warm, context }, {
+        ...options,
+        decoding: heatsOf(options.decoding, [0, 1]),
+      }),
+      decoders: undefined,
+    };
   const plan = {
     tasks: await openTasks(target.file, options),
     decodings,
@@ -167,7 +178,7 @@ await runCommand({
   close();
   warm.forget();
   device.close();
-  const report = reportOf({ head, records: results.records(), systems });
+  const report = reportOf({ head, records: results.records(), systems, decoders });
   context.print(terminalReport(report));
   if (options.out !== undefined) await writeReport(options.out, report, context);
   return report;

@@ -7,7 +7,7 @@
  */
 import { runCommand, toggle } from "@outrider/outrider/cli";
 import { metricsOf } from "@outrider/outrider/evaluate";
-import { decoderOf, decodingFlags, loadDraft, samplingOf, warpOf } from "./common/decoding.ts";
+import { decoderOf, decodingFlags, loadDraft, warpsOf } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { cacheFlags, loadModel, targetFlags } from "./common/models.ts";
 import { encodePrompt, promptFlags, promptOf } from "./common/prompts.ts";
@@ -39,8 +39,7 @@ await runCommand({
   const target = await loadModel(device, options.target, options, context);
   const draft = await loadDraft(device, options.draft, options.dtype, target, context);
   const promptIds = encodePrompt(target, prompt, options);
-  const warps = { warp: warpOf(options), sampling: samplingOf(options) };
-  const decoder = await decoderOf(target, draft, { ...options, ...warps });
+  const decoder = await decoderOf(target, draft, { ...options, ...warpsOf(options) });
   const load = (performance.now() - started) / 1000;
   const { signal } = context;
   const onText = options.json ? () => {} : showText;

@@ -124,6 +124,11 @@ export function samplingOf(options: WarpOptions): Sampling | undefined {
   return options.repetitionPenalty === 1 ? { temperature, topK, topP, minP } : undefined;
 }
 
+/** Both: the warp for the host and, where it can do without the text, the one for a device. */
+export function warpsOf(options: WarpOptions): Pick<DecoderOptions, "warp" | "sampling"> {
+  return { warp: warpOf(options), sampling: samplingOf(options) };
+}
+
 /** What runs ahead: nothing, the text itself, a draft model, or a drafter of several places. */
 export type LoadedDraft =
   | { readonly kind: "none"; readonly size: 0 }
@@ -164,6 +169,16 @@ export interface DecoderOptions {
   readonly maxTokens: number;
 }
 
+/** Whether a decoder runs on the device by itself. */
+export function isOnDevice(
+  target: Pick<LoadedModel, "parts">,
+  draft: Pick<LoadedDraft, "kind">,
+  { sampling }: Pick<DecoderOptions, "sampling">,
+): boolean {
+  const isPossible = draft.kind === "none" || draft.kind === "model";
+  return isPossible && sampling !== undefined && hasQueue(target.parts);
+}
+
 /** The decoder of a target and a draft, ended by the model's own stop tokens and the limit. */
 export async function decoderOf<Cache>(
   target: LoadedModel<Cache>,
@@ -171,8 +186,7 @@ export async function decoderOf<Cache>(
   options: DecoderOptions,
 ): Promise<AnyDecoder> {
   const { gamma, sampling, verify, warp } = options;
-  const isOnDevice = sampling !== undefined && hasQueue(target.parts);
-  if (isOnDevice && (draft.kind === "none" || draft.kind === "model")) {
+  if (sampling !== undefined && isOnDevice(target, draft, options)) {
     const inside = draft.kind === "model" ? draft.parts : undefined;
     const parts = { target: target.parts, draft: inside, gamma, sampling, verify };
     return await withDeviceDecoder(parts, (decoder) => ended(decoder, target, options));

@@ -6,7 +6,12 @@
 import { OutriderError } from "@outrider/outrider";
 import type { CommandContext } from "@outrider/outrider/cli";
 import { generate, limit, llamaModel } from "@outrider/outrider/decode";
-import type { DraftIdentity, EvaluationDecoding, Writer } from "@outrider/outrider/evaluate";
+import type {
+  DecoderPlaces,
+  DraftIdentity,
+  EvaluationDecoding,
+  Writer,
+} from "@outrider/outrider/evaluate";
 import { openAnyDraftFor, type WeightType } from "@outrider/outrider/io";
 import { earlyExit, parameterCount } from "@outrider/outrider/nn";
 import type { Device } from "@outrider/outrider/runtime";
@@ -14,10 +19,12 @@ import {
   type AnyDecoder,
   decoderOf,
   type DecoderOptions,
+  isOnDevice,
   loadDraft,
   type LoadedDraft,
-  warpOf,
+  samplingOf,
   type WarpOptions,
+  warpsOf,
 } from "./decoding.ts";
 import { type Heat, heatName } from "./evaluation_flags.ts";
 import { findModel, type LoadedModel } from "./models.ts";
@@ -131,6 +138,27 @@ export interface DecodingOptions extends Omit<WarpOptions, "temperature" | "topP
   readonly maxTokens: number;
 }
 
+/** Plain decoding. */
+const NOTHING: LoadedDraft = { kind: "none", size: 0 };
+
+/** What decodes on the device by itself and what on the host; undefined where all is on the host. */
+export function placesOfDecoders(
+  target: Pick<LoadedModel, "parts">,
+  drafts: readonly NamedDraft[],
+  options: Omit<WarpOptions, "temperature" | "topP">,
+): DecoderPlaces | undefined {
+  const sampling = samplingOf({ ...options, temperature: 0, topP: 1 });
+  const plain = { name: "plain", loaded: NOTHING };
+  const all = [plain, ...drafts.map(({ identity: { name }, loaded }) => ({ name, loaded }))];
+  const places = Map.groupBy(
+    all,
+    ({ loaded }) => isOnDevice(target, loaded, { sampling }) ? "device" : "host",
+  );
+  const names = (place: "device" | "host") => (places.get(place) ?? []).map(({ name }) => name);
+  const device = names("device");
+  return device.length === 0 ? undefined : { device, host: names("host") };
+}
+
 /** One way to choose tokens, with all drafts in all settings. */
 export function decodingWith<Cache>(
   heat: Heat,
@@ -140,9 +168,9 @@ export function decodingWith<Cache>(
 ): EvaluationDecoding {
   const { gamma, verify, maxTokens } = options;
   const greedy = heat.temperature === 0;
-  const warp = warpOf({ ...options, ...heat });
+  const warps = warpsOf({ ...options, ...heat });
   const writer = (draft: LoadedDraft, settings: Pick<DecoderOptions, "gamma" | "verify">): Writer =>
-    writerOf(() => decoderOf(target, draft, { ...settings, warp, maxTokens }));
+    writerOf(() => decoderOf(target, draft, { ...settings, ...warps, maxTokens }));
   // A greedy draft stands as far as the target agrees, whatever the rule.
   const rules = greedy ? verify.slice(0, 1) : verify;
   const arms = drafts.flatMap(({ identity, loaded }) =>
@@ -155,8 +183,7 @@ export function decodingWith<Cache>(
       }))
     )
   );
-  const nothing: LoadedDraft = { kind: "none", size: 0 };
-  const plain = writer(nothing, { gamma: 0, verify: rules[0] });
+  const plain = writer(NOTHING, { gamma: 0, verify: rules[0] });
   return { name: heatName(heat), greedy, plain, arms };
 }
 

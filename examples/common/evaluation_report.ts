@@ -10,6 +10,7 @@ import {
   figuresOf,
   htmlOf,
   markdownOf,
+  placesOf,
   systemTables,
 } from "@outrider/outrider/evaluate";
 import { writeTextAtomically } from "@outrider/outrider/io";
@@ -26,7 +27,8 @@ export function terminalReport(report: EvaluationReport): string {
   const tables = shown.map(({ title, header, rows }) => `${title}\n\n${formatTable(header, rows)}`);
   const findings = report.findings.filter(({ verdict }) => verdict !== "not measured")
     .map(({ claim, verdict, text }) => `${claim}: ${verdict}. ${text}\n`);
-  return [...tables, findings.join("")].join("\n");
+  const places = placesOf(report).map(([place, names]) => `${place}: ${names}\n`);
+  return [...tables, [...findings, ...places].join("")].join("\n");
 }
 
 /** Writes `report.json`, `report.md` and `report.html` into a folder. */

@@ -88,8 +88,25 @@ export function contestant<Cache, State>(
   };
 }
 
+/** A decoder that is complete, wherever it runs, as a contestant: its rules are its own. */
+export function readyContestant<State>(
+  { name, sizeRatio, decoder }: {
+    readonly name: string;
+    readonly sizeRatio: number;
+    readonly decoder: Decoder<State>;
+  },
+): Contestant {
+  return {
+    name,
+    sizeRatio,
+    write: (options, prompt, key) => written(decoder, options, prompt, key),
+  };
+}
+
 /** The coins, and who is told of what. */
 export interface ContestReports {
+  /** Writes the plain texts; the target on the host if left out. */
+  readonly plain?: Contestant["write"];
   /** Decides the coins; prompt i has its own, the same for every draft. */
   readonly key: Key;
   /** Told how many prompts are done. */
@@ -137,16 +154,17 @@ export async function compareDrafts<Cache>(
   const { key, onPrompt, onText } = options;
   const plain: StepReport[] = [];
   const tallies = contestants.map((): Tally => ({ reports: [], equal: 0 }));
-  const writePlain = (prompt: readonly TokenId[], own: Key) =>
-    written(autoregressive({ target, warp: options.warp }), options, prompt, own);
+  const onHost: Contestant["write"] = (how, prompt, own) =>
+    written(autoregressive({ target, warp: options.warp }), how, prompt, own);
+  const writePlain = options.plain ?? onHost;
   if (prompts.length > 0) {
     const warmUp = { ...options, maxTokens: Math.min(16, options.maxTokens) };
-    await writePlain(prompts[0], key);
+    await writePlain(options, prompts[0], key);
     for (const { write } of contestants) await write(warmUp, prompts[0], key);
   }
   for (const [index, prompt] of prompts.entries()) {
     const own = foldIn(key, index);
-    const baseline = await writePlain(prompt, own);
+    const baseline = await writePlain(options, prompt, own);
     plain.push(...baseline.reports);
     for (const [i, { write }] of contestants.entries()) {
       const { reports, tokens } = await write(options, prompt, own);

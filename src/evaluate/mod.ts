@@ -15,7 +15,7 @@ export * from "./metrics.ts";
 export { reportOf } from "./report.ts";
 export * from "./report_html.ts";
 export { contestTables } from "./report_tables.ts";
-export { markdownOf } from "./report_text.ts";
+export { markdownOf, placesOf } from "./report_text.ts";
 export * from "./report_types.ts";
 export {
   type ArmSetting,

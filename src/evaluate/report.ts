@@ -17,7 +17,7 @@ import { finalDrafts } from "./draft_names.ts";
 import { findingsOf } from "./findings.ts";
 import { metricsOfTally } from "./metrics.ts";
 import type { EvaluationHead, EvaluationRecord } from "./record.ts";
-import type { EvaluationReport, ReportRow } from "./report_types.ts";
+import type { DecoderPlaces, EvaluationReport, ReportRow } from "./report_types.ts";
 import { stepCostsOf } from "./step_costs.ts";
 import type { Systems } from "./system_types.ts";
 import { systemsOf } from "./systems.ts";
@@ -50,10 +50,11 @@ import { addTallies, decodingSeconds, ratio } from "./tally.ts";
  * ```
  */
 export function reportOf(
-  { head, records, systems }: {
+  { head, records, systems, decoders }: {
     readonly head: EvaluationHead;
     readonly records: readonly EvaluationRecord[];
     readonly systems?: Systems;
+    readonly decoders?: DecoderPlaces;
   },
 ): EvaluationReport {
   const drawsOf = sharedDraws(head.seed);
@@ -64,6 +65,7 @@ export function reportOf(
   const compared = new Set([...rivals.map(({ name }) => name), ...finals]);
   const report = {
     ...head,
+    ...(decoders === undefined ? {} : { decoders }),
     plain: plainCellsOf(records).map(({ task, decoding, tallies }) => ({
       task: task.name,
       outOfDistribution: task.outOfDistribution,

@@ -17,9 +17,21 @@ export function factsOf(report: EvaluationReport): (readonly [name: string, valu
     ["target", report.target],
     ["weights", `${report.dtype}, keys and values ${report.cache}`],
     ["tasks", names.join(", ")],
+    ...placesOf(report),
     ["longest answer", `${report.maxTokens} tokens`],
     ["seed", `${report.seed}`],
   ];
+}
+
+/** What decoded where, a line each. */
+export function placesOf(
+  { decoders }: Pick<EvaluationReport, "decoders">,
+): (readonly [name: string, value: string])[] {
+  if (decoders === undefined) return [];
+  const { device, host } = decoders;
+  const lines = [["decoded on the device", device], ["decoded on the host", host]] as const;
+  return lines.filter(([, names]) => names.length > 0)
+    .map(([place, names]) => [place, names.join(", ")]);
 }
 
 /** How intervals are to be read. */

@@ -71,8 +71,18 @@ export interface Finding {
   readonly text: string;
 }
 
+/** What decoded where, by the names of drafts; `plain` is plain decoding. */
+export interface DecoderPlaces {
+  /** Decoders that draft, judge and draw on the device. */
+  readonly device: readonly string[];
+  /** Decoders to which the logits of every pass come. */
+  readonly host: readonly string[];
+}
+
 /** All that the records say. */
 export interface EvaluationReport extends EvaluationHead {
+  /** What decoded where, where a program says so. */
+  readonly decoders?: DecoderPlaces;
   /** Plain decoding. */
   readonly plain: readonly PlainRow[];
   /** Every draft in every setting on every task. */

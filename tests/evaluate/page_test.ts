@@ -7,6 +7,7 @@ import {
   figuresOf,
   htmlOf,
   markdownOf,
+  placesOf,
   reportOf,
 } from "../../src/evaluate/mod.ts";
 import { type MadeDraft, madeRecords, OUTSIDE } from "./made_records.ts";
@@ -45,6 +46,18 @@ Deno.test("every value of the tables is on the page and in the Markdown", () => 
   for (const { claim, verdict, text } of report.findings) {
     for (const words of [claim, verdict, text]) {
       assert(page.includes(words.replaceAll(">", "&gt;")) && markdown.includes(words), words);
+    }
+  }
+});
+
+Deno.test("what decoded on a device is said where a program knows it", () => {
+  const whole = { device: ["plain", "base"], host: ["lookup"] };
+  for (const [decoders, words] of [[whole, ["plain, base", "lookup"]], [undefined, []]] as const) {
+    const report = reportOf({ head: HEAD, records: [], decoders });
+    assertEquals(placesOf(report).map(([, names]) => names), words);
+    for (const [place, names] of placesOf(report)) {
+      assert(markdownOf(report).includes(`${place}: ${names}`));
+      assert(wordsOf(htmlOf(report, [])).includes(place));
     }
   }
 });
