@@ -31,7 +31,11 @@ export function greedyOptimal(
   tokens: readonly TokenId[],
 ): MultiDraftDecision {
   const drawn = acceptProbability(target, last, tokens[top.length]);
-  const left = Float64Array.from(target, (value, token) => Math.max(0, value - last[token]));
+  // A loop: a function for each token of a vocabulary would take as long as all else of a step.
+  const left = new Float64Array(target.length);
+  for (let token = 0; token < left.length; token++) {
+    left[token] = Math.max(0, target[token] - last[token]);
+  }
   const all = total(left);
   const accept = top.map((token) => all === 0 ? 0 : (1 - drawn) * left[token] / all);
   for (const token of top) left[token] = 0;

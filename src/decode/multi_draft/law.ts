@@ -136,13 +136,12 @@ export function possibleTokens(weights: Float64Array): Int32Array {
 /** The ids of the largest probabilities, in falling order, the lower id first among equals. */
 export function likeliestTokens(probs: Probs, count: number): TokenId[] {
   const found: TokenId[] = [];
-  while (found.length < count) {
-    let best = -1;
-    for (let token = 0; token < probs.length; token++) {
-      if (best >= 0 && !(probs[token] > probs[best])) continue;
-      if (!found.includes(token)) best = token;
-    }
-    found.push(best);
+  for (let token = 0; token < probs.length; token++) {
+    let place = found.length;
+    while (place > 0 && probs[found[place - 1]] < probs[token]) place--;
+    if (place === count) continue;
+    found.splice(place, 0, token);
+    if (found.length > count) found.pop();
   }
   return found;
 }
