@@ -10,14 +10,8 @@ import { choice, integer, number, runCommand } from "@outrider/outrider/cli";
 import { isRowwise, losses } from "@outrider/outrider/losses";
 import { blockDrafterSize, initBlockDrafter } from "@outrider/outrider/nn";
 import { placeDecay, trainBlockDrafter } from "@outrider/outrider/train";
-import {
-  drafterFlags,
-  featureRunFlags,
-  featureSetFlags,
-  needDistributions,
-  openFeatureRun,
-  printDrafts,
-} from "./common/feature_drafts.ts";
+import { needDistributions, openFeatureRun, printDrafts } from "./common/feature_drafts.ts";
+import { drafterFlags, featureRunFlags, featureSetFlags } from "./common/feature_flags.ts";
 import { stepReporter, trainingOptions } from "./common/training.ts";
 
 const flags = {

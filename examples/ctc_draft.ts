@@ -11,14 +11,8 @@ import type { FeatureLayout } from "@outrider/outrider/data";
 import { blockDrafterSize, initCtcDrafter } from "@outrider/outrider/nn";
 import { ctcLabels, trainCtcDrafter } from "@outrider/outrider/train";
 import { beginWith } from "./common/begin_ctc.ts";
-import {
-  drafterFlags,
-  featureRunFlags,
-  featureSetFlags,
-  needDistributions,
-  openFeatureRun,
-  printDrafts,
-} from "./common/feature_drafts.ts";
+import { needDistributions, openFeatureRun, printDrafts } from "./common/feature_drafts.ts";
+import { drafterFlags, featureRunFlags, featureSetFlags } from "./common/feature_flags.ts";
 import { stepReporter, trainingOptions } from "./common/training.ts";
 
 const flags = {

@@ -6,15 +6,9 @@
  */
 import { type DenseHostTensor, hostTensor } from "../core/host_tensor.ts";
 import type { Key } from "../core/random.ts";
-import type { Batches, PackedBatch } from "../data/packing.ts";
+import type { PackedBatch } from "../data/packing.ts";
 import type { CachedProbs } from "../losses/cached_teacher.ts";
-import type { BatchSource } from "./batch_source.ts";
-import {
-  anchoredSource,
-  blockRows,
-  type BlockRowsBatch,
-  type BlockRowsOptions,
-} from "./block_rows.ts";
+import { blockRows, type BlockRowsBatch, type BlockRowsOptions } from "./block_rows.ts";
 import { cachedColumns, type CachedTeacher } from "./row_batch.ts";
 
 /** The arrays of a batch: rows of blocks, and what they learn. */
@@ -69,13 +63,4 @@ export function blockBatch(
   const mask = Float32Array.from(drafted, (row) => row < 0 ? 0 : 1);
   const known = Array.from(drafted, (row) => packed.teacher[row]);
   return { ...rows, mask: hostTensor(mask), teacher: cachedColumns(known, mask, options.teacher) };
-}
-
-/** Batches of packed texts; where blocks begin follows from the key and the place in the data. */
-export function blockSource(
-  packed: Batches,
-  key: Key,
-  options: BlockBatchOptions,
-): BatchSource<BlockBatch<DenseHostTensor>> {
-  return anchoredSource(packed, key, (texts, drawn) => blockBatch(texts, drawn, options));
 }

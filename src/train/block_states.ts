@@ -8,6 +8,9 @@ import { concat } from "../core/movement_ops.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { blockContext, blockDrafter, contextKeyValues } from "../nn/block_drafter.ts";
 import type { BlockDrafterConfig, BlockDrafterParameters } from "../nn/block_drafter_parameters.ts";
+import type { GradientTransformation } from "../optim/transformation.ts";
+import type { Device } from "../runtime/device.ts";
+import type { DeviceArray } from "../runtime/device_array.ts";
 import type { BlockRowsBatch } from "./block_rows.ts";
 
 /** What a block drafter shares with its target, frozen. */
@@ -16,6 +19,16 @@ export interface SharedWithTarget<Leaf> {
   readonly embedding: Leaf;
   /** The rows of its head that belong to the drafted tokens, `[classes - 1, width]`. */
   readonly kept: Leaf;
+}
+
+/** What a trainer of such a drafter is made of, beside its loss. */
+export interface FeatureTrainerOptions<Optimizer> {
+  /** Where the trainer runs. */
+  readonly device: Device;
+  /** How gradients become updates. */
+  readonly optimizer: GradientTransformation<Optimizer>;
+  /** What is the target's, on the device; it stays the caller's. */
+  readonly shared: SharedWithTarget<DeviceArray>;
 }
 
 /** The hidden states of a batch's blocks, f32 `[rows, width]`, ordered by place. */

@@ -15,11 +15,9 @@ import { cachedTeacherLogits } from "../losses/cached_teacher.ts";
 import { countedLogits, type RowwiseLoss } from "../losses/rows.ts";
 import type { BlockDrafterConfig, BlockDrafterParameters } from "../nn/block_drafter_parameters.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
-import type { GradientTransformation } from "../optim/transformation.ts";
-import { type Device, uploadTree } from "../runtime/device.ts";
-import type { DeviceArray } from "../runtime/device_array.ts";
+import { uploadTree } from "../runtime/device.ts";
 import type { BlockBatch } from "./block_batch.ts";
-import { blockStates, type SharedWithTarget } from "./block_states.ts";
+import { blockStates, type FeatureTrainerOptions, type SharedWithTarget } from "./block_states.ts";
 import { type BatchLoss, type DeviceState, type Trainer, trainerOf } from "./training_step.ts";
 
 /** How a block is scored. */
@@ -35,14 +33,8 @@ export interface BlockLossOptions {
 }
 
 /** What a {@link blockTrainer} is made of. */
-export interface BlockTrainerOptions<Optimizer> extends BlockLossOptions {
-  /** Where the trainer runs. */
-  readonly device: Device;
-  /** How gradients become updates. */
-  readonly optimizer: GradientTransformation<Optimizer>;
-  /** What is the target's, on the device; it stays the caller's. */
-  readonly shared: SharedWithTarget<DeviceArray>;
-}
+export interface BlockTrainerOptions<Optimizer>
+  extends BlockLossOptions, FeatureTrainerOptions<Optimizer> {}
 
 /** The loss of a block drafter on a batch. */
 export type BlockLoss = BatchLoss<

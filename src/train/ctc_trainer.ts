@@ -13,10 +13,8 @@ import { ctcLoss, ctcPrefixLoss, ctcScores, type CtcTargets } from "../losses/ct
 import type { BlockDrafterConfig } from "../nn/block_drafter_parameters.ts";
 import type { CtcDrafterParameters } from "../nn/ctc_drafter.ts";
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
-import type { GradientTransformation } from "../optim/transformation.ts";
-import { type Device, uploadTree } from "../runtime/device.ts";
-import type { DeviceArray } from "../runtime/device_array.ts";
-import { blockStates, type SharedWithTarget } from "./block_states.ts";
+import { uploadTree } from "../runtime/device.ts";
+import { blockStates, type FeatureTrainerOptions, type SharedWithTarget } from "./block_states.ts";
 import type { CtcBatch } from "./ctc_batch.ts";
 import { type BatchLoss, type DeviceState, type Trainer, trainerOf } from "./training_step.ts";
 
@@ -37,14 +35,8 @@ export interface CtcLossOptions {
 }
 
 /** What a {@link ctcTrainer} is made of. */
-export interface CtcTrainerOptions<Optimizer> extends CtcLossOptions {
-  /** Where the trainer runs. */
-  readonly device: Device;
-  /** How gradients become updates. */
-  readonly optimizer: GradientTransformation<Optimizer>;
-  /** What is the target's, on the device; it stays the caller's. */
-  readonly shared: SharedWithTarget<DeviceArray>;
-}
+export interface CtcTrainerOptions<Optimizer>
+  extends CtcLossOptions, FeatureTrainerOptions<Optimizer> {}
 
 /** The loss of a CTC drafter on a batch. */
 export type CtcBatchLoss = BatchLoss<

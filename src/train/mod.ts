@@ -7,7 +7,7 @@ export * from "./batch_source.ts";
 export * from "./best_step.ts";
 export * from "./block_batch.ts";
 export type { BlockRowsBatch, BlockRowsOptions } from "./block_rows.ts";
-export type { SharedWithTarget } from "./block_states.ts";
+export type { FeatureTrainerOptions, SharedWithTarget } from "./block_states.ts";
 export * from "./block_stage.ts";
 export * from "./block_trainer.ts";
 export {
@@ -24,6 +24,7 @@ export * from "./draft_config.ts";
 export { MOST_LOGIT_BYTES } from "./draft_loss.ts";
 export * from "./draft_optimizer.ts";
 export * from "./feature_noise.ts";
+export type { FeatureStageOptions } from "./feature_stage.ts";
 export * from "./finetune.ts";
 export type { GuardLevel, GuardState } from "./guard.ts";
 export * from "./on_policy.ts";

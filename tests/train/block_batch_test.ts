@@ -4,7 +4,8 @@ import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
 import { OutriderError } from "../../src/core/errors.ts";
 import { batches, type Corpus, corpusOf, responseDocument } from "../../src/data/mod.ts";
 import { trimmedVocabulary } from "../../src/nn/mod.ts";
-import { blockBatch, type BlockBatchOptions, blockSource } from "../../src/train/mod.ts";
+import { anchoredSource } from "../../src/train/block_rows.ts";
+import { blockBatch, type BlockBatchOptions } from "../../src/train/mod.ts";
 
 const WIDTH = 2;
 /** Documents whose tokens and features say which they are: token 100 d + i is the i-th of document d. */
@@ -94,7 +95,8 @@ Deno.test("anchors are distinct, differ by key, reach every place, and are all t
 });
 
 Deno.test("a batch follows from the key and its place in the data: a run that goes on has the same", () => {
-  const source = () => blockSource(packed, keyOf(4), OPTIONS);
+  const source = () =>
+    anchoredSource(packed, keyOf(4), (texts, key) => blockBatch(texts, key, OPTIONS));
   const take = (count: number) => {
     const { init, step } = source();
     let positions = init();
