@@ -7,6 +7,7 @@ import { keyOf } from "@outrider/outrider";
 import {
   automaticLength,
   autoregressive,
+  autoregressiveOnDevice,
   type Costs,
   type Decoder,
   type Draft,
@@ -17,7 +18,9 @@ import {
   fixedLength,
   limit,
   measureCosts,
+  measureCostsOnDevice,
   speculative,
+  speculativeOnDevice,
   temperature,
   untilToken,
   verifyBlock,
@@ -25,7 +28,7 @@ import {
 import type { DraftModel, Target } from "./open_models.ts";
 import type { AnswerOptions } from "./protocol.ts";
 import { type Run, startRun } from "./run.ts";
-import { watchedDraft } from "./watched_draft.ts";
+import { watchedDraft, watchedSteps } from "./watched_draft.ts";
 
 /** What both decoders of an answer are made of. */
 export interface Models {
@@ -34,13 +37,21 @@ export interface Models {
   readonly draft: DraftModel | undefined;
 }
 
+/** What a draft model and its target decode with on a device that has a queue of its own. */
+function deviceParts({ target, draft }: Models, { temperature }: AnswerOptions) {
+  const { onDevice } = target.sides.speculative;
+  if (onDevice === undefined || draft === undefined) return undefined;
+  const sampling = { temperature };
+  return { target: onDevice, draft: draft.onDevice, sampling, verify: "block" as const };
+}
+
 /** Measures what `automaticLength` decides by. */
-export function costsOf(
-  { target, draft }: Models,
-  { temperature: heat }: AnswerOptions,
-): Promise<Costs> {
-  return measureCosts(target.sides.speculative, draft?.model, {
-    warp: temperature(heat),
+export function costsOf(models: Models, options: AnswerOptions): Promise<Costs> {
+  const parts = deviceParts(models, options);
+  if (parts !== undefined) return measureCostsOnDevice(parts);
+  const { target, draft } = models;
+  return measureCosts(target.sides.speculative.model, draft?.model, {
+    warp: temperature(options.temperature),
     vocabulary: draft?.vocabulary,
   });
 }
@@ -51,9 +62,14 @@ export function startPlain(
   options: AnswerOptions,
   prompt: readonly number[],
 ): Promise<Run> {
-  const warp = temperature(options.temperature);
-  const decoder = autoregressive({ target: target.sides.plain, warp });
-  return startRun(ended(decoder, target, options), prompt, keyOf(options.seed));
+  const { model, onDevice } = target.sides.plain;
+  const start = <State>(decoder: Decoder<State>): Promise<Run> =>
+    startRun(ended(decoder, target, options), prompt, keyOf(options.seed));
+  if (onDevice === undefined) {
+    return start(autoregressive({ target: model, warp: temperature(options.temperature) }));
+  }
+  const sampling = { temperature: options.temperature };
+  return start(autoregressiveOnDevice({ target: onDevice, sampling }));
 }
 
 /** How the draft runs ahead. */
@@ -71,24 +87,37 @@ export function startSpeculative(
   prompt: readonly number[],
   ahead: Ahead,
 ): Promise<Run> {
-  const { target, draft } = models;
-  const start = <State, Length>(draft: Draft<State>, gamma: DraftLength<Length>): Promise<Run> => {
-    const decoder = speculative({
-      target: target.sides.speculative,
-      draft: watchedDraft(draft, ahead.onProposal),
+  const { length } = ahead;
+  const startWith = <Length>(gamma: DraftLength<Length>): Promise<Run> => {
+    const start = <State>(decoder: Decoder<State>): Promise<Run> =>
+      startRun(ended(decoder, models.target, options), prompt, keyOf(options.seed));
+    const parts = deviceParts(models, options);
+    // No step is in flight while the other side has its turn: both are timed alone.
+    if (parts === undefined) return withHostDecoder(models, options, { gamma, ahead }, start);
+    return start(watchedSteps(speculativeOnDevice({ ...parts, gamma }), ahead.onProposal));
+  };
+  return typeof length === "number"
+    ? startWith(fixedLength(length))
+    : startWith(automaticLength(length));
+}
+
+function withHostDecoder<Length>(
+  { target, draft }: Models,
+  options: AnswerOptions,
+  { gamma, ahead }: { readonly gamma: DraftLength<Length>; readonly ahead: Ahead },
+  start: <State>(decoder: Decoder<State>) => Promise<Run>,
+): Promise<Run> {
+  const decoderWith = <State>(drafter: Draft<State>) =>
+    speculative({
+      target: target.sides.speculative.model,
+      draft: watchedDraft(drafter, ahead.onProposal),
       verify: verifyBlock,
       warp: temperature(options.temperature),
       gamma,
     });
-    return startRun(ended(decoder, target, options), prompt, keyOf(options.seed));
-  };
-  const startWith = <State>(draft: Draft<State>): Promise<Run> =>
-    typeof ahead.length === "number"
-      ? start(draft, fixedLength(ahead.length))
-      : start(draft, automaticLength(ahead.length));
   return draft === undefined
-    ? startWith(draftPromptLookup())
-    : startWith(draftModel(draft.model, { vocabulary: draft.vocabulary }));
+    ? start(decoderWith(draftPromptLookup()))
+    : start(decoderWith(draftModel(draft.model, { vocabulary: draft.vocabulary })));
 }
 
 /** Ends a decoder at the model's own stop tokens and at the limit. */

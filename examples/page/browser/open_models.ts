@@ -4,11 +4,14 @@
  * @module
  */
 import {
+  type DraftOnDevice,
   type LanguageModel,
   type LlamaCache,
   llamaModel,
+  type ModelOnDevice,
   type PrefixCache,
   rememberPrefix,
+  rememberPrefixOnDevice,
 } from "@outrider/outrider/decode";
 import {
   blobSource,
@@ -31,20 +34,26 @@ const DRAFTS = "drafts/index.json";
 /** Most positions that a new cache has room for; it grows where a text becomes longer. */
 const FIRST_SLOTS = 512;
 
+/** A model for one side. */
+export interface SideModel {
+  readonly model: LanguageModel<PrefixCache<LlamaCache>>;
+  /** The same for decoders that stay on the device, where that has a queue of its own. */
+  readonly onDevice: ModelOnDevice | undefined;
+}
+
 /** A model that answers. */
 export interface Target {
   readonly tokenizer: Tokenizer;
   /** One model for each side: both run on the same weights, and each remembers its own text. */
-  readonly sides: {
-    readonly plain: LanguageModel<PrefixCache<LlamaCache>>;
-    readonly speculative: LanguageModel<PrefixCache<LlamaCache>>;
-  };
+  readonly sides: { readonly plain: SideModel; readonly speculative: SideModel };
   readonly facts: OpenedFacts["model"];
 }
 
 /** A model that runs ahead. */
 export interface DraftModel {
   readonly model: LanguageModel<LlamaCache>;
+  /** The same for decoders that stay on the device. */
+  readonly onDevice: DraftOnDevice;
   /** Which of the target's tokens its classes are, where it is trimmed. */
   readonly vocabulary: TrimmedVocabulary | undefined;
   readonly facts: ModelFacts;
@@ -55,10 +64,17 @@ async function place(
   device: Device,
   { config, tensors }: StoredWeights,
   weights: WeightType,
-): Promise<LanguageModel<LlamaCache>> {
+): Promise<ModelOnDevice> {
   const parameters = await loadLlama({ config, tensors }, weights, uploadsTo(device));
   const firstSlots = Math.min(FIRST_SLOTS, config.contextLength);
-  return llamaModel({ device, config, parameters, firstSlots });
+  return { device, config, parameters, firstSlots };
+}
+
+function sideOf(placed: ModelOnDevice): SideModel {
+  return {
+    model: rememberPrefix(llamaModel(placed)),
+    onDevice: placed.device.name === "webgpu" ? rememberPrefixOnDevice(placed) : undefined,
+  };
 }
 
 /** Opens the file that a person chose, or the embedded model. */
@@ -74,7 +90,7 @@ export async function openTarget(
   const { layers, contextLength } = config;
   return {
     tokenizer,
-    sides: { plain: rememberPrefix(placed), speculative: rememberPrefix(placed) },
+    sides: { plain: sideOf(placed), speculative: sideOf(placed) },
     facts: { name, parameters: parameterCount(config), layers, contextLength },
   };
 }
@@ -94,9 +110,12 @@ export async function openDraft(
   const found = models.find(({ preferred }) => preferred) ?? models[0];
   if (found === undefined) return undefined;
   const draft = await readDraftFile(blobSource(await fetchFile(found.path), found.name));
+  const placed = await place(device, draft, weights);
+  const { vocabulary } = draft;
   return {
-    model: await place(device, draft, weights),
-    vocabulary: draft.vocabulary,
+    model: llamaModel(placed),
+    onDevice: rememberPrefixOnDevice({ ...placed, vocabulary }),
+    vocabulary,
     facts: { name: found.name, parameters: parameterCount(draft.config) },
   };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Draft } from "@outrider/outrider/decode";
+import type { Decoder, Draft } from "@outrider/outrider/decode";
 
 /** The same draft, with every proposal shown to `onProposal`. */
 export function watchedDraft<State>(
@@ -16,6 +16,21 @@ export function watchedDraft<State>(
       const proposal = await draft.propose(state, request);
       onProposal(proposal.tokens);
       return proposal;
+    },
+  };
+}
+
+/** The same decoder on a device, with what each step judged shown to `onProposal`. */
+export function watchedSteps<State extends { readonly proposal: readonly number[] }>(
+  decoder: Decoder<State>,
+  onProposal: (tokens: readonly number[]) => void,
+): Decoder<State> {
+  return {
+    ...decoder,
+    step: async (state) => {
+      const step = await decoder.step(state);
+      onProposal(step.state.proposal);
+      return step;
     },
   };
 }

@@ -130,7 +130,7 @@ export function autoregressiveOnDevice(
       }));
     },
     queue: plainQueue(target, sequences, lawOf(sampling)),
-    outcome: (result) => ({ tokens: [...result], drafted: 0 }),
+    outcome: (result) => ({ tokens: [...result], proposal: [] }),
     release: releaseTree,
     close: ({ target, place, sampling }, { text }) => {
       releaseTree([place, sampling]);

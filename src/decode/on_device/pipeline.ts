@@ -38,8 +38,8 @@ export interface NextStep {
 export interface Outcome {
   /** The new tokens. -1 stands for one whose logits were not numbers. */
   readonly tokens: readonly TokenId[];
-  /** How many drafted tokens were judged. */
-  readonly drafted: number;
+  /** The drafted tokens that were judged. */
+  readonly proposal: readonly TokenId[];
 }
 
 /** What a pipeline queues. `Work` is the arrays that one step hands to the next. */
@@ -99,6 +99,8 @@ export interface OnDeviceState<Work, LengthState = null> {
   readonly work: Work;
   /** Queued steps, the oldest first. */
   readonly pending: readonly PendingStep[];
+  /** The drafted tokens that the last step judged; none before the first. */
+  readonly proposal: readonly TokenId[];
   /** The state of the rule for the draft's length, after the steps that are known. */
   readonly length: LengthState;
 }
@@ -170,7 +172,8 @@ async function begun<Work>(
   const work = await pipeline.open(prompt);
   const prefillSeconds = now() - start;
   const mark = useOnce("decoder state");
-  return { text: [...prompt], coins: coinsOf(key), prefillSeconds, mark, work, pending: [] };
+  const coins = coinsOf(key);
+  return { text: [...prompt], coins, prefillSeconds, mark, work, pending: [], proposal: [] };
 }
 
 function takeState<Work, LengthState>(
@@ -243,7 +246,7 @@ async function stepped<Work, LengthState>(
   const waiting = now();
   const result = await first.result;
   const arrived = now();
-  const { tokens, drafted } = pipeline.outcome(result);
+  const { tokens, proposal } = pipeline.outcome(result);
   checkTokens(tokens, state.text.length);
   const mark = useOnce("decoder state");
   const text = [...state.text, ...tokens];
@@ -255,9 +258,10 @@ async function stepped<Work, LengthState>(
     verify: 0,
     host: now() - arrived,
   };
+  const drafted = proposal.length;
   const report = { drafted, accepted: tokens.length - 1, emitted: tokens.length, seconds };
   const length = rule.step(state.length, report);
-  const next = { ...state, text, prefillSeconds: 0, mark, work, pending: rest, length };
+  const next = { ...state, text, prefillSeconds: 0, mark, work, pending: rest, proposal, length };
   return { state: next, tokens, report, finish: isFull(pipeline, next) ? "context" : undefined };
 }
 

@@ -190,9 +190,9 @@ function draftedPipeline(
     },
     queue: (work, step) => queued(parts, work, step),
     outcome: (result) => {
-      if (result.length === 1) return { tokens: [...result], drafted: 0 };
-      const [accepted, next, drafted, ...tokens] = result;
-      return { tokens: [...tokens.slice(0, accepted), next], drafted };
+      if (result.length === 1) return { tokens: [...result], proposal: [] };
+      const [accepted, next, judged, ...drafted] = result;
+      return { tokens: [...drafted.slice(0, accepted), next], proposal: drafted.slice(0, judged) };
     },
     release: releaseTree,
     close: ({ target, draft, place, sampling, behind }, { text, length }) => {
