@@ -99,8 +99,8 @@ interface Ready {
   readonly arms: readonly PlannedArm[];
 }
 
-function isSuited({ temperatures }: System, { temperature }: Heat): boolean {
-  return temperatures === "all" || temperature > 0;
+function isSuited({ onlySampled }: System, { temperature }: Heat): boolean {
+  return onlySampled === undefined || temperature > 0;
 }
 
 function decodingOf(
@@ -147,11 +147,12 @@ function missingSystem({ system, obstacle }: Asked, target: string): MissingSyst
 }
 
 /** Where a system has nothing of its own under greedy decoding, the report says so. */
-function greedyGap(system: System, heats: readonly Heat[]): MissingSystem[] {
-  if (heats.every((heat) => isSuited(system, heat))) return [];
-  return [{
-    title: `${system.title} at T = 0`,
-    reason: "where one token is possible, several drafts of a place are one: a chain",
-    commands: [],
-  }];
+function greedyGap(
+  { title, onlySampled: reason }: System,
+  heats: readonly Heat[],
+): MissingSystem[] {
+  const isGreedy = heats.some(({ temperature }) => temperature === 0);
+  return reason === undefined || !isGreedy
+    ? []
+    : [{ title: `${title} at T = 0`, reason, commands: [] }];
 }

@@ -33,8 +33,8 @@ export interface PlannedArm extends ArmSetting {
 
 /** One entry of the table. */
 export interface System extends Omit<MeasuredSystem, "arms"> {
-  /** The temperatures at which it is something of its own. */
-  readonly temperatures: "all" | "above 0";
+  /** Why it is nothing of its own under greedy decoding; left out where it is. */
+  readonly onlySampled?: string;
   /** What it has to be given, in words, and the commands that make it for a target. */
   readonly needs?: {
     readonly what: string;
@@ -76,7 +76,6 @@ const IN_TURNS = {
   drafts: "chains",
   models: "in turns",
   sampled: "law",
-  temperatures: "all",
 } as const;
 
 const plain: System = {
@@ -168,7 +167,7 @@ const multiDraft: System = {
   title: "multi-draft",
   drafts: "trees",
   draftPasses: PATHS.length,
-  temperatures: "above 0",
+  onlySampled: "where one token is possible, several drafts of a place are one: a chain",
   needs: ANY_CHAIN,
   arms: (parts) => {
     const draft = bestChain(parts.drafts);
@@ -246,7 +245,7 @@ const drawnTree: System = {
   title: "DFlash + drawn tree",
   drafts: "trees",
   draftPasses: 1,
-  temperatures: "above 0",
+  onlySampled: "greedy, no draft is drawn: it is DFlash + DDTree",
   needs: BLOCK,
   arms: (parts) => {
     const { block } = parts.drafts;
