@@ -35,6 +35,32 @@ export interface Models {
   readonly target: Target;
   /** The draft model; undefined where the text itself is the draft. */
   readonly draft: DraftModel | undefined;
+  /** How answers begin on the device, by what decodes them: its passes are traced once. */
+  readonly begins: Map<string, Begin>;
+}
+
+/** Begins an answer and shows what is proposed for each step. */
+type Begin = (
+  options: AnswerOptions,
+  prompt: readonly number[],
+  onProposal: (tokens: readonly number[]) => void,
+) => Promise<Run>;
+
+/** The way to begin with a decoder that is made when it is first needed. */
+function beginWith<State extends { readonly proposal: readonly number[] }>(
+  { target, begins }: Models,
+  key: string,
+  make: () => Decoder<State>,
+): Begin {
+  const known = begins.get(key);
+  if (known !== undefined) return known;
+  const decoder = make();
+  const begin: Begin = (options, prompt, onProposal) => {
+    const watched = watchedSteps(decoder, onProposal);
+    return startRun(ended(watched, target, options), prompt, keyOf(options.seed));
+  };
+  begins.set(key, begin);
+  return begin;
 }
 
 /** What a draft model and its target decode with on a device that has a queue of its own. */
@@ -58,18 +84,19 @@ export function costsOf(models: Models, options: AnswerOptions): Promise<Costs> 
 
 /** Begins an answer by the target alone. */
 export function startPlain(
-  { target }: Models,
+  models: Models,
   options: AnswerOptions,
   prompt: readonly number[],
 ): Promise<Run> {
+  const { target } = models;
   const { model, onDevice } = target.sides.plain;
-  const start = <State>(decoder: Decoder<State>): Promise<Run> =>
-    startRun(ended(decoder, target, options), prompt, keyOf(options.seed));
   if (onDevice === undefined) {
-    return start(autoregressive({ target: model, warp: temperature(options.temperature) }));
+    const decoder = autoregressive({ target: model, warp: temperature(options.temperature) });
+    return startRun(ended(decoder, target, options), prompt, keyOf(options.seed));
   }
   const sampling = { temperature: options.temperature };
-  return start(autoregressiveOnDevice({ target: onDevice, sampling }));
+  const make = () => autoregressiveOnDevice({ target: onDevice, sampling });
+  return beginWith(models, `plain at ${options.temperature}`, make)(options, prompt, () => {});
 }
 
 /** How the draft runs ahead. */
@@ -87,14 +114,18 @@ export function startSpeculative(
   prompt: readonly number[],
   ahead: Ahead,
 ): Promise<Run> {
-  const { length } = ahead;
+  const { length, onProposal } = ahead;
   const startWith = <Length>(gamma: DraftLength<Length>): Promise<Run> => {
-    const start = <State>(decoder: Decoder<State>): Promise<Run> =>
-      startRun(ended(decoder, models.target, options), prompt, keyOf(options.seed));
     const parts = deviceParts(models, options);
+    if (parts === undefined) {
+      const start = <State>(decoder: Decoder<State>): Promise<Run> =>
+        startRun(ended(decoder, models.target, options), prompt, keyOf(options.seed));
+      return withHostDecoder(models, options, { gamma, ahead }, start);
+    }
+    const key = `draft of ${options.gamma} at ${options.temperature}`;
     // No step is in flight while the other side has its turn: both are timed alone.
-    if (parts === undefined) return withHostDecoder(models, options, { gamma, ahead }, start);
-    return start(watchedSteps(speculativeOnDevice({ ...parts, gamma }), ahead.onProposal));
+    const make = () => speculativeOnDevice({ ...parts, gamma });
+    return beginWith(models, key, make)(options, prompt, onProposal);
   };
   return typeof length === "number"
     ? startWith(fixedLength(length))

@@ -41,7 +41,8 @@ export function createEngine(send: (event: WorkerEvent) => void): Engine {
       const target = await openTarget(device, file, weights);
       send({ kind: "busy", doing: "Looking for a draft" });
       const draft = await openDraft(device, target.tokenizer, weights);
-      opened = { device, models: { target, draft }, costs: new Map(), warm: new Set() };
+      const models = { target, draft, begins: new Map() };
+      opened = { device, models, costs: new Map(), warm: new Set() };
       const model = target.facts;
       send({ kind: "opened", facts: { backend: facts, model, draft: draft?.facts } });
     },
@@ -60,8 +61,8 @@ export function createEngine(send: (event: WorkerEvent) => void): Engine {
 }
 
 /** The models without the draft model where the text itself is to be the draft. */
-function modelsFor({ target, draft }: Models, options: AnswerOptions): Models {
-  return { target, draft: options.draft === "lookup" ? undefined : draft };
+function modelsFor(models: Models, options: AnswerOptions): Models {
+  return options.draft === "lookup" ? { ...models, draft: undefined } : models;
 }
 
 /** The number of tokens to draft, or the costs to choose it by, which are measured once. */
