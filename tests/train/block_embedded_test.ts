@@ -1,29 +1,19 @@
 /** A block drafter for the chat model that comes with the package, trained briefly: it pays at once. */
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { keyOf } from "../../src/core/random.ts";
-import { corpusOf, tokenCounts } from "../../src/data/mod.ts";
 import {
-  autoregressive,
   blockDraft,
-  generate,
-  limit,
   llamaModel,
   speculative,
   temperature,
   verifyToken,
 } from "../../src/decode/mod.ts";
-import {
-  blockHead,
-  initBlockDrafter,
-  spreadTaps,
-  tinyBlockDrafter,
-  trimVocabulary,
-} from "../../src/nn/mod.ts";
+import { blockHead, initBlockDrafter, spreadTaps } from "../../src/nn/mod.ts";
 import { compile, createDevice, uploadTree } from "../../src/runtime/mod.ts";
-import { readSharedWeights, trainBlockDrafter } from "../../src/train/mod.ts";
+import { trainBlockDrafter } from "../../src/train/mod.ts";
 import { EMBEDDED, withWeights } from "../models/files.ts";
-import { embeddedAnswers, KEPT, promptOf } from "./embedded_answers.ts";
+import { assertPays, embeddedRun, KEPT } from "./embedded_answers.ts";
 
 Deno.test({
   name: "a block drafter trained for a minute's part drafts what the embedded model says",
@@ -32,33 +22,15 @@ Deno.test({
     const device = createDevice(wasmBackend());
     await withWeights(device, EMBEDDED, "keep", async (loaded) => {
       const { file, parameters } = loaded;
-      const { width, layers, vocabulary: tokens, headWidth, contextLength } = file.config;
-      const taps = [...new Set(spreadTaps(layers, 3))];
-      const { set, heldOut } = await embeddedAnswers(device, loaded, taps);
-      const vocabulary = trimVocabulary(tokenCounts(set, tokens), 300, file.tokenizer.endOfTurn);
-      const config = tinyBlockDrafter({
-        ...{ width, taps, headWidth, contextLength, heads: 4, keyValueHeads: 2 },
-        ...{ contextWidth: 64, feedForwardWidth: 192, block: 4 },
-      });
-      const { shared, finalNorm } = await readSharedWeights(file, vocabulary);
+      const taps = [...new Set(spreadTaps(file.config.layers, 3))];
+      const { stage, finalNorm, heldOut } = await embeddedRun(device, loaded, taps);
+      const { config, vocabulary, shared } = stage;
       const scores: number[] = [];
-      const onDevice = uploadTree(device, shared);
       const { parameters: trained } = await trainBlockDrafter({
-        device,
-        config,
+        ...stage,
         parameters: initBlockDrafter(keyOf(1), config, finalNorm),
-        shared: onDevice,
-        vocabulary,
-        set,
         cachedTokens: KEPT,
         loss: "kld",
-        steps: 150,
-        schedule: "constant",
-        rowsPerBatch: 512,
-        anchors: 64,
-        rate: 0.008,
-        seed: 1,
-        validation: { corpus: corpusOf(heldOut), every: 30, batches: 1 },
         onStep: ({ metrics }) => {
           if (metrics.validationAlpha0 !== undefined) scores.push(metrics.validationAlpha0);
         },
@@ -67,27 +39,13 @@ Deno.test({
         scores[4] > 0.2 && scores[4] > 5 * scores[0],
         `acceptance of the first place: ${scores}`,
       );
-
       const drafter = uploadTree(device, trained);
-      const weights = {
-        drafter,
-        embedding: parameters.embedding,
-        head: compile(device, blockHead)(drafter, onDevice.kept),
-      };
+      const head = compile(device, blockHead)(drafter, shared.kept);
+      const weights = { drafter, embedding: parameters.embedding, head };
       const target = llamaModel({ device, config: file.config, parameters, taps });
       const draft = blockDraft({ device, config, weights, vocabulary });
-      const warp = temperature(0);
-      const key = keyOf(1);
-      let [passes, written] = [0, 0];
-      for (const document of heldOut.slice(0, 4)) {
-        const prompt = promptOf(document);
-        const plain = await generate(limit(autoregressive({ target, warp }), 32), prompt, { key });
-        const decoder = speculative({ target, draft, verify: verifyToken, warp, gamma: 4 });
-        const drafted = await generate(limit(decoder, 32), prompt, { key });
-        assertEquals(drafted.tokens, plain.tokens);
-        [passes, written] = [passes + drafted.reports.length, written + drafted.tokens.length];
-      }
-      assert(written > 1.2 * passes, `${written} tokens in ${passes} passes`);
+      const how = { verify: verifyToken, warp: temperature(0), gamma: 4 };
+      await assertPays(target, speculative({ target, draft, ...how }), heldOut);
     });
     device.close();
   },

@@ -1,22 +1,13 @@
 /** Block drafters learn what decoding asks of them, with gradients that are slopes. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { DOUBLE, evaluateIn } from "../../src/backends/reference/mod.ts";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import {
-  constant,
   type DenseHostTensor,
-  foldIn,
   hostTensor,
   input,
   isHostTensor,
-  isTensor,
   keyOf,
-  leavesOf,
   mapTree,
-  normals,
-  sizeOf,
-  type Tensor,
-  valueAndGradWith,
 } from "../../src/core/mod.ts";
 import { batches } from "../../src/data/mod.ts";
 import { blockDraft, llamaModel, temperature } from "../../src/decode/mod.ts";
@@ -49,6 +40,7 @@ import {
   TARGET,
   uploadTarget,
 } from "./block_world.ts";
+import { assertSlopes, constantsOf } from "./slopes.ts";
 
 const TEACHER = { kept: KEPT, vocabulary: DRAFTED };
 const { block } = BLOCK_DRAFT;
@@ -211,34 +203,10 @@ Deno.test("the gradient of every parameter is the slope of the loss, in doubles"
     return total === 0 ? 0 : p / total;
   });
   const teacher = { classes, probs: hostTensor(Float32Array.from(full), probs.shape) };
-  const isDense = (it: unknown): it is DenseHostTensor => isHostTensor(it);
-  const asConstant = ({ data, shape }: DenseHostTensor) => constant(data, shape);
-  const batch = mapTree({ ...whole, teacher }, isDense, asConstant);
-  const frozen = mapTree(shared, isDense, asConstant);
-  const first = leavesOf(firstBlockDraft(), isHostTensor);
-  const names: string[] = [];
-  const inputs = buildBlockDrafter(BLOCK_DRAFT, ({ name, shape }) => {
-    names.push(name);
-    return input(shape, "f32", name);
-  });
+  const inputs = buildBlockDrafter(BLOCK_DRAFT, ({ name, shape }) => input(shape, "f32", name));
   const loss = blockLoss({ config: BLOCK_DRAFT, vocabulary: DRAFTED, loss: { rowwise: kld } });
-  const { value, gradients } = valueAndGradWith(loss)(inputs, frozen, batch);
-  const [variables, slopes] = [leavesOf(inputs, isTensor), leavesOf(gradients, isTensor)];
-  const point = first.map(({ data }) => Float64Array.from(data));
-  const at = (outputs: readonly Tensor[], values: readonly Float64Array[]) =>
-    evaluateIn(DOUBLE, outputs, new Map(variables.map((node, i) => [node, values[i]])));
-  const found = at(slopes, point);
-  assertEquals(variables.length, names.length);
-  variables.forEach(({ shape }, i) => {
-    const direction = normals(foldIn(keyOf(3), i), sizeOf(shape));
-    const moved = (step: number) =>
-      point.map((values, k) => k === i ? values.map((x, n) => x + step * direction[n]) : values);
-    const h = 1e-5;
-    const [[above], [below]] = [at([value], moved(h))[0], at([value], moved(-h))[0]];
-    const slope = Array.from(found[i]).reduce((sum, g, n) => sum + g * direction[n], 0);
-    assert(slope !== 0);
-    assertAlmostEquals(slope, (above - below) / (2 * h), 1e-7 * Math.max(1, Math.abs(slope)));
-  });
+  const batch = constantsOf({ ...whole, teacher });
+  assertSlopes(loss, inputs, firstBlockDraft(), constantsOf(shared), batch);
 });
 
 Deno.test("steps lower every rowwise loss on a batch, and nothing stays on the device", async () => {

@@ -1,22 +1,7 @@
 /** CTC drafters learn what decoding asks of them, with gradients that are slopes. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { DOUBLE, evaluateIn } from "../../src/backends/reference/mod.ts";
 import { wasmBackend } from "../../src/backends/wasm/mod.ts";
-import {
-  constant,
-  type DenseHostTensor,
-  foldIn,
-  input,
-  isHostTensor,
-  isTensor,
-  keyOf,
-  leavesOf,
-  mapTree,
-  normals,
-  sizeOf,
-  type Tensor,
-  valueAndGradWith,
-} from "../../src/core/mod.ts";
+import { foldIn, input, keyOf } from "../../src/core/mod.ts";
 import { batches } from "../../src/data/mod.ts";
 import { draftCtc, llamaModel, temperature } from "../../src/decode/mod.ts";
 import { buildCtcDrafter, ctcHead, initCtcDrafter } from "../../src/nn/mod.ts";
@@ -29,6 +14,7 @@ import {
   draftOptimizer,
 } from "../../src/train/mod.ts";
 import { BLOCK_DRAFT, DRAFTED, featureCorpus, sharedOf } from "./block_world.ts";
+import { assertSlopes, constantsOf } from "./slopes.ts";
 import { TARGET, uploadTarget } from "./world.ts";
 
 const first = () =>
@@ -55,33 +41,9 @@ for (const loss of ["prefix", "ctc"] as const) {
   Deno.test(`the gradient of every parameter is the slope of the loss, in doubles: ${loss}`, async () => {
     const { device, shared, batchOf } = await world();
     device.close();
-    const isDense = (it: unknown): it is DenseHostTensor => isHostTensor(it);
-    const asConstant = ({ data, shape }: DenseHostTensor) => constant(data, shape);
-    const batch = mapTree(batchOf(4), isDense, asConstant);
-    const frozen = mapTree(shared, isDense, asConstant);
-    const names: string[] = [];
-    const inputs = buildCtcDrafter(BLOCK_DRAFT, ({ name, shape }) => {
-      names.push(name);
-      return input(shape, "f32", name);
-    });
+    const inputs = buildCtcDrafter(BLOCK_DRAFT, ({ name, shape }) => input(shape, "f32", name));
     const scored = ctcBatchLoss({ config: BLOCK_DRAFT, vocabulary: DRAFTED, loss });
-    const { value, gradients } = valueAndGradWith(scored)(inputs, frozen, batch);
-    const [variables, slopes] = [leavesOf(inputs, isTensor), leavesOf(gradients, isTensor)];
-    const point = leavesOf(first(), isHostTensor).map(({ data }) => Float64Array.from(data));
-    const at = (outputs: readonly Tensor[], values: readonly Float64Array[]) =>
-      evaluateIn(DOUBLE, outputs, new Map(variables.map((node, i) => [node, values[i]])));
-    const found = at(slopes, point);
-    assertEquals(variables.length, names.length);
-    variables.forEach(({ shape }, i) => {
-      const direction = normals(foldIn(keyOf(3), i), sizeOf(shape));
-      const moved = (step: number) =>
-        point.map((values, k) => k === i ? values.map((x, n) => x + step * direction[n]) : values);
-      const h = 1e-5;
-      const [[above], [below]] = [at([value], moved(h))[0], at([value], moved(-h))[0]];
-      const slope = Array.from(found[i]).reduce((sum, g, n) => sum + g * direction[n], 0);
-      assert(slope !== 0);
-      assertAlmostEquals(slope, (above - below) / (2 * h), 1e-7 * Math.max(1, Math.abs(slope)));
-    });
+    assertSlopes(scored, inputs, first(), constantsOf(shared), constantsOf(batchOf(4)));
   });
 }
 
