@@ -37,6 +37,7 @@ import { deviceWith, smolLm2 } from "./harness/models.ts";
 import { type Bench, benchFlags, runBench } from "./harness/program.ts";
 import { type Findings, joinFindings } from "./harness/report.ts";
 import { ratioOf, type Series, seriesOf } from "./harness/statistics.ts";
+import { economicsTable, type Yield } from "./harness/tree_economics.ts";
 import { passFindings, type PassSettings } from "./harness/tree_passes.ts";
 import {
   type Judging,
@@ -120,22 +121,35 @@ async function recorded(
 }
 
 /** Tau of one way, over all texts. */
-interface Tau {
-  readonly name: string;
+interface Tau extends Yield {
   readonly series: Series;
 }
 
 function tausOf(texts: readonly RecordedText[], heat: number, settings: Settings): Tau[] {
-  const tau = (name: string, treeAt: (moment: Moment) => TokenTree, judging: Judging): Tau => {
-    const value = tauOf(texts, treeAt, judging);
-    return { name, series: seriesOf(`${name}, T=${heat}`, "tokens a pass", [value]) };
+  const way = (
+    name: string,
+    nodes: number,
+    treeAt: (moment: Moment) => TokenTree,
+    judging: Judging,
+  ): Tau => {
+    const tau = tauOf(texts, treeAt, judging);
+    const series = seriesOf(`${name}, T=${heat}`, "tokens a pass", [tau]);
+    return { name, nodes, tau, series };
   };
   const isBlock = texts.some((moments) => moments.some(({ guesses }) => guesses.length > 0));
-  const chain = tau("chain", (moment) => moment.chain, heat > 0 && isBlock ? "drawn" : "match");
+  const length = Math.max(1, ...texts.flatMap((moments) => moments.map((m) => m.chain.length)));
+  const chain = way(
+    "chain",
+    length,
+    (moment) => moment.chain,
+    heat > 0 && isBlock ? "drawn" : "match",
+  );
   const first = (budget: number) => ({ tree }: Moment) => tree.slice(0, budget);
-  const trees = settings.budgets.map((budget) => tau(`tree ${budget}`, first(budget), "match"));
+  const trees = settings.budgets.map((budget) =>
+    way(`tree ${budget}`, budget, first(budget), "match")
+  );
   const drawn = heat > 0 && isBlock
-    ? settings.budgets.map((budget) => tau(`drawn tree ${budget}`, first(budget), "drawn"))
+    ? settings.budgets.map((budget) => way(`drawn tree ${budget}`, budget, first(budget), "drawn"))
     : [];
   return [chain, ...trees, ...drawn];
 }
@@ -170,6 +184,7 @@ async function tauFindings(
       ),
       remarks: [
         recallTable(texts, heat, settings),
+        economicsTable(heat, taus),
         `T=${heat}: ${texts.length} texts of ${tokens} tokens in all`,
       ],
     });
