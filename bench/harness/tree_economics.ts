@@ -40,7 +40,7 @@ export function economicsTable(heat: number, ways: readonly Yield[]): string {
     way.tau,
     ...DRAFTING.flatMap((drafting) => [
       rowThatPays(way, drafting).toFixed(3),
-      way === chain ? "" : rowThatBeats(way, chain, drafting).toFixed(3),
+      way === chain ? "" : shown(rowThatBeats(way, chain, drafting)),
     ]),
   ]);
   const columns = DRAFTING.flatMap((drafting) => [
@@ -48,4 +48,8 @@ export function economicsTable(heat: number, ways: readonly Yield[]): string {
     "over the chain",
   ]);
   return formatTable([`T=${heat}, pays where a row takes less than`, "tau", ...columns], rows);
+}
+
+function shown(slope: number): string {
+  return slope === Infinity ? "any" : slope.toFixed(3);
 }
