@@ -22,7 +22,7 @@ export interface KnownDraft {
   readonly tokenizerHash: string;
   /** What it is called. */
   readonly name: string;
-  /** A model of its own, or a drafter of blocks that only works inside its target. */
+  /** A model of its own, or a drafter of several places that only works inside its target. */
   readonly kind: DraftFileKind;
   /** Whether it is the first choice among those that serve the same targets. */
   readonly preferred: boolean;

@@ -4,8 +4,8 @@
  * They lie in the folder `drafts` beside `src`, listed in its `index.json`: an array of
  * `{ "tokenizerHash": "1f3a...", "name": "a draft for ...", "file": "model/draft.safetensors" }`, where
  * `file` is the path of a draft file within the folder (see `writeDraftFile`). A block draft file (see
- * `writeBlockDraftFile`) also has `"kind": "block"`; of several drafts for one target, `"preferred": true`
- * marks the first choice.
+ * `writeBlockDraftFile`) also has `"kind": "block"`, or `"kind": "ctc"` if it is that of a CTC drafter;
+ * of several drafts for one target, `"preferred": true` marks the first choice.
  *
  * @module
  */

@@ -2,6 +2,11 @@
  * The trainer of CTC drafters (Wen, Gui & Feng 2024, arXiv 2412.00061): the places of each block are
  * drawn to the alignments of the target's continuation, whatever place says which token.
  *
+ * The paper's program adds two losses to that of the alignments: the distance of its states from the
+ * target's next hidden states, and the cross-entropy of their distributions. Here the alignments are
+ * all there is. Its continuations are the target's likeliest tokens at every place of a text, three for
+ * six places; `ctc_batch.ts` stops at the first that the text does not have.
+ *
  * @module
  */
 import { cast, div, equal, exp, less, maximum, mul, where } from "../core/elementwise_ops.ts";
