@@ -156,7 +156,7 @@ const pearl: System = {
       draft: draft.identity,
       gamma: "auto",
       verify: "pearl",
-      setting: `${draft.identity.name}, gamma by the models' times`,
+      setting: `${draft.identity.name}, gamma by time ratio`,
       decoder: (decoding) => pearlDecoder(parts, draft, decoding),
     }];
   },

@@ -7,6 +7,15 @@ import { bounded, charts, type ReportFigure, WIDTH } from "./charts.ts";
 import { systemName } from "./system_name.ts";
 import type { SystemRow, SystemsReport } from "./system_types.ts";
 
+/** Names of systems with their settings are long. */
+const SYSTEM_AXIS = {
+  field: "system",
+  type: "nominal",
+  sort: null,
+  title: null,
+  axis: { labelLimit: 320 },
+} as const;
+
 const PARTS = ["drafting", "pass", "host"] as const;
 
 /** Where a row belongs in the figures. */
@@ -17,7 +26,7 @@ function placeOf(row: SystemRow) {
 
 function ratioFigure({ rows }: SystemsReport): ReportFigure {
   const values = rows.map((row) => ({ ...placeOf(row), ...bounded("ratio", row.speedUp) }));
-  const y = { field: "system", type: "nominal", sort: null, title: null };
+  const y = SYSTEM_AXIS;
   const x = { field: "ratio", type: "quantitative", title: "ratio to plain decoding" };
   return {
     title: "Systems: tokens per second over plain decoding",
@@ -48,7 +57,7 @@ function costsFigure({ rows }: SystemsReport): ReportFigure {
       allowed: row.tau.value * row.costs.plain,
     }))
   );
-  const y = { field: "system", type: "nominal", sort: null, title: null };
+  const y = SYSTEM_AXIS;
   const x = { type: "quantitative", title: "plain target passes per step" };
   const color = { field: "part", type: "nominal", sort: [...PARTS], title: "time of" };
   return {
