@@ -53,7 +53,7 @@ export function nearModel(
   other: (prefix: readonly TokenId[]) => Float32Array,
   vocabulary: number,
   contextLength = 64,
-): LanguageModel<FunctionCache> {
+): TreeLanguageModel<FunctionCache> {
   const own = hashLogits(seed, vocabulary);
   const logits = (prefix: readonly TokenId[]) => {
     const differing = own(prefix);

@@ -8,8 +8,9 @@ import { classesOf, type DraftClasses } from "../draft_classes.ts";
 import type { LanguageModel } from "../language_model.ts";
 import { releasing } from "../releasing.ts";
 import type { TopTokens } from "../top_tokens.ts";
+import { likeliestNodes } from "./likeliest_nodes.ts";
 import { marginalsOf } from "./marginals.ts";
-import type { TokenTree, TreeNode } from "./token_tree.ts";
+import type { TreeNode } from "./token_tree.ts";
 import type { TreeDraft } from "./tree_draft.ts";
 
 /** How a draft model drafts a tree. */
@@ -106,17 +107,5 @@ function childrenOf(
     token: classes.tokenOf(drawn),
     parent: above.place,
     probability: above.probability * Math.exp(logProbs[rank]),
-  }));
-}
-
-/** The likeliest nodes of a tree; no child is likelier than its parent, so they are one as well. */
-function likeliestNodes(tree: TokenTree, count: number): TokenTree {
-  const order = tree.map((_, place) => place)
-    .sort((a, b) => tree[b].probability - tree[a].probability || a - b)
-    .slice(0, count);
-  const places = new Map(order.map((place, i) => [place, i]));
-  return order.map((place) => ({
-    ...tree[place],
-    parent: places.get(tree[place].parent) ?? -1,
   }));
 }

@@ -8,6 +8,7 @@ export * from "./automatic_budget.ts";
 export * from "./draft_block_samples.ts";
 export * from "./draft_block_tree.ts";
 export * from "./draft_branches.ts";
+export * from "./draft_dynamic_tree.ts";
 export * from "./draft_path.ts";
 export * from "./draft_samples.ts";
 export * from "./likeliest_tree.ts";

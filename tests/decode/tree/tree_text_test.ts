@@ -6,6 +6,7 @@ import {
   autoregressive,
   chainWarps,
   draftBranches,
+  draftDynamicTree,
   draftModel,
   draftNone,
   draftPath,
@@ -50,7 +51,7 @@ async function compareAll(seed: number, warp: Warp): Promise<number> {
   const vocabulary = 3 + seed % 6;
   const logits = seed % 2 ? tiedLogits(seed, vocabulary) : hashLogits(seed, vocabulary);
   const target = countedTree(functionModel({ vocabulary, contextLength: 30, logits }));
-  const near = counted(nearModel(seed + 1000, logits, vocabulary, seed % 5 ? 40 : 12));
+  const near = countedTree(nearModel(seed + 1000, logits, vocabulary, seed % 5 ? 40 : 12));
   const key = keyOf(seed);
   const plain = await generate(autoregressive({ target, warp }), promptOf(seed), { key });
   let accepted = 0;
@@ -69,6 +70,7 @@ async function compareAll(seed: number, warp: Warp): Promise<number> {
     for (const depth of [1, 4]) {
       await hold("branches", draftBranches(near, { depth }), budget);
     }
+    await hold("a dynamic tree", draftDynamicTree(near, { depth: 3, width: 2 }), budget);
     await hold("a model's path", draftPath(draftModel(near)), budget);
     await hold("lookup", draftPath(draftPromptLookup()), budget);
     await hold("nothing", draftPath(draftNone()), budget);
@@ -157,15 +159,19 @@ Deno.test("a trimmed draft's branches are of the target's tokens, and greedy tex
     const logits = hashLogits(seed, 6);
     const target = functionModel({ vocabulary: 6, contextLength: 40, logits });
     const vocabulary = trimmedVocabulary([1, 2, 5], 6);
-    const draft = draftBranches(trimmedModel(logits, vocabulary), { depth: 3, vocabulary });
+    const trimmed = trimmedModel(logits, vocabulary);
     const warp = temperature(0);
     const plain = await generate(autoregressive({ target, warp }), [1, 2], { key: keyOf(1) });
-    const decoder = treeSpeculative({ target, draft, warp, budget: 6 });
-    const run = await generate(decoder, [1, 2], { key: keyOf(1) });
-    assertEquals(run.tokens, plain.tokens);
-    accepted += run.reports.reduce((sum, report) => sum + report.accepted, 0);
+    const hold = async <State>(draft: TreeDraft<State>) => {
+      const decoder = treeSpeculative({ target, draft, warp, budget: 6 });
+      const run = await generate(decoder, [1, 2], { key: keyOf(1) });
+      assertEquals(run.tokens, plain.tokens);
+      accepted += run.reports.reduce((sum, report) => sum + report.accepted, 0);
+    };
+    await hold(draftBranches(trimmed, { depth: 3, vocabulary }));
+    await hold(draftDynamicTree(trimmed, { depth: 3, width: 2, vocabulary }));
   }
-  assert(accepted > 100, `only ${accepted} drafted tokens were ever accepted`);
+  assert(accepted > 200, `only ${accepted} drafted tokens were ever accepted`);
 });
 
 Deno.test("a tree is cut to what pays, to nothing where nothing does", async () => {
