@@ -14,7 +14,13 @@ import { decoderOf, warpOf } from "./decoding.ts";
 import { type DecodingOptions, type DraftSpec, writerOf } from "./evaluation_drafts.ts";
 import { type Heat, heatName } from "./evaluation_flags.ts";
 import type { SystemParts } from "./system_parts.ts";
-import { chainSystem, type PlannedArm, type System, SYSTEMS } from "./systems.ts";
+import {
+  chainSystem,
+  type CommandTarget,
+  type PlannedArm,
+  type System,
+  SYSTEMS,
+} from "./systems.ts";
 
 /** A system that was asked for. */
 interface Asked {
@@ -86,12 +92,19 @@ export function planSystems(
   });
   const ready = found.flatMap(({ system, arms }) => arms === undefined ? [] : { system, arms });
   const decodings = options.decoding.map((heat) => decodingOf(heat, ready, parts, options));
+  const { vocabulary } = parts.target.file.config;
+  const target = { name: options.target, draftable: draftableOf(vocabulary) };
   const measured = ready.map(({ system, arms }) => measuredSystem(system, arms));
   const missing = [
-    ...found.flatMap((one) => one.arms === undefined ? missingSystem(one, options.target) : []),
+    ...found.flatMap((one) => one.arms === undefined ? missingSystem(one, target) : []),
     ...ready.flatMap(({ system }) => greedyGap(system, options.decoding)),
   ];
   return { decodings, systems: { measured, missing } };
+}
+
+/** Tokens that a drafter should know: what a target writes, or nearly all of a small vocabulary. */
+function draftableOf(vocabulary: number): number {
+  return Math.min(8000, vocabulary - 12);
 }
 
 interface Ready {
@@ -136,7 +149,7 @@ function measuredSystem(system: System, arms: readonly PlannedArm[]): MeasuredSy
   return { title, drafts, draftPasses, models, sampled, arms: settings };
 }
 
-function missingSystem({ system, obstacle }: Asked, target: string): MissingSystem {
+function missingSystem({ system, obstacle }: Asked, target: CommandTarget): MissingSystem {
   const { title, needs } = system;
   if (obstacle !== undefined) return { title, reason: obstacle, commands: [] };
   return {

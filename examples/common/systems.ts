@@ -15,6 +15,12 @@ import {
 import { bestChain, PAPER_LOSSES, type SystemDraft } from "./system_drafts.ts";
 import type { SystemParts } from "./system_parts.ts";
 
+/** A target as commands name it, and how many of its tokens a drafter should know. */
+export interface CommandTarget {
+  readonly name: string;
+  readonly draftable: number;
+}
+
 /** How systems are measured. */
 export interface SystemSettings {
   /** Lengths of chains. */
@@ -38,7 +44,7 @@ export interface System extends Omit<MeasuredSystem, "arms"> {
   /** What it has to be given, in words, and the commands that make it for a target. */
   readonly needs?: {
     readonly what: string;
-    readonly commands: (target: string) => readonly string[];
+    readonly commands: (target: CommandTarget) => readonly string[];
   };
   /** Its arms; undefined where what it needs was not given. */
   readonly arms: (
@@ -100,30 +106,21 @@ const lookup: System = {
 };
 
 /** The commands that finetune a draft model with a loss. */
-function finetuning(loss: string): (target: string) => readonly string[] {
-  return (target) => [
-    `deno task pretrain --target ${target} --out out/pretrain`,
-    `deno task distill --target ${target} --out out/distill`,
-    `deno task finetune --target ${target} --draft out/pretrain/draft.gguf ` +
+function finetuning(loss: string): (target: CommandTarget) => readonly string[] {
+  return ({ name }) => [
+    `deno task pretrain --target ${name} --out out/pretrain`,
+    `deno task distill --target ${name} --out out/distill`,
+    `deno task finetune --target ${name} --draft out/pretrain/draft.gguf ` +
     `--set out/distill --loss ${loss} --out out/${loss}`,
   ];
 }
 
-/** The commands that train a drafter of blocks. */
-function blockTraining(target: string): readonly string[] {
-  return [
-    `deno task distill --target ${target} --teacher-tokens 64 --out out/distill`,
-    `deno task features --target ${target} --set out/distill`,
-    `deno task block-draft --target ${target} --set out/distill --keep-tokens 8000 --out out/block`,
-  ];
-}
-
-/** The commands that train a CTC drafter. */
-function ctcTraining(target: string): readonly string[] {
-  return [
-    `deno task distill --target ${target} --out out/distill`,
-    `deno task features --target ${target} --set out/distill`,
-    `deno task ctc-draft --target ${target} --set out/distill --keep-tokens 8000 --out out/ctc`,
+/** The commands that train a drafter of several places. */
+function placesTraining(kind: "block" | "ctc"): (target: CommandTarget) => readonly string[] {
+  return ({ name, draftable }) => [
+    `deno task distill --target ${name} --teacher-tokens 64 --taps spread --out out/distill`,
+    `deno task ${kind}-draft --target ${name} --set out/distill --keep-tokens ${draftable} ` +
+    `--out out/${kind}`,
   ];
 }
 
@@ -197,7 +194,7 @@ const ctc: System = {
   drafts: "trees",
   draftPasses: 1,
   sampled: "tokens",
-  needs: { what: "a CTC drafter by --draft", commands: ctcTraining },
+  needs: { what: "a CTC drafter by --draft", commands: placesTraining("ctc") },
   arms: (parts, { gamma }) => {
     const draft = parts.drafts.ctc;
     return draft && treeSizes(gamma).map((nodes) => ({
@@ -207,7 +204,7 @@ const ctc: System = {
   },
 };
 
-const BLOCK = { what: "a block drafter by --draft", commands: blockTraining };
+const BLOCK = { what: "a block drafter by --draft", commands: placesTraining("block") };
 
 const dflash: System = {
   ...IN_TURNS,
