@@ -36,7 +36,7 @@ const HOST: Target = { floor: 1.5, aim: 0.5, better: "less" };
 const DISPATCHES: Target = { floor: 8, aim: 5, better: "less" };
 const ONE: Target = { floor: 1, aim: 1, better: "less" };
 /** Dispatches of a pass outside its layers: the embedding, the last norm and the head. */
-const AROUND_LAYERS = 5;
+const AROUND_LAYERS = 3;
 
 /** Milliseconds of the host so far, by what it did. */
 interface HostTime {

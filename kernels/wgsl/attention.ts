@@ -30,6 +30,7 @@ import {
   weightedSums,
   workgroupArray,
 } from "./attention_unit.ts";
+import { writeNewRows } from "./attention_writes.ts";
 import { LANES, type PartFrame, type ShaderPart } from "./shader.ts";
 
 /** Declarations of the kernels that take parts of a row. */
@@ -58,6 +59,7 @@ export function attentionPart(spec: AttentionSpec, frame: PartFrame): ShaderPart
     groups: spec.headWidth === 0 ? 0 : spec.rows * unitsOfRow(spec),
     declarations: partDeclarations(frame, spec),
     body: `${unitOfRow(spec, "group")}
+${writeNewRows(spec, [key, value])}
 let seen = ${prefix}seen(row, lane);
 ${loadHeads(frame, spec, query, "query")}
 ${heads.map((h) => `var seenLargest${h} = f32(${LOWEST});\nvar seenSum${h} = 0.0;`).join("\n")}

@@ -2,12 +2,19 @@
  * Dispatches: what one WebGPU shader computes, as plain data.
  *
  * A dispatch has one part or several that do not depend on each other, each a kernel of the plan.
- * An operand of a part is bound memory, or a map computed where it is read; its result goes to
- * memory, or through a map first. The text of a dispatch is the cache key of its pipeline.
+ * An operand of a part is bound memory, a map computed where it is read, a reduction that every group
+ * repeats, or a table that is written first; its result goes to memory, or through a map first. The
+ * text of a dispatch is the cache key of its pipeline.
  *
  * @module
  */
-import type { AttentionSpec, KernelSpec, MapSpec } from "../../src/plan/kernel_spec.ts";
+import type {
+  AttentionSpec,
+  KernelSpec,
+  MapSpec,
+  ReduceSpec,
+  ScatterSpec,
+} from "../../src/plan/kernel_spec.ts";
 
 /** How the words of a binding are declared; `u32` where arguments of several types share it. */
 export type WordType = "f32" | "i32" | "u32";
@@ -37,20 +44,36 @@ export type OperandSpec =
     readonly from: "map";
     readonly map: MapSpec;
     readonly operands: readonly OperandSpec[];
+  }
+  /** The `count` elements of a reduction's result: every group finds them all before it begins. */
+  | {
+    readonly from: "reduction";
+    readonly reduce: ReduceSpec;
+    readonly operands: readonly OperandSpec[];
+    readonly after?: MapBehind;
+    readonly count: number;
+  }
+  /** The table of a scatter behind it: each group first writes what it will read of the new rows. */
+  | {
+    readonly from: "scatter";
+    readonly scatter: ScatterSpec;
+    /** Indices and updates. */
+    readonly operands: readonly OperandSpec[];
+    readonly binding: number;
   };
+
+/** Element i of a result goes through the map as its input number `input`, where the map reads it. */
+export interface MapBehind {
+  readonly map: MapSpec;
+  readonly input: number;
+  /** The map's inputs; what stands at `input` is not read. */
+  readonly operands: readonly OperandSpec[];
+}
 
 /** Where a part's result goes. */
 export type ResultSpec =
   | { readonly to: "binding"; readonly binding: number }
-  /** Element i goes through the map as its input number `input`, at the place where the map reads it. */
-  | {
-    readonly to: "map";
-    readonly map: MapSpec;
-    readonly input: number;
-    /** The map's inputs; what stands at `input` is not read. */
-    readonly operands: readonly OperandSpec[];
-    readonly binding: number;
-  };
+  | MapBehind & { readonly to: "map"; readonly binding: number };
 
 /**
  * What the gradients of one attention share, so that no group finds it again: of every row and head

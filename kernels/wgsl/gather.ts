@@ -6,9 +6,8 @@
  */
 import { isPacked } from "../../src/core/dtype.ts";
 import type { GatherSpec } from "../../src/plan/kernel_spec.ts";
-import { heldType } from "./operand.ts";
 import { packedElement } from "./packed_element.ts";
-import { boundWords, LANES, NOTHING, type PartFrame, type ShaderPart } from "./shader.ts";
+import { boundWords, heldType, LANES, NOTHING, type PartFrame, type ShaderPart } from "./shader.ts";
 
 /** Generates the part of a gather. */
 export function gatherPart(spec: GatherSpec, { prefix, inputs, result }: PartFrame): ShaderPart {

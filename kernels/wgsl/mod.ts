@@ -15,7 +15,7 @@ import { gatherPart } from "./gather.ts";
 import { libraryFor } from "./library.ts";
 import { mapPart } from "./map.ts";
 import { matmulPart } from "./matmul.ts";
-import { operandOf, resultOf } from "./operand.ts";
+import { needsOf, operandOf, resultOf } from "./operand.ts";
 import { packedMatmulPart } from "./packed_matmul.ts";
 import { quantizePart } from "./quantize.ts";
 import { reducePart } from "./reduce.ts";
@@ -35,6 +35,7 @@ export type {
   BindingSpec,
   DispatchSpec,
   GpuKernelSpec,
+  MapBehind,
   OperandSpec,
   PartSpec,
   ResultSpec,
@@ -42,6 +43,7 @@ export type {
 export { STATISTICS } from "./attention_statistics.ts";
 export type { GpuFeatures, Shader } from "./shader.ts";
 export { argumentTypes } from "./arguments.ts";
+export { ownsKeys } from "./attention_writes.ts";
 
 type KernelFamily = GpuKernelSpec["family"];
 
@@ -85,18 +87,23 @@ function partOf(
 ): ShaderPart {
   const types = argumentTypes(kernel);
   const prefix = partPrefix(place);
+  const scope = { bindings, features };
   const inputs = operands.map((operand, i) =>
-    operandOf(operand, bindings, types[i], `${prefix}operand${i}`)
+    operandOf(operand, scope, types[i], `${prefix}operand${i}`)
   );
-  const output = resultOf(result, bindings, types[types.length - 1], `${prefix}sink`);
+  const output = resultOf(result, scope, types[types.length - 1], `${prefix}sink`);
   const part = generate(kernel.family, kernel, {
     prefix,
     features,
     inputs: inputs.map(({ argument }) => argument),
     result: output.argument,
   });
-  const declared = [...inputs, output].flatMap(({ declarations }) => declarations);
-  return { ...part, declarations: [...declared, part.declarations].join("\n") };
+  const { declarations, prologue } = needsOf([...inputs, output]);
+  return {
+    ...part,
+    declarations: [...declarations, part.declarations].join("\n"),
+    body: [...prologue, part.body].join("\n"),
+  };
 }
 
 /** What the one part of a dispatch takes of a shader. */

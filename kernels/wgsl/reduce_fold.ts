@@ -6,7 +6,7 @@
 import type { DType } from "../../src/core/dtype.ts";
 import type { Combine } from "../../src/plan/kernel_spec.ts";
 import type { BodyCode } from "./body.ts";
-import { heldType } from "./operand.ts";
+import { heldType } from "./shader.ts";
 
 /** A variable of an accumulator. */
 export interface Held {

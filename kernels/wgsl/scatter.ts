@@ -105,6 +105,29 @@ function declarationsOf({ mode, rows }: ScatterSpec, prefix: string): string[] {
   ];
 }
 
+/**
+ * Statements by which one group writes some columns of all rows, with `set`: a lane takes the rows of
+ * its columns in order.
+ */
+export function newRowsCode(
+  { rows, tableRows, width }: ScatterSpec,
+  { inputs: [indices, updates], result }: Pick<PartFrame, "inputs" | "result">,
+  first: string,
+  count: number,
+): string {
+  return [
+    `for (var i = lane; i < ${count}u; i += ${LANES}u) {`,
+    `let column = ${first} + i;`,
+    `for (var r = 0u; r < ${rows}u; r++) {`,
+    `let row = bitcast<u32>(${indices.at("r")});`,
+    `if (row < ${tableRows}u) {`,
+    result.store(`row * ${width}u + column`, updates.at(`r * ${width}u + column`)),
+    "}",
+    "}",
+    "}",
+  ].join("\n");
+}
+
 /** Generates the part of a scatter. */
 export function scatterPart(spec: ScatterSpec, frame: PartFrame): ShaderPart {
   const { rows, width, tableRows, mode } = spec;

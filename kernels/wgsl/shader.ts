@@ -18,6 +18,11 @@ export interface GpuFeatures {
   readonly mostLanes: number;
 }
 
+/** How a value of a computed type is held in WGSL. */
+export function heldType(type: DType): "f32" | "i32" {
+  return type === "f32" ? "f32" : "i32";
+}
+
 /** An argument of a part as its generator reads it. */
 export interface Operand {
   /** The element type; `bool` is 0 or 1 in memory. */
@@ -26,6 +31,11 @@ export interface Operand {
   at(index: string): string;
   /** The bound array, for generators that read words of their own layout (packed weights, halves). */
   readonly words?: Words;
+  /**
+   * Statements by which a group writes `count` elements of every new row, from the `u32` expression
+   * `first` on, where the part writes the table that it reads; a storage barrier has to follow.
+   */
+  writeNewRows?(first: string, count: number): string;
 }
 
 /** A bound array of 32-bit words. */

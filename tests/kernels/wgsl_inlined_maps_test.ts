@@ -29,7 +29,70 @@ function normedProduct(rows: number, type: core.PackedType): Example {
   };
 }
 
+/** A norm that two products read: the groups of both find the sums of few rows for themselves. */
+function normForTwo(rows: number, width: number): Example {
+  return {
+    label: `norm of width ${width}, two products: ${rows} rows`,
+    inputs: [
+      drawn([rows, width], normal, 1),
+      drawn([width], normal, 2),
+      packedMatrix("packed_q8_0", 96, width),
+      packedMatrix("packed_q8_0", 96, width),
+    ],
+    f: (x, gain, gate, up) => {
+      const normed = rmsNorm(x, gain, 1e-5);
+      return core.mul(core.silu(core.linear(normed, gate)), core.linear(normed, up));
+    },
+  };
+}
+
+/** Rows written into a cache, at a slot each, and attention over it; then what is in the cache. */
+function cached(slots: readonly number[], storage: "f32" | "halves", extras: number): Example {
+  const rows = slots.length;
+  const stored = (x: Tensor) => storage === "f32" ? x : core.toHalves(x);
+  const byHead = (table: Tensor) => core.reshape(table, [40, 2, table.shape[1] / 2]);
+  return {
+    label: `cache of ${storage} written at ${slots}, ${extras} listed slots`,
+    inputs: [
+      drawn([rows, 4, 16], normal, 1),
+      drawn([40, 32], normal, 2),
+      drawn([rows, 64], normal, 3),
+      packedMatrix("packed_f16", 32, 64),
+      core.hostTensor(Int32Array.from(slots)),
+      core.hostTensor(Int32Array.from(slots, (_, r) => 5 + r)),
+      core.hostTensor(new Int32Array(rows * extras).fill(23), [rows, extras]),
+    ],
+    f: (query, table, x, weights, places, end, extra) => {
+      const fresh = core.linear(x, weights);
+      const key = core.scatterSet(stored(table), places, stored(fresh));
+      const value = core.scatterSet(stored(core.neg(table)), places, stored(core.neg(fresh)));
+      const mixed = core.attention({
+        query,
+        key: byHead(key),
+        value: byHead(value),
+        start: core.full([rows], 0, "i32"),
+        end,
+        ...(extras > 0 && { extra }),
+      });
+      const kept = [key, value].map((one) => core.sum(core.cast(one, "f32")));
+      return core.concat(
+        [core.reshape(mixed, [-1]), ...kept.map((one) => core.reshape(one, [1]))],
+        0,
+      );
+    },
+  };
+}
+
 const EXAMPLES: readonly Example[] = [
+  ...[1, 3, 4, 5].map((rows) => normForTwo(rows, 576)),
+  normForTwo(2, 64),
+  normForTwo(4, 1120),
+  ...(["f32", "halves"] as const).flatMap((storage) => [
+    cached([4], storage, 0),
+    cached([23], storage, 1),
+    cached([-1], storage, 0),
+    cached([4, 3, 4], storage, 0),
+  ]),
   ...[1, 2, 17].flatMap((rows) =>
     (["packed_f16", "packed_q4_1", "integer_q8_0"] as const).map((type) =>
       normedProduct(rows, type)

@@ -36,7 +36,17 @@ export function takenApart(plan: Plan): Plan {
   };
   const bufferOf = (source: Source): number => {
     if ("buffer" in source) return source.buffer;
+    if ("reduce" in source) {
+      const { reduce, count, ...rest } = source;
+      const target = temporary(count);
+      run({ kernel: reduce, ...rest, target });
+      return target;
+    }
     const args = source.sources.map(bufferOf);
+    if ("scatter" in source) {
+      commands.push({ spec: source.scatter, args: [...args, source.table] });
+      return source.table;
+    }
     const { map } = source;
     const target = temporary(sizeOf(map.shape));
     // Element i of the operand is the map's output at its place i.

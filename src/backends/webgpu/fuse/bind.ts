@@ -6,6 +6,7 @@
 import {
   argumentTypes,
   type BindingSpec,
+  type MapBehind,
   type OperandSpec,
   type PartSpec,
   type ResultSpec,
@@ -13,7 +14,7 @@ import {
 import { type DType, ELEMENT_BYTES } from "../../../core/dtype.ts";
 import { piecesOf } from "../limits.ts";
 import type { MemoryPlace, PlannedDispatch } from "../planned_dispatch.ts";
-import type { Bindable, Source, Step } from "./step.ts";
+import type { After, Bindable, Source, Step, WrittenTable } from "./step.ts";
 
 const wordOf = (type: DType): "f32" | "i32" => type === "f32" ? "f32" : "i32";
 
@@ -49,22 +50,47 @@ function bindingList(placeOf: (buffer: number) => MemoryPlace) {
 
 type Bind = ReturnType<typeof bindingList>["bind"];
 
+/** Operands of a map or a reduction. */
+function operandsOf(
+  { inputs }: { readonly inputs: readonly { readonly type: DType }[] },
+  sources: readonly Source[],
+  bind: Bind,
+): OperandSpec[] {
+  return sources.map((source, i) => operandOf(source, inputs[i].type, bind));
+}
+
 function operandOf(source: Source, type: DType, bind: Bind): OperandSpec {
   if ("buffer" in source) return { from: "binding", binding: bind(source, type, "read") };
-  const { map, sources } = source;
-  const operands = sources.map((one, i) => operandOf(one, map.inputs[i].type, bind));
-  return { from: "map", map, operands };
+  const { sources } = source;
+  if ("map" in source) {
+    return { from: "map", map: source.map, operands: operandsOf(source.map, sources, bind) };
+  }
+  if ("scatter" in source) return tableOf(source, type, bind);
+  const { reduce, after, count } = source;
+  const operands = operandsOf(reduce, sources, bind);
+  // What stands at the map's input is not read.
+  const behind = after && mapBehind(after, operands[0], bind);
+  return { from: "reduction", reduce, operands, count, ...(behind && { after: behind }) };
+}
+
+function tableOf({ scatter, sources, table }: WrittenTable, type: DType, bind: Bind): OperandSpec {
+  const operands = sources.map((one, i) => operandOf(one, i === 0 ? "i32" : type, bind));
+  const binding = bind({ buffer: table }, type, "read_write");
+  return { from: "scatter", scatter, operands, binding };
+}
+
+function mapBehind({ map, input, sources }: After, unread: OperandSpec, bind: Bind): MapBehind {
+  const operands = sources.map((one, i) =>
+    i === input ? unread : operandOf(one, map.inputs[i].type, bind)
+  );
+  return { map, input, operands };
 }
 
 function resultOf({ after, target }: Step, type: DType, bind: Bind): ResultSpec {
   const memory = { buffer: target };
   if (after === undefined) return { to: "binding", binding: bind(memory, type, "read_write") };
-  const { map, input, sources } = after;
-  const binding = bind(memory, map.output.type, "read_write");
-  const operands = sources.map((one, i): OperandSpec =>
-    i === input ? { from: "binding", binding } : operandOf(one, map.inputs[i].type, bind)
-  );
-  return { to: "map", map, input, operands, binding };
+  const binding = bind(memory, after.map.output.type, "read_write");
+  return { to: "map", ...mapBehind(after, { from: "binding", binding }, bind), binding };
 }
 
 /** The binding of a place, in pieces where it is too large for one. */

@@ -1,10 +1,12 @@
 /**
  * Fusion: the commands of a plan as few dispatches.
  *
- * In this order: products with matrices beyond a binding as several; attention in one piece; rotations by halves as one map; maps behind the kernel whose
- * result they read; maps in front of the kernels that read them; then neighbours that need nothing
- * of each other as parts of one dispatch. None of it depends on the values of rows or on how many
- * there are but for what one shader can hold, and no order of accumulation changes.
+ * In this order: products with matrices beyond a binding as several; attention in one piece; rotations
+ * by halves as one map; maps behind the kernel whose result they read; maps in front of the kernels
+ * that read them; sums of norms inside the products of few rows; a row's keys and values written by
+ * its attention; then neighbours that need nothing of each other as parts of one dispatch. None of it
+ * depends on the values of rows or on how many there are but for what one shader can hold and what
+ * pays, and no order of accumulation changes.
  *
  * @module
  */
@@ -20,10 +22,12 @@ import { type DispatchLimits, groupSteps, type PartSize } from "./group_steps.ts
 import { inlineMaps } from "./inline_maps.ts";
 import { joinPieces } from "./join_pieces.ts";
 import { mergeAttention } from "./merge_attention.ts";
+import { repeatReductions } from "./repeat_reductions.ts";
 import { sinkMaps } from "./sink_maps.ts";
 import { slotsOfGroups } from "./slots.ts";
 import { splitProducts } from "./split_products.ts";
 import { namingOf, type Step, stepsOf } from "./step.ts";
+import { writeInAttention } from "./write_in_attention.ts";
 import { bindingCount, type StepBindings, stepBindings } from "./step_bindings.ts";
 
 /** What fusing is told of the adapter. */
@@ -75,11 +79,10 @@ function fusedSteps(
   const temporaries = { elements, naming };
   const cut = splitProducts(stepsOf(plan), (buffer) => bytesOf(plan, buffer), limits);
   const merged = joinPieces(mergeAttention(cut, naming), naming);
-  return inlineMaps(
-    sinkMaps(merged, temporaries),
-    temporaries,
-    (step) => bindingCount(bindings(step)) <= limits.bindings,
-  );
+  const isBindable = (step: Step) => bindingCount(bindings(step)) <= limits.bindings;
+  const inlined = inlineMaps(sinkMaps(merged, temporaries), temporaries, isBindable);
+  const repeated = repeatReductions(inlined, temporaries, isBindable);
+  return writeInAttention(repeated, naming, isBindable);
 }
 
 /** A plan whose steps are grouped, and where its temporaries are then. */

@@ -9,7 +9,7 @@ import { sizeOf } from "../../../core/shape.ts";
 import type { MapSpec } from "../../../plan/kernel_spec.ts";
 import { orderedBy } from "./map_order.ts";
 import type { Temporaries } from "./sink_maps.ts";
-import { buffersOf, readsOf, type Source, type Step } from "./step.ts";
+import { buffersOf, readsOf, replaced, type Source, type Step } from "./step.ts";
 import { timelineOf } from "./timeline.ts";
 
 /** How often a reader evaluates each element of an argument. */
@@ -35,6 +35,8 @@ function readingOf(step: Step, argument: number, elements: number): Reading {
     case "map":
     case "reduce":
       return readsOnce(step, argument, elements) ? "once" : "never";
+    case "quantize":
+      return "once";
     case "packedMatmul":
       return argument === 0 && !isInteger(kernel.weights) ? "again" : "never";
     case "scatter":
@@ -58,9 +60,9 @@ const MOST_INSTRUCTIONS = 16;
 const COSTLY: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh"]);
 
 function instructionsOf(source: Source): MapSpec["body"] {
-  return "buffer" in source
-    ? []
-    : [...source.map.body, ...source.sources.flatMap((one) => instructionsOf(one))];
+  if ("buffer" in source) return [];
+  const own = "map" in source ? source.map.body : [];
+  return [...own, ...source.sources.flatMap((one) => instructionsOf(one))];
 }
 
 /** True where several readers may each compute a map for themselves. */
@@ -74,12 +76,6 @@ function isWorth(map: MapSpec, step: Step, argument: number, elements: number): 
   if (reading !== "again") return reading === "once";
   if (step.kernel.family === "packedMatmul") return map.body.length <= MOST_INSTRUCTIONS;
   return isView(map);
-}
-
-/** The source with the map in place of its result. */
-function replaced(source: Source, buffer: number, map: Source): Source {
-  if ("buffer" in source) return source.buffer === buffer ? map : source;
-  return { ...source, sources: source.sources.map((one) => replaced(one, buffer, map)) };
 }
 
 /** A reader with the map in place of its result; undefined where it has to be stored. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { GpuKernelSpec } from "../../../../kernels/wgsl/mod.ts";
-import type { MapSpec } from "../../../plan/kernel_spec.ts";
+import type { MapSpec, ReduceSpec, ScatterSpec } from "../../../plan/kernel_spec.ts";
 import type { GpuPlan } from "../attention_statistics.ts";
 
 /** A buffer, or a part of its bytes that is bound alone. */
@@ -13,10 +13,28 @@ export interface Bindable {
   readonly window?: { readonly from: number; readonly bytes: number };
 }
 
-/** Where a step reads an argument: a buffer, or a map computed on the way. */
+/** Where a step reads an argument. */
 export type Source =
   | Bindable
-  | { readonly map: MapSpec; readonly sources: readonly Source[] };
+  /** A map computed on the way. */
+  | { readonly map: MapSpec; readonly sources: readonly Source[] }
+  | RepeatedReduction
+  | WrittenTable;
+
+/** A reduction that every group finds for itself, and how many elements its result has. */
+export interface RepeatedReduction {
+  readonly reduce: ReduceSpec;
+  readonly sources: readonly Source[];
+  readonly after?: After;
+  readonly count: number;
+}
+
+/** A table into which the step itself scatters rows, from indices and updates, before it reads them. */
+export interface WrittenTable {
+  readonly scatter: ScatterSpec;
+  readonly sources: readonly Source[];
+  readonly table: number;
+}
 
 /** A map that a step's result goes through; what stands at `input` is not read. */
 export interface After {
@@ -58,7 +76,11 @@ export function stepsOf(plan: GpuPlan): Step[] {
 }
 
 function bindablesIn(source: Source): readonly Bindable[] {
-  return "buffer" in source ? [source] : source.sources.flatMap(bindablesIn);
+  if ("buffer" in source) return [source];
+  if ("map" in source) return source.sources.flatMap(bindablesIn);
+  return "reduce" in source
+    ? readBindables(source)
+    : [...source.sources.flatMap(bindablesIn), { buffer: source.table }];
 }
 
 /** The buffers that a source reads in the end. */
@@ -66,8 +88,14 @@ export function buffersOf(source: Source): readonly number[] {
   return bindablesIn(source).map(({ buffer }) => buffer);
 }
 
+/** The source with another one where it reads a buffer. */
+export function replaced(source: Source, buffer: number, by: Source): Source {
+  if ("buffer" in source) return source.buffer === buffer ? by : source;
+  return { ...source, sources: source.sources.map((one) => replaced(one, buffer, by)) };
+}
+
 /** What a step reads, but for a scatter's table. */
-function readBindables({ sources, after }: Step): Bindable[] {
+function readBindables({ sources, after }: Pick<Step, "sources" | "after">): Bindable[] {
   const behind = after?.sources.filter((_, i) => i !== after.input) ?? [];
   return [...sources, ...behind].flatMap(bindablesIn);
 }
@@ -83,10 +111,16 @@ export function readsOf(step: Step): number[] {
   return step.kernel.family === "scatter" ? [...reads, step.target] : reads;
 }
 
+/** The buffers that a step writes. */
+export function writesOf({ sources, target }: Step): number[] {
+  return [target, ...sources.flatMap((source) => "scatter" in source ? [source.table] : [])];
+}
+
 /** True where one of the steps must come before the other as it does. */
 export function conflict(a: Step, b: Step, naming: Naming): boolean {
-  const [writtenByA, writtenByB] = [naming(a.target), naming(b.target)];
-  return writtenByA === writtenByB ||
-    readsOf(b).some((buffer) => naming(buffer) === writtenByA) ||
-    readsOf(a).some((buffer) => naming(buffer) === writtenByB);
+  const names = (buffers: readonly number[]) => new Set(buffers.map(naming));
+  const [writtenByA, writtenByB] = [names(writesOf(a)), names(writesOf(b))];
+  return !writtenByA.isDisjointFrom(writtenByB) ||
+    !writtenByA.isDisjointFrom(names(readsOf(b))) ||
+    !writtenByB.isDisjointFrom(names(readsOf(a)));
 }

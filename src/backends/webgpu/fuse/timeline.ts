@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Naming, readsOf, type Step } from "./step.ts";
+import { type Naming, readsOf, type Step, writesOf } from "./step.ts";
 
 /** Who reads and writes a piece of memory, by the places of steps, in order. */
 export interface Timeline {
@@ -28,7 +28,7 @@ export function timelineOf(steps: readonly (Step | undefined)[], naming: Naming)
   steps.forEach((step, place) => {
     if (step === undefined) return;
     for (const buffer of readsOf(step)) add(reads, naming(buffer), place);
-    add(writes, naming(step.target), place);
+    for (const buffer of writesOf(step)) add(writes, naming(buffer), place);
   });
   const readers = (name: string) => reads.get(name) ?? [];
   const writers = (name: string) => writes.get(name) ?? [];
