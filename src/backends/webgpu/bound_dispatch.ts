@@ -30,6 +30,8 @@ function resources(
 /** A dispatch ready to be recorded. */
 export interface BoundDispatch {
   readonly pipeline: Pipeline;
+  /** The numbers of the ports that it binds. */
+  readonly ports: readonly number[];
   /** The bind group for the buffers of all ports. */
   group(ports: readonly PooledBuffer[]): GPUBindGroup;
 }
@@ -61,6 +63,7 @@ export function bindDispatch(
   };
   return {
     pipeline,
+    ports,
     group(all) {
       for (let k = 0; k < keptIds.length; k++) if (matches(keptIds[k], all)) return keptGroups[k];
       const made = make(all);
@@ -69,5 +72,35 @@ export function bindDispatch(
       next = (next + 1) % KEPT;
       return made;
     },
+  };
+}
+
+/**
+ * The bind groups of all dispatches, in order, for the buffers of all ports. From one run to the next
+ * few ports have another buffer, so that only the dispatches that bind those look for their groups.
+ */
+export function bindGroups(
+  dispatches: readonly BoundDispatch[],
+): (ports: readonly PooledBuffer[]) => readonly GPUBindGroup[] {
+  const users = new Map<number, number[]>();
+  dispatches.forEach(({ ports }, place) => {
+    for (const port of new Set(ports)) {
+      const list = users.get(port);
+      if (list === undefined) users.set(port, [place]);
+      else list.push(place);
+    }
+  });
+  const lastIds: number[] = [];
+  const groups: GPUBindGroup[] = [];
+  const stale = new Set(dispatches.keys());
+  return (ports) => {
+    ports.forEach(({ id }, port) => {
+      if (lastIds[port] === id) return;
+      lastIds[port] = id;
+      users.get(port)?.forEach((place) => stale.add(place));
+    });
+    for (const place of stale) groups[place] = dispatches[place].group(ports);
+    stale.clear();
+    return groups;
   };
 }

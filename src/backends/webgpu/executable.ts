@@ -7,7 +7,7 @@ import { OutriderError } from "../../core/errors.ts";
 import type { Plan } from "../../plan/plan.ts";
 import type { Allocation, Executable } from "../../runtime/backend.ts";
 import { type GpuPlan, withStatistics } from "./attention_statistics.ts";
-import { bindDispatch, type Bound } from "./bound_dispatch.ts";
+import { bindDispatch, bindGroups, type Bound } from "./bound_dispatch.ts";
 import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
 import { writeWords } from "./buffer_ranges.ts";
 import type { Gpu } from "./gpu.ts";
@@ -78,6 +78,8 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
       places.map((place) => ({ memory: memoryAt(place), from: place.from, bytes: place.bytes })),
     )
   );
+  const pipelines = dispatches.map(({ pipeline }) => pipeline);
+  const groupsOf = bindGroups(dispatches);
   let isReleased = false;
 
   const run = (inputs: readonly Allocation[], outputs: readonly Allocation[]): void => {
@@ -90,7 +92,8 @@ export function prepareExecutable(plan: Plan, context: ExecutionContext): Execut
     const ports: PooledBuffer[] = [];
     for (const allocation of inputs) ports.push(memory.piece(allocation).pooled);
     for (const allocation of outputs) ports.push(memory.piece(allocation).pooled);
-    for (const dispatch of dispatches) recorder.dispatch(dispatch.pipeline, dispatch.group(ports));
+    const groups = groupsOf(ports);
+    for (let i = 0; i < groups.length; i++) recorder.dispatch(pipelines[i], groups[i]);
     for (const port of ports) port.usedBy = recorder.current;
     recorder.endRun(dispatches.length);
   };

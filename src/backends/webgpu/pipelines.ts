@@ -23,6 +23,12 @@ export interface Pipeline {
   readonly y: number;
 }
 
+/** The layouts of pipelines with the same bindings. */
+interface Layouts {
+  readonly group: GPUBindGroupLayout;
+  readonly pipeline: GPUPipelineLayout;
+}
+
 /** The pipelines of a device. */
 export interface PipelineCache {
   /** The pipeline of a dispatch; undefined where there is nothing to do. */
@@ -46,9 +52,10 @@ function familiesOf({ parts }: DispatchSpec): string {
 /** Makes an empty cache. */
 export function createPipelineCache({ device, features, faults }: Gpu): PipelineCache {
   const pipelines = new Map<string, Pipeline | undefined>();
-  const layouts = new Map<string, GPUBindGroupLayout>();
+  // Shared among pipelines: with the layout of the pipeline before, setting one costs less.
+  const layouts = new Map<string, Layouts>();
   let compiled = 0;
-  const layoutOf = (bindings: readonly BindingSpec[]): GPUBindGroupLayout => {
+  const layoutsOf = (bindings: readonly BindingSpec[]): Layouts => {
     const key = bindings.map(({ access }) => access).join();
     const known = layouts.get(key);
     if (known !== undefined) return known;
@@ -60,18 +67,19 @@ export function createPipelineCache({ device, features, faults }: Gpu): Pipeline
         "split the function, use a packed weight type or fewer rows, or the Wasm backend",
       );
     }
-    const made = device.createBindGroupLayout({ entries: layoutEntries(bindings) });
+    const group = device.createBindGroupLayout({ entries: layoutEntries(bindings) });
+    const made = { group, pipeline: device.createPipelineLayout({ bindGroupLayouts: [group] }) };
     layouts.set(key, made);
     return made;
   };
   const compile = (spec: DispatchSpec, { code, bindings, groups }: Shader): Pipeline => {
-    const layout = layoutOf(bindings);
+    const { group: layout, pipeline: pipelineLayout } = layoutsOf(bindings);
     const pipeline = faults.watch(
       "validation",
       `a shader for ${familiesOf(spec)} that compiles`,
       () =>
         device.createComputePipeline({
-          layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+          layout: pipelineLayout,
           compute: { module: device.createShaderModule({ code }), entryPoint: "main" },
         }),
     );
