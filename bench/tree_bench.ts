@@ -16,7 +16,7 @@ import { choice, formatTable, integer, optionalText, text } from "@outrider/outr
 import { openPrompts } from "@outrider/outrider/data";
 import {
   draftBlockTree,
-  draftBranches,
+  draftDynamicTree,
   draftModel,
   llamaModel,
   temperature,
@@ -54,8 +54,10 @@ interface Settings extends PassSettings {
   readonly maxPrompt: number;
   readonly maxTokens: number;
   readonly budgets: readonly number[];
-  /** Tokens on the path of a draft model's tree. */
+  /** Most tokens of a path in a draft model's tree. */
   readonly depth: number;
+  /** Paths of each level that a draft model reads on. */
+  readonly width: number;
   /** Prompts and tokens of texts that are timed. */
   readonly timedPrompts: number;
   readonly timedTokens: number;
@@ -74,7 +76,7 @@ const HEATS = [0, 1];
 async function promptsOf(
   tasks: string | undefined,
   { file: { tokenizer } }: LoadedModel,
-  { prompts, maxPrompt }: Settings,
+  { prompts, maxPrompt }: Pick<Settings, "prompts" | "maxPrompt">,
 ): Promise<readonly (readonly number[])[]> {
   if (tasks === undefined) {
     throw new OutriderError("--tasks FILE", "none", "name a .jsonl file of prompts");
@@ -90,7 +92,7 @@ async function recorded(
   { target, draft }: Pair,
   prompts: readonly (readonly number[])[],
   heat: number,
-  { maxTokens, budgets, depth }: Settings,
+  { maxTokens, budgets, depth, width }: Settings,
 ): Promise<RecordedText[]> {
   const common = {
     heat,
@@ -110,7 +112,7 @@ async function recorded(
     } else {
       const model = llamaModel(target.parts);
       const { vocabulary } = draft;
-      const tree = draftBranches(draft.model, { depth, vocabulary });
+      const tree = draftDynamicTree(llamaModel(draft.parts), { depth, width, vocabulary });
       const sides = { model, tree, chain: draftModel(draft.model, { vocabulary }), depth };
       const recorder = { ...common, ...sides, places: "dependent" } as const;
       texts.push(await recordText(recorder, prompt, textKey(i)));
@@ -180,7 +182,7 @@ async function tauFindings(
     parts.push({
       series: taus.map(({ series }) => series),
       ratios: trees.map(({ name, series }) =>
-        ratioOf(`${name} / chain, T=${heat}`, series, chain.series, OVER_CHAIN)
+        ratioOf(`${name} / ${chain.name}, T=${heat}`, series, chain.series, OVER_CHAIN)
       ),
       remarks: [
         recallTable(texts, heat, settings),
@@ -203,8 +205,9 @@ async function decodingFindings(
   for (const heat of HEATS) {
     const warp = temperature(heat);
     const budgets = [...settings.budgets.filter((_, i) => i % 2 === 0), "auto" as const];
-    const { depth, timedTokens: maxTokens } = settings;
-    const { model, ways } = await treeContest(target, draft, { budgets, gamma: 3, depth, warp });
+    const { depth, width, timedTokens: maxTokens } = settings;
+    const asked = { budgets, gamma: 3, depth, width, warp };
+    const { model, ways } = await treeContest(target, draft, asked);
     const rows = await compareDrafts(model, ways, prompts.slice(0, settings.timedPrompts), {
       gamma: 3,
       verify: verifyBlock,
@@ -231,6 +234,7 @@ await runBench(import.meta, {
     draft: text({ placeholder: "DRAFT|auto", default: "auto", help: "a drafter of SmolLM2" }),
     dtype: choice({ of: WEIGHT_TYPES, default: "q8", help: "weights of the target" }),
     threads: integer({ default: 2, minimum: 1, maximum: 64, help: "threads of both models" }),
+    width: integer({ default: 4, minimum: 1, maximum: 64, help: "paths that a draft reads on" }),
   },
   settings: {
     prompts: 8,
@@ -258,7 +262,7 @@ await runBench(import.meta, {
     rounds: 1,
     warmUp: 0,
   },
-}, async (bench, settings: Settings, options): Promise<Findings> => {
+}, async (bench, settings: Omit<Settings, "width">, options): Promise<Findings> => {
   const path = await bench.attempt("SmolLM2", smolLm2);
   if (path === undefined) return joinFindings([]);
   const device = deviceWith(options.threads);
@@ -272,10 +276,11 @@ await runBench(import.meta, {
     const draft = await loadAnyDraft(device, options.draft, "f32", target, context);
     if (prompts === undefined || draft.kind === "ctc") return joinFindings([]);
     const pair = { target, draft };
+    const sized = { ...settings, width: options.width };
     return joinFindings([
-      await tauFindings(bench, pair, prompts, settings),
-      await passFindings(bench, target, settings),
-      await decodingFindings(bench, pair, prompts, settings),
+      await tauFindings(bench, pair, prompts, sized),
+      await passFindings(bench, target, sized),
+      await decodingFindings(bench, pair, prompts, sized),
     ]);
   } finally {
     target.release();

@@ -70,8 +70,9 @@ const flags = {
     default: 4,
     minimum: 1,
     maximum: 64,
-    help: "tokens on the path of a draft's tree; a block drafter's has as many as its block",
+    help: "most tokens of a path in a draft's tree; a block drafter's has as many as its block",
   }),
+  width: integer({ default: 4, minimum: 1, maximum: 64, help: "paths that a draft reads on" }),
   temperatures: listOf("how random tokens are; 0 is greedy", "T,...", "0,1", readHeat),
   tasks,
   count: integer({ default: 8, minimum: 1, maximum: 20_000, help: "most prompts of a task" }),
@@ -95,7 +96,7 @@ await runCommand({
 }, async (options, context) => {
   const { device } = await openDevice(options);
   const target = await loadModel(device, options.target, options, context);
-  const { dtype, seed, maxTokens, budgets, gamma, depth } = options;
+  const { dtype, seed, maxTokens } = options;
   const spec = { name: "draft", model: options.draft };
   const { loaded } = await openDraft(spec, { device, dtype, target, context });
   if (loaded.kind !== "model" && loaded.kind !== "block") {
@@ -106,10 +107,10 @@ await runCommand({
   const results = [];
   for (const heat of options.temperatures) {
     const warp = temperature(heat);
-    const { model, ways } = await treeContest(target, loaded, { budgets, gamma, depth, warp });
+    const { model, ways } = await treeContest(target, loaded, { ...options, warp });
     const bar = context.progress({ label: `T=${heat}`, unit: "prompts", total: prompts.length });
     const rows = await compareDrafts(model, ways, prompts, {
-      gamma,
+      gamma: options.gamma,
       verify: verifyBlock,
       warp,
       maxTokens,

@@ -9,7 +9,7 @@ import {
   type Draft,
   draftBlockSamples,
   draftBlockTree,
-  draftBranches,
+  draftDynamicTree,
   draftModel,
   draftSamples,
   generate,
@@ -38,8 +38,10 @@ export interface TreeSettings {
   readonly budgets: readonly (number | "auto")[];
   /** Tokens of a chain. */
   readonly gamma: number;
-  /** Tokens on the path of a draft model's tree. */
+  /** Most tokens of a path in a draft model's tree. */
   readonly depth: number;
+  /** Paths of each level that a draft model reads on. */
+  readonly width: number;
   readonly warp: Warp;
 }
 
@@ -87,13 +89,13 @@ export async function treeContest(
     return await contestOf(target, drafters, sizeRatio, settings);
   }
   const { model, parts, vocabulary } = loaded;
-  const { depth } = settings;
+  const { depth, width } = settings;
   const reading = llamaModel(parts);
   const drafters = {
     model: llamaModel(target.parts),
     chain: draftModel(model, { vocabulary }),
     longest: Infinity,
-    tree: draftBranches(model, { depth, vocabulary }),
+    tree: draftDynamicTree(reading, { depth, width, vocabulary }),
     depth,
     drawn: (budget: number) =>
       draftSamples(reading, { counts: levelsOf(budget), law: greedyDrafts, vocabulary }),

@@ -55,8 +55,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
     .concat("prompt-file", "system", "raw", "seed", DEVICE),
   pearl: ["target", "dtype", "draft", "gamma", "prompt", "prompt-file", "system", "raw"]
     .concat("temperature", "max-tokens", "seed", "threads", "json", "help"),
-  tree: ["target", "dtype", "draft", "budgets", "gamma", "depth", "temperatures", "tasks", "count"]
-    .concat("max-tokens", "seed", DEVICE),
+  tree: ["target", "dtype", "draft", "budgets", "gamma", "depth", "width", "temperatures", "tasks"]
+    .concat("count", "max-tokens", "seed", DEVICE),
   chat: ["target", "dtype", "cache", "system", "prompt", ...DECODING, ...DEVICE],
   pretrain: [
     "target",
