@@ -188,7 +188,11 @@ function afterPlain(
 }
 
 /** Time of a step with so many drafted tokens, as far as it is known. */
-function expectedTime({ timeOf, lagTime }: Settings, { idle }: AutomaticLengthState, gamma: number) {
+function expectedTime(
+  { timeOf, lagTime }: Settings,
+  { idle }: AutomaticLengthState,
+  gamma: number,
+) {
   return timeOf(gamma) + idle * lagTime;
 }
 
@@ -197,15 +201,15 @@ function chargeOf(expected: number, times: StepTimes): number {
   return CAUTION * (lossOf(expected, times) + 1) - 1;
 }
 
-/** A draft that is under way is charged and not followed by a try. */
+/** A draft that is under way is charged and not followed by a try; a step without one adds a lag. */
 function whileJudged(
   settings: Settings,
   state: AutomaticLengthState,
   drafted: number,
 ): AutomaticLengthState {
-  if (drafted === 0) return state;
+  if (drafted === 0) return { ...state, idle: state.idle + 1 };
   const lost = chargeOf(expectedTime(settings, state, drafted), state.times);
-  return { ...charged(state, 1, lost), wait: settings.retry };
+  return { ...charged(state, 1, lost), idle: 0, wait: settings.retry };
 }
 
 function afterDraft(

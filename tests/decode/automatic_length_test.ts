@@ -80,6 +80,17 @@ Deno.test("no text of 16 tokens or more takes more than 1.025 of plain decoding"
   }
 });
 
+Deno.test("where reports come late, no text takes more than 1.025 either", () => {
+  for (const machine of MACHINES.filter(({ guesses }) => !guesses)) {
+    for (const ahead of [1, 2]) {
+      forEachText([16, 24, 64, 500], (text, name) => {
+        const { time } = simulate(automaticLength(machine), machine, { ...text, ahead });
+        assert(time <= 1.025 + 1e-9, `${machine.name}, ${name}, ${ahead} ahead: ${time}`);
+      });
+    }
+  }
+});
+
 Deno.test("a shorter text loses .4 of a step at most, and guesses that never come true less", () => {
   for (const machine of MACHINES) {
     forEachText([1, 2, 3, 5, 8, 12], (text, name) => {

@@ -1,6 +1,6 @@
 /** Decoding on paper: a rule for the draft's length, a machine with given costs, and a text. */
 import { foldIn, keyOf, uniform } from "../../src/core/random.ts";
-import type { DraftLength } from "../../src/decode/mod.ts";
+import type { DraftLength, StepReport } from "../../src/decode/mod.ts";
 
 /** What a machine takes; times are target passes of one row. */
 export interface Machine {
@@ -28,6 +28,8 @@ export interface SimulatedText {
   readonly noise?: (chance: number) => number;
   /** How much longer everything takes after so many tokens. */
   readonly growth?: (written: number) => number;
+  /** How many steps begin before a step's report is seen; 0 if left out. */
+  readonly ahead?: number;
 }
 
 /** How a text was written. */
@@ -47,12 +49,17 @@ export function simulate<State>(
   text: SimulatedText,
 ): SimulatedRun {
   const { tokens, acceptance, seed = 1 } = text;
-  const { offered = () => Infinity, noise = () => 1, growth = () => 1 } = text;
+  const { offered = () => Infinity, noise = () => 1, growth = () => 1, ahead = 0 } = text;
+  const unseen: StepReport[] = [];
   const key = keyOf(seed);
   const lengths: number[] = [];
   let [state, time, plainTime, written, idle] = [rule.init(), 0, 0, 0, 0];
   while (written < tokens) {
-    const drafted = Math.min(rule.gamma(state), offered(written));
+    const awaiting = unseen.reduce(
+      (before, report) => rule.awaiting?.(before, report.drafted) ?? before,
+      state,
+    );
+    const drafted = Math.min(rule.gamma(awaiting), offered(written));
     let accepted = 0;
     const stands = (): boolean =>
       uniform(foldIn(key, written + accepted)) < acceptance(written + accepted, accepted, drafted);
@@ -76,7 +83,8 @@ export function simulate<State>(
       verify: told * host / 2,
       host: told * host / 2,
     };
-    state = rule.step(state, { drafted, accepted, emitted: accepted + 1, ...guess, seconds });
+    unseen.push({ drafted, accepted, emitted: accepted + 1, ...guess, seconds });
+    if (unseen.length > ahead) state = unseen.splice(0, 1).reduce(rule.step, state);
     written += accepted + 1;
     idle = drafted === 0 ? idle + 1 : 0;
     lengths.push(drafted);

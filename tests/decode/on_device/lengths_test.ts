@@ -21,7 +21,7 @@ import type { DraftLength } from "../../../src/decode/mod.ts";
 import { createDevice } from "../../../src/runtime/mod.ts";
 import { BACKENDS, testOn } from "../../conformance/backends.ts";
 import { failingBackend } from "../failing_backend.ts";
-import { modelOn, tokensOf, trimmedOn } from "./tiny_models.ts";
+import { modelOn, rowsOf, tokensOf, trimmedOn } from "./tiny_models.ts";
 
 const PROMPT = [3, 1, 7, 7, 12];
 /** Lengths in turns, with waits that are shorter and longer than what a pass reads on. */
@@ -120,7 +120,9 @@ Deno.test("a talk goes on from what a draft has read, wherever its waits ended",
         const decoder = speculativeOnDevice({ ...parts, gamma: inTurns(turns) });
         const { tokens } = await tokensOf(decoder, PROMPT, count);
         const next = [...PROMPT, ...tokens, 5, 9];
+        const fresh = speculativeOnDevice({ ...parts, target: cold, draft: cold, gamma: 3 });
         const again = speculativeOnDevice({ ...parts, gamma: 3 });
+        assertEquals(await rowsOf(again, next), await rowsOf(fresh, next));
         const { reports } = await generate(again, next, { key: keyOf(2) });
         for (const { drafted, accepted } of reports) assertEquals(accepted, drafted);
       }

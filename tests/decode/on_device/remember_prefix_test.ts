@@ -4,39 +4,18 @@ import { wasmBackend } from "../../../src/backends/wasm/mod.ts";
 import { keyOf } from "../../../src/core/random.ts";
 import {
   autoregressiveOnDevice,
-  type Decoder,
   rememberPrefixOnDevice,
   speculativeOnDevice,
 } from "../../../src/decode/mod.ts";
-import { leavesOf } from "../../../src/core/tree.ts";
-import { createDevice, type Device, isDeviceArray, read } from "../../../src/runtime/mod.ts";
+import { createDevice, type Device } from "../../../src/runtime/mod.ts";
 import { BACKENDS, testOn } from "../../conformance/backends.ts";
-import { CONFIG, modelOn, tokensOf, trimmedOn } from "./tiny_models.ts";
+import { modelOn, rowsOf, tokensOf, trimmedOn } from "./tiny_models.ts";
 
 const SAMPLINGS = [{ temperature: 0 }, { temperature: 0.8, topP: 0.95 }];
 /** Two turns of a talk and one of another that only begins like it. */
 const FIRST = [3, 1, 7, 7, 12];
 const turnAfter = (answer: readonly number[]) => [...FIRST, ...answer, 5, 9, 2];
 const OTHER = [3, 1, 7, 20, 21, 22];
-
-/** The bits of the first rows of every key and value of a text that is read to there. */
-async function rowsOf<State>(
-  decoder: Decoder<State>,
-  prompt: readonly number[],
-): Promise<Int32Array[]> {
-  const state = await decoder.init(prompt, keyOf(1));
-  const width = CONFIG.keyValueHeads * CONFIG.headWidth;
-  const tables = leavesOf(state, isDeviceArray).filter(({ shape }) => shape[1] === width);
-  const rows: Int32Array[] = [];
-  for (const table of tables) {
-    const values = await read(table, 0, (prompt.length - 1) * width);
-    assert(values instanceof Float32Array);
-    rows.push(new Int32Array(Float32Array.from(values).buffer));
-  }
-  decoder.close(state);
-  assert(rows.length >= 4);
-  return rows;
-}
 
 /** Cold and warm decoders of the same models, and what ends remembering. */
 function decodersOf(device: Device, sampling: { readonly temperature: number }, ahead: number) {
@@ -134,5 +113,10 @@ Deno.test("a draft whose context a text outgrew is not taken to have read it", a
     const counts = ({ reports }: typeof found) => reports.map(({ accepted }) => accepted);
     assertEquals([found.tokens, counts(found)], [wanted.tokens, counts(wanted)]);
   }
+  const short = long.slice(0, 8);
+  await tokensOf(speculativeOnDevice({ ...parts, draft }), long, 4);
+  const fresh = speculativeOnDevice({ ...parts, draft: cold });
+  const warm = speculativeOnDevice({ ...parts, draft });
+  assertEquals(await rowsOf(warm, short), await rowsOf(fresh, short));
   device.close();
 });

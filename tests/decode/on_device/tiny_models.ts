@@ -1,4 +1,5 @@
 /** Tiny models on one device, for decoders that never leave it. */
+import { assert } from "@std/assert";
 import { keyOf } from "../../../src/core/random.ts";
 import {
   type Decoder,
@@ -9,7 +10,13 @@ import {
   type LlamaModelOptions,
 } from "../../../src/decode/mod.ts";
 import { initLlama, type LlamaConfig, tinyLlama, trimmedVocabulary } from "../../../src/nn/mod.ts";
-import { type Backend, type Device, isDeviceArray, uploadTree } from "../../../src/runtime/mod.ts";
+import {
+  type Backend,
+  type Device,
+  isDeviceArray,
+  read,
+  uploadTree,
+} from "../../../src/runtime/mod.ts";
 import { leavesOf } from "../../../src/core/tree.ts";
 
 /** The target's sizes: a context of a few blocks, grouped queries. */
@@ -51,6 +58,24 @@ export function tokensOf<State>(
   seed = 9,
 ): Promise<Generation> {
   return generate(limit(decoder, count), prompt, { key: keyOf(seed) });
+}
+
+/** The bits of the rows of every key and value of a text that is read up to its last token. */
+export async function rowsOf<State>(
+  decoder: Decoder<State>,
+  prompt: readonly number[],
+): Promise<Int32Array[]> {
+  const state = await decoder.init(prompt, keyOf(1));
+  const width = CONFIG.keyValueHeads * CONFIG.headWidth;
+  const tables = leavesOf(state, isDeviceArray).filter(({ shape }) => shape[1] === width);
+  const rows: Int32Array[] = [];
+  for (const table of tables) {
+    const values = await read(table, 0, (prompt.length - 1) * width);
+    rows.push(new Int32Array(Float32Array.from(values).buffer));
+  }
+  decoder.close(state);
+  assert(rows.length >= 2 * CONFIG.layers);
+  return rows;
 }
 
 /** A backend that counts how often it is read. */
