@@ -4,9 +4,11 @@ import { wasmBackend } from "../../src/backends/wasm/mod.ts";
 import { keyOf } from "../../src/core/random.ts";
 import {
   blockDraft,
+  draftBlockTree,
   llamaModel,
   speculative,
   temperature,
+  treeSpeculative,
   verifyToken,
 } from "../../src/decode/mod.ts";
 import { blockHead, initBlockDrafter, spreadTaps } from "../../src/nn/mod.ts";
@@ -16,7 +18,8 @@ import { EMBEDDED, withWeights } from "../models/files.ts";
 import { assertPays, embeddedRun, KEPT } from "./embedded_answers.ts";
 
 Deno.test({
-  name: "a block drafter trained for a minute's part drafts what the embedded model says",
+  name:
+    "a block drafter trained for a minute's part drafts what the embedded model says, and more with trees",
   ignore: EMBEDDED === undefined,
   fn: async () => {
     const device = createDevice(wasmBackend());
@@ -43,9 +46,13 @@ Deno.test({
       const head = compile(device, blockHead)(drafter, shared.kept);
       const weights = { drafter, embedding: parameters.embedding, head };
       const target = llamaModel({ device, config: file.config, parameters, taps });
-      const draft = blockDraft({ device, config, weights, vocabulary });
-      const how = { verify: verifyToken, warp: temperature(0), gamma: 4 };
-      await assertPays(target, speculative({ target, draft, ...how }), heldOut);
+      const parts = { device, config, weights, vocabulary };
+      const warp = temperature(0);
+      const draft = blockDraft(parts);
+      const ahead = speculative({ target, draft, warp, verify: verifyToken, gamma: 4 });
+      const chain = await assertPays(target, ahead, heldOut);
+      const branching = treeSpeculative({ target, draft: draftBlockTree(parts), warp, budget: 16 });
+      const tree = await assertPays(target, branching, heldOut);
     });
     device.close();
   },

@@ -104,12 +104,15 @@ export async function embeddedRun(
   return { stage, finalNorm, heldOut };
 }
 
-/** Asserts that greedy text with a decoder is plain text, in fewer passes than tokens by a fifth. */
+/**
+ * Asserts that greedy text with a decoder is plain text, in fewer passes than tokens by a fifth; gives
+ * the tokens of a pass.
+ */
 export async function assertPays<Cache, State>(
   target: LanguageModel<Cache>,
   decoder: Decoder<State>,
   heldOut: readonly TokenDocument[],
-): Promise<void> {
+): Promise<number> {
   const warp = temperature(0);
   const key = keyOf(1);
   let [passes, written] = [0, 0];
@@ -121,4 +124,5 @@ export async function assertPays<Cache, State>(
     [passes, written] = [passes + drafted.reports.length, written + drafted.tokens.length];
   }
   assert(written > 1.2 * passes, `${written} tokens in ${passes} passes`);
+  return written / passes;
 }
