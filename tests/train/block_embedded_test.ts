@@ -53,6 +53,7 @@ Deno.test({
       const chain = await assertPays(target, ahead, heldOut);
       const branching = treeSpeculative({ target, draft: draftBlockTree(parts), warp, budget: 16 });
       const tree = await assertPays(target, branching, heldOut);
+      assert(tree > 1.15 * chain, `${tree} tokens a pass with trees, ${chain} with chains`);
     });
     device.close();
   },
