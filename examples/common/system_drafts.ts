@@ -51,7 +51,7 @@ export async function openSystemDrafts(
   for (const spec of specs) {
     given.push({ ...await openDraft(spec, source), path: spec.model });
   }
-  const named = sorted(given);
+  const named = byKind(given);
   const shipped: OpenedDraft[] = [];
   for (const [kind, name] of SHIPPED) {
     const isReplaced = kind === "model" ? named.chains.has(name) : named[kind] !== undefined;
@@ -59,7 +59,7 @@ export async function openSystemDrafts(
     if (path === undefined) continue;
     shipped.push({ ...await openDraft({ name, model: path }, source), path });
   }
-  return sorted([...given, ...shipped]);
+  return byKind([...given, ...shipped]);
 }
 
 /** The path of the draft of a kind that the package has for this target. */
@@ -74,7 +74,7 @@ async function shippedDraft(
 }
 
 /** Drafts by kind. */
-function sorted(drafts: readonly OpenedDraft[]): SystemDrafts {
+function byKind(drafts: readonly OpenedDraft[]): SystemDrafts {
   const chains = new Map<string, SystemDraft<"model">>();
   const blocks: SystemDraft<"block">[] = [];
   const ctcs: SystemDraft<"ctc">[] = [];
@@ -104,6 +104,8 @@ function only<Draft extends Pick<NamedDraft, "identity">>(
 
 /** The draft model of systems that need any: the last of the paper's losses that there is, or another. */
 export function bestChain({ chains }: SystemDrafts): SystemDraft<"model"> | undefined {
-  const name = PAPER_LOSSES.findLast((loss) => chains.has(loss));
-  return name === undefined ? chains.values().next().value : chains.get(name);
+  // The target's own layers are no model that could run beside it.
+  const models = [...chains.values()].filter(({ identity }) => identity.kind === "model");
+  const found = PAPER_LOSSES.map((loss) => models.find(({ identity }) => identity.name === loss));
+  return found.findLast((draft) => draft !== undefined) ?? models.at(0);
 }

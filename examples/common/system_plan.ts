@@ -13,6 +13,7 @@ import type {
 import { decoderOf, warpOf } from "./decoding.ts";
 import { type DecodingOptions, type DraftSpec, writerOf } from "./evaluation_drafts.ts";
 import { type Heat, heatName } from "./evaluation_flags.ts";
+import { PAPER_LOSSES } from "./system_drafts.ts";
 import type { SystemParts } from "./system_parts.ts";
 import {
   chainSystem,
@@ -56,7 +57,15 @@ function askedSystems(
   { drafts }: SystemParts,
   inTurnsOnly: string | undefined,
 ): readonly Asked[] {
-  const others = [...drafts.chains.keys()].filter((name) => !SYSTEMS.has(name));
+  const others = [...drafts.chains.keys()].filter((name) => !PAPER_LOSSES.includes(name));
+  const taken = others.find((name) => SYSTEMS.has(name));
+  if (taken !== undefined) {
+    throw new OutriderError(
+      "draft models with names of their own",
+      `one named ${taken}, as a system is`,
+      "write another --draft NAME=FILE",
+    );
+  }
   const all = [...SYSTEMS.keys(), ...others];
   return (names ?? all).map((name) => {
     const system = SYSTEMS.get(name) ?? chainSystem(name);

@@ -159,6 +159,11 @@ Deno.test("files that are missing, damaged or do not belong together are refused
       ["tree", ["--target", `${folder}/none.gguf`], /none\.gguf/],
       ["evaluate", ["--target", target, "--draft", "self:9"], /1 to 2 layers/],
       ["evaluate", [...lookup, "--systems", "all"], /drafts with weights beside --systems/],
+      [
+        "evaluate",
+        ["--target", target, "--draft", `pearl=${target}`, "--systems", "all"],
+        /names of their own, found one named pearl/,
+      ],
       ["evaluate", [...lookup, "--tasks", `x=${folder}/none.jsonl`], /none\.jsonl/],
       ["evaluate", [...lookup, "--tasks", `${folder}/empty`], /\.jsonl files in .*empty/],
       ["evaluate", [...lookup, "--tasks", `a=${shard},a=language`], /tasks of different names/],

@@ -125,6 +125,10 @@ Deno.test("a list names systems, drafts of other names among them, and nothing e
       "the draft base, base, T=0.6, top-p 0.9",
     ]);
     assertEquals(missing.map(({ title }) => title), ["DFlash + DDTree"]);
+    const self = ["--target", target, "--systems", "pearl,self:1", "--draft", "self:1"];
+    const layers = await systemsOf([...self, ...few]);
+    assertEquals(layers.rows.map(({ title }) => title), ["the draft self:1"]);
+    assertEquals(layers.missing.map(({ title }) => title), ["PEARL"]);
     const others = ["--target", target, "--systems", "all", "--cache", "f16"];
     const { missing: without } = await systemsOf([...others, "--draft", `base=${target}`, ...few]);
     const pearl = without.find(({ title }) => title === "PEARL");
