@@ -94,8 +94,15 @@ export interface BlockMarginals {
   readonly classes: DraftClasses;
   /** A state that has read nothing. */
   open(): BlockDraftState;
-  /** Reads what is new of the context, and gives the logits of the places behind it. */
-  marginals(state: BlockDraftState, request: BlockRequest): Promise<Marginals>;
+  /**
+   * Reads what is new of the context, and gives what is made of the logits of the places behind it;
+   * where that throws, the state is released.
+   */
+  marginals<Result>(
+    state: BlockDraftState,
+    request: BlockRequest,
+    use: (made: Marginals) => Result,
+  ): Promise<Result>;
   /** Forgets context rows from `length` on. */
   commit(state: BlockDraftState, length: number): BlockDraftState;
   /** Releases what a live state holds; a taken one is let through silently. */
@@ -169,11 +176,11 @@ export function blockMarginals(options: BlockDraftOptions): BlockMarginals {
   return {
     classes,
     open,
-    marginals: async (state, request) => {
+    marginals: async (state, request, use) => {
       classes.check(request.vocabulary);
       let held = state.take("propose");
       try {
-        return await marginals(held, request, (sequence) => held = sequence);
+        return use(await marginals(held, request, (sequence) => held = sequence));
       } catch (error) {
         releaseTree(held.layers);
         throw error;

@@ -49,10 +49,11 @@ export function blockDraft(options: BlockDraftOptions): Draft<BlockDraftState, L
   const { classes, open, marginals, commit, close } = blockMarginals(options);
   return {
     init: () => Promise.resolve(open()),
-    propose: async (held, request) => {
-      const { state, rows } = await marginals(held, { ...request, places: request.gamma });
-      return { state, ...drawn(request, rows, classes) };
-    },
+    propose: (held, request) =>
+      marginals(held, { ...request, places: request.gamma }, ({ state, rows }) => ({
+        state,
+        ...drawn(request, rows, classes),
+      })),
     commit,
     close,
   };

@@ -59,14 +59,17 @@ export function draftCtc(options: BlockDraftOptions): TreeDraft<BlockDraftState,
   const blank = options.vocabulary.classes;
   return {
     init: () => Promise.resolve(open()),
-    propose: async (held, { nodes, depth, ...request }) => {
-      const { state, rows, others } = await marginals(held, { ...request, places: depth });
-      // The blank may be one of a place's likeliest classes.
-      const likeliest = marginalsOf(rows, nodes + 1, others);
-      const alignments = likeliestTree(likeliest, ALIGNMENTS_PER_NODE * nodes);
-      const tree = ctcTransform(alignments, blank).slice(0, nodes);
-      return { state, tree: tree.map((node) => ({ ...node, token: classes.tokenOf(node.token) })) };
-    },
+    propose: (held, { nodes, depth, ...request }) =>
+      marginals(held, { ...request, places: depth }, ({ state, rows, others }) => {
+        // The blank may be one of a place's likeliest classes.
+        const likeliest = marginalsOf(rows, nodes + 1, others);
+        const alignments = likeliestTree(likeliest, ALIGNMENTS_PER_NODE * nodes);
+        const tree = ctcTransform(alignments, blank).slice(0, nodes);
+        return {
+          state,
+          tree: tree.map((node) => ({ ...node, token: classes.tokenOf(node.token) })),
+        };
+      }),
     commit,
     close,
   };

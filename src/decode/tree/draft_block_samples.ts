@@ -70,19 +70,20 @@ export function draftBlockSamples(
   const { classes, open, marginals, commit, close } = blockMarginals(options);
   return {
     init: () => Promise.resolve(open()),
-    propose: async (held, { nodes, depth, ...request }) => {
+    propose: (held, { nodes, depth, ...request }) => {
       const most = Math.min(nodes, budget);
       const asked = { ...request, places: Math.min(most, depth) };
-      const { state, rows, others } = await marginals(held, asked);
-      const likeliest = likeliestTree(marginalsOf(rows, most, others), most);
-      const shape = likeliest.map((node) => ({ ...node, token: classes.tokenOf(node.token) }));
-      const { warp, context, coin } = request;
-      if (warp.only !== undefined) return { state, tree: shape, places: [] };
-      const text = classes.ofText(context);
-      const made: Probs[] = [];
-      const probsAt = (place: number): Probs =>
-        made[place] ??= classes.spread(probabilities(warp, rows[place], text));
-      return { state, ...drawTree(shape, probsAt, (draw) => coin(context.length + draw)) };
+      return marginals(held, asked, ({ state, rows, others }) => {
+        const likeliest = likeliestTree(marginalsOf(rows, most, others), most);
+        const shape = likeliest.map((node) => ({ ...node, token: classes.tokenOf(node.token) }));
+        const { warp, context, coin } = request;
+        if (warp.only !== undefined) return { state, tree: shape, places: [] };
+        const text = classes.ofText(context);
+        const made: Probs[] = [];
+        const probsAt = (place: number): Probs =>
+          made[place] ??= classes.spread(probabilities(warp, rows[place], text));
+        return { state, ...drawTree(shape, probsAt, (draw) => coin(context.length + draw)) };
+      });
     },
     commit,
     close,

@@ -51,12 +51,18 @@ export function draftBlockTree(options: BlockDraftOptions): TreeDraft<BlockDraft
   const { classes, open, marginals, commit, close } = blockMarginals(options);
   return {
     init: () => Promise.resolve(open()),
-    propose: async (held, { nodes, depth, ...request }) => {
-      const asked = { ...request, places: Math.min(nodes, depth) };
-      const { state, rows, others } = await marginals(held, asked);
-      const tree = likeliestTree(marginalsOf(rows, nodes, others), nodes);
-      return { state, tree: tree.map((node) => ({ ...node, token: classes.tokenOf(node.token) })) };
-    },
+    propose: (held, { nodes, depth, ...request }) =>
+      marginals(
+        held,
+        { ...request, places: Math.min(nodes, depth) },
+        ({ state, rows, others }) => {
+          const tree = likeliestTree(marginalsOf(rows, nodes, others), nodes);
+          return {
+            state,
+            tree: tree.map((node) => ({ ...node, token: classes.tokenOf(node.token) })),
+          };
+        },
+      ),
     commit,
     close,
   };

@@ -29,10 +29,11 @@ Deno.test("nodes have the probability, under all that the places say, that a tex
       ...{ ...request, nodes, depth, warp: temperature(0) },
     });
     const places = Math.min(depth, CONFIG.block);
-    const { rows, others, ...read } = await drafter.marginals(drafter.open(), {
-      ...request,
-      places,
-    });
+    const { rows, others, ...read } = await drafter.marginals(
+      drafter.open(),
+      { ...request, places },
+      (made) => made,
+    );
     const { other, classes, classOf } = VOCABULARY;
     const logits = rows.flatMap((row, place) =>
       [...row].map((x, c) => c === other ? others[place] : x)

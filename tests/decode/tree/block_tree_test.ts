@@ -14,9 +14,11 @@ import {
   marginalsOf,
   measureTreeCosts,
   multiDraftSpeculative,
+  speculative,
   type StepReport,
   temperature,
   treeSpeculative,
+  verifyToken,
 } from "../../../src/decode/mod.ts";
 import { type BlockWorld, CONFIG, world } from "../block_world.ts";
 import { TINY, tokensOf } from "../tiny_llama.ts";
@@ -200,5 +202,28 @@ Deno.test("costs of trees are measured on a transformer, and trees of what pays 
   assertEquals(trees.tokens, plain.tokens);
   assert(trees.reports.some(({ drafted }) => drafted > 0));
   assertEquals(device.counters().liveSlots, before);
+  device.close();
+});
+
+Deno.test("what fails while a block's tokens are chosen leaves nothing behind", async () => {
+  const { target, draft, samplesDraft, device } = world();
+  const before = device.counters().liveSlots;
+  const warp = () => {
+    throw new Error("no such warp");
+  };
+  const decoders = [
+    () => {
+      const drawn = { target, draft: samplesDraft(5), rule: greedyOptimal, warp };
+      return generate(multiDraftSpeculative(drawn), [1, 2, 3], { key: keyOf(1) });
+    },
+    () => {
+      const chain = { target, draft, verify: verifyToken, warp, gamma: 2 };
+      return generate(speculative(chain), [1, 2, 3], { key: keyOf(1) });
+    },
+  ];
+  for (const decoding of decoders) {
+    await assertRejects(decoding, Error, "no such warp");
+    assertEquals(device.counters().liveSlots, before);
+  }
   device.close();
 });
