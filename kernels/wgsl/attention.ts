@@ -17,17 +17,15 @@ import {
   LOWEST,
   reciprocal,
 } from "./attention_softmax.ts";
+import { hasWord, laneSums, sumDeclarations, weightedSums } from "./attention_sums.ts";
 import {
   entryElements,
-  hasWord,
   headElements,
   headsTogether,
-  laneSums,
   loadHeads,
   partSoftmax,
   unitOfRow,
   unitsOfRow,
-  weightedSums,
   workgroupArray,
 } from "./attention_unit.ts";
 import { writeNewRows } from "./attention_writes.ts";
@@ -37,6 +35,7 @@ import { LANES, type PartFrame, type ShaderPart } from "./shader.ts";
 export function partDeclarations(frame: PartFrame, spec: Omit<AttentionSpec, "family">): string {
   return [
     rowDeclarations(frame, spec, 3),
+    sumDeclarations(frame),
     halfDeclarations(frame, spec),
     workgroupArray(frame, "query", headElements(spec)),
     workgroupArray(frame, "scores", entryElements(spec)),

@@ -13,18 +13,16 @@ import type { AttentionGradSpec } from "../../src/plan/kernel_spec.ts";
 import { halfDeclarations, numbers, rowDeclarations } from "./attention_rows.ts";
 import { slotGradient, type SlotTargets } from "./attention_slot_grad.ts";
 import { STATISTICS } from "./attention_statistics.ts";
+import { hasWord, laneSums, sumDeclarations, weightedSums } from "./attention_sums.ts";
 import {
   eachEntry,
   entryElements,
   entryPlace,
-  hasWord,
   headElements,
   headsTogether,
-  laneSums,
   loadHeads,
   unitOfRow,
   unitsOfRow,
-  weightedSums,
   workgroupArray,
 } from "./attention_unit.ts";
 import { floatText } from "./literals.ts";
@@ -106,6 +104,7 @@ export function attentionGradPart(spec: AttentionGradSpec, frame: PartFrame): Sh
     groups: spec.headWidth === 0 ? 0 : groups,
     declarations: [
       rowDeclarations(frame, spec, 3),
+      sumDeclarations(frame),
       halfDeclarations(frame, spec),
       workgroupArray(frame, "query", vectors),
       workgroupArray(frame, "gradient", vectors),

@@ -14,16 +14,8 @@ import type { AttentionJoinSpec, AttentionPartsSpec } from "../../src/plan/kerne
 import { partDeclarations } from "./attention.ts";
 import { entriesDeclaration, numbers } from "./attention_rows.ts";
 import { joinSoftmax, joinSums, LOWEST, reciprocal } from "./attention_softmax.ts";
-import {
-  hasWord,
-  headsTogether,
-  laneSums,
-  loadHeads,
-  partSoftmax,
-  unitOfRow,
-  unitsOfRow,
-  weightedSums,
-} from "./attention_unit.ts";
+import { hasWord, laneSums, weightedSums } from "./attention_sums.ts";
+import { headsTogether, loadHeads, partSoftmax, unitOfRow, unitsOfRow } from "./attention_unit.ts";
 import { LANES, type PartFrame, type ShaderPart } from "./shader.ts";
 
 /** Elements of a record that hold the largest score, and as many that hold the sum. */

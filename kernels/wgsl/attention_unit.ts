@@ -4,7 +4,7 @@
  *
  * Scores are one chain per entry, over the elements of a head in stored order. A lane has the entries
  * lane, lane + 64, ... of a part; maxima and sums over a part go lane by lane in order and then over
- * lanes as `foldLanes` has them. Sums of the values are one chain per element over the part's entries.
+ * lanes as `foldLanes` has them. `attention_sums.ts` has the order of the sums of values.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { LANES, type Operand, type PartFrame } from "./shader.ts";
 /** Sums that a lane keeps: what registers hold well. */
 const MOST_SUMS = 8;
 /** Entries whose scores a lane finds together where there are enough. */
-const ENTRIES_TOGETHER = 2;
+const ENTRIES_TOGETHER = 4;
 /** Words that loops take at a time. */
 const UNROLLED = 4;
 
@@ -161,9 +161,10 @@ export function eachEntry(
   visit: (entry: number) => string,
 ): string {
   const few = eachEntryOf(frame, spec, products, visit, 1);
-  if (partEntries(spec) <= LANES) return few;
+  const enough = ENTRIES_TOGETHER / 2 * LANES;
+  if (partEntries(spec) <= enough) return few;
   const many = eachEntryOf(frame, spec, products, visit, ENTRIES_TOGETHER);
-  return `if (count <= ${LANES}u) {\n${few}\n} else {\n${many}\n}`;
+  return `if (count <= ${enough}u) {\n${few}\n} else {\n${many}\n}`;
 }
 
 /** The place of an entry of a head in an array of {@link entryElements}. */
@@ -208,89 +209,4 @@ sum${h} += grown${h};`
   }
 }
 ${foldLanes(prefix, heads.map((h) => `sum${h}`), sum)}`;
-}
-
-/** One of the sums that a lane keeps over stored vectors. */
-export interface LaneSum {
-  /** The variable. */
-  readonly name: string;
-  /** Which of the heads taken together. */
-  readonly head: number;
-  /** Which of the lane's words, and which of its elements. */
-  readonly word: number;
-  readonly part: number;
-  /** The element of the head, as a u32 expression. */
-  readonly element: string;
-}
-
-/** All of them, their variables beginning with `name`. */
-export function laneSums(spec: AttentionSizes, name: string): readonly LaneSum[] {
-  return numbers(headsTogether(spec)).flatMap((head) =>
-    numbers(wordsPerLane(spec)).flatMap((word) =>
-      elementsOfWord(spec, laneWord(word)).map((element, part) => ({
-        name: `${name}${head}_${word}_${part}`,
-        head,
-        word,
-        part,
-        element,
-      }))
-    )
-  );
-}
-
-function laneWord(word: number): string {
-  return word === 0 ? "lane" : `(lane + ${word * LANES}u)`;
-}
-
-/** The condition that a lane has its word number `word`. */
-export function hasWord(spec: AttentionSizes, word: number): string {
-  return `${laneWord(word)} < ${headWords(spec)}u`;
-}
-
-/** Declares `${name}..`: sums over the part of weights in the array of entries times the stored vectors. */
-export function weightedSums(
-  frame: PartFrame,
-  spec: AttentionSizes,
-  operands: { readonly weights: string; readonly stored: Operand; readonly name: string },
-): string {
-  const { prefix } = frame;
-  const { weights, stored, name } = operands;
-  const heads = numbers(headsTogether(spec));
-  const laneWords = numbers(wordsPerLane(spec));
-  const add = (entry: string, at: string, tag: string): string =>
-    [
-      ...laneWords.map((k) => {
-        const index = `${at} + min(${laneWord(k)}, ${headWords(spec) - 1}u)`;
-        return `let word${tag}_${k} = ${loadWord(stored, spec, index)};`;
-      }),
-      ...laneWords.flatMap((k) =>
-        wordValues(frame, spec, `word${tag}_${k}`).map((value, part) =>
-          `let value${tag}_${k}_${part} = ${value};`
-        )
-      ),
-      ...heads.map((h) =>
-        `let weight${tag}_${h} = ${prefix}${weights}[${entryPlace(spec, h, entry)}];`
-      ),
-      ...laneSums(spec, name).map(({ name: sum, head, word, part }) =>
-        `${sum} = fma(weight${tag}_${head}, value${tag}_${word}_${part}, ${sum});`
-      ),
-    ].join("\n");
-  const at = (entry: string): string =>
-    `${prefix}slot(seen, first + ${entry}) * ${slotWords(spec)}u + shared_head * ${
-      headWords(spec)
-    }u`;
-  return `${laneSums(spec, name).map((sum) => `var ${sum.name} = 0.0;`).join("\n")}
-if (${hasWord(spec, 0)}) {
-  var entry = 0u;
-  for (; entry + ${UNROLLED - 1}u < count; entry += ${UNROLLED}u) {
-${
-    lines(UNROLLED, (i) =>
-      `let at${i} = ${at(`entry + ${i}u`)};\n${add(`entry + ${i}u`, `at${i}`, `${i}`)}`)
-  }
-  }
-  for (; entry < count; entry++) {
-    let at0 = ${at("entry")};
-${add("entry", "at0", "0")}
-  }
-}`;
 }
