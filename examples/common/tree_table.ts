@@ -82,7 +82,7 @@ export function treeVerdict([chain, ...trees]: readonly TreeRow[]): string {
   const words = (value: number): string => value.toFixed(2);
   const pays = best.pass < best.passThatPays
     ? "which pays here"
-    : `and pays where a pass of ${words(1 + best.nodes)} rows takes less than ` +
+    : `and pays where a pass of ${Math.round(1 + best.nodes)} rows takes less than ` +
       `${words(best.passThatPays)} of a plain step, which is ${words(best.pass)} here`;
   return `${best.name} gives ${words(best.tau / chain.tau)} times the tokens per pass of ` +
     `${chain.name}, ${pays}.\nFastest: ${fastest.name}, ${words(fastest.ratio)} times plain.\n`;
