@@ -78,9 +78,11 @@ function checkParts({ target, draft }: SpeculativeOnDeviceOptions): void {
  *
  * `gamma` is the number of tokens to draft, 1 or more, or a {@link DraftLength} rule, which may see
  * reports late; near the end of a context fewer of them are judged. The host reads `gamma + 3` numbers
- * per block. The law of the text is the target's to within the
- * rounding of f32, some 2^-23 per token; at temperature 0 the text is that of plain decoding, bit for
- * bit. Errors are those of `autoregressiveOnDevice`.
+ * per block, and one per step without a draft.
+ *
+ * The law of the text is the target's to within the rounding of f32, some 2^-23 per token; at
+ * temperature 0 the text is that of plain decoding, bit for bit. Errors are those of
+ * `autoregressiveOnDevice`.
  *
  * @throws OutriderError for a gamma or a sampling out of range, models on different devices, or
  * vocabularies that do not fit
