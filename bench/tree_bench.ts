@@ -269,17 +269,22 @@ await runBench(import.meta, {
   const context = { progress: () => ({ update: () => {}, finish: () => {} }) };
   const target = await loadModel(device, path, { dtype: options.dtype }, context);
   try {
+    const sized = { ...settings, width: options.width };
+    const passes = await passFindings(bench, target, sized);
+    if (!bench.wants("tau") && !bench.wants("decoding")) return passes;
     const prompts = await bench.attempt(
       "prompts",
       () => promptsOf(options.tasks, target, settings),
     );
+    if (prompts === undefined) return passes;
     const draft = await loadAnyDraft(device, options.draft, "f32", target, context);
-    if (prompts === undefined || draft.kind === "ctc") return joinFindings([]);
+    if (draft.kind === "ctc") {
+      throw new OutriderError("a draft model or a block drafter", "a CTC drafter", "name another");
+    }
     const pair = { target, draft };
-    const sized = { ...settings, width: options.width };
     return joinFindings([
       await tauFindings(bench, pair, prompts, sized),
-      await passFindings(bench, target, sized),
+      passes,
       await decodingFindings(bench, pair, prompts, sized),
     ]);
   } finally {
