@@ -19,7 +19,7 @@ import {
   type Queued,
 } from "./pipeline.ts";
 import { type Place, placeAfter } from "./place.ts";
-import type { ModelOnDevice } from "./remember_prefix.ts";
+import type { ModelOnDevice, Sequence } from "./model.ts";
 import { sampledLaw } from "./sampled_law.ts";
 import {
   checkSampling,
@@ -28,13 +28,7 @@ import {
   type Sampling,
   type SamplingNumbers,
 } from "./sampling.ts";
-import {
-  releasingAll,
-  type Sequence,
-  type Sequences,
-  sequencesOf,
-  uploadHolding,
-} from "./sequence.ts";
+import { releasingAll, type Sequences, sequencesOf, uploadHolding } from "./sequence.ts";
 
 /** The parts of an {@link autoregressiveOnDevice} decoder. */
 export interface AutoregressiveOnDeviceOptions extends PipelineOptions {

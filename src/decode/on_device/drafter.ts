@@ -8,9 +8,9 @@ import type { DeviceArray } from "../../runtime/device_array.ts";
 import type { TokenId } from "../language_model.ts";
 import { compileDraftPasses, type Drafted, type DraftPassOptions } from "./passes.ts";
 import type { Place } from "./place.ts";
-import type { ModelOnDevice } from "./remember_prefix.ts";
+import type { ModelOnDevice, Sequence } from "./model.ts";
 import type { SamplingNumbers } from "./sampling.ts";
-import { type Hold, type Sequence, type Sequences, sequencesOf } from "./sequence.ts";
+import { type Hold, type Sequences, sequencesOf } from "./sequence.ts";
 
 /** A draft model on a device. */
 export interface DraftOnDevice extends ModelOnDevice {

@@ -12,17 +12,11 @@ export {
 export type { DraftOnDevice } from "./drafter.ts";
 export { type CoinParts, drawTokens } from "./draw.ts";
 export { measureCostsOnDevice } from "./measure_costs.ts";
+export type { ModelOnDevice, ReadSequence, Sequence, SequenceMemory } from "./model.ts";
 export type { OnDeviceState, PendingStep, PipelineOptions } from "./pipeline.ts";
 export type { Place } from "./place.ts";
-export {
-  type ModelOnDevice,
-  type ReadSequence,
-  type RememberingOnDevice,
-  rememberPrefixOnDevice,
-  type SequenceMemory,
-} from "./remember_prefix.ts";
+export { type RememberingOnDevice, rememberPrefixOnDevice } from "./remember_prefix.ts";
 export type { Sampling, SamplingNumbers } from "./sampling.ts";
-export type { Sequence } from "./sequence.ts";
 export {
   type DraftedTextOnDevice,
   speculativeOnDevice,

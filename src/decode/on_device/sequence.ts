@@ -5,22 +5,13 @@
  */
 import { type HostTensor, isHostTensor } from "../../core/host_tensor.ts";
 import { type MapLeaves, mapTree } from "../../core/tree.ts";
-import type { KvLayers } from "../../nn/llama.ts";
 import { type Device, releaseTree, upload } from "../../runtime/device.ts";
 import type { DeviceArray } from "../../runtime/device_array.ts";
 import { own } from "../../runtime/owned.ts";
 import type { TokenId } from "../language_model.ts";
 import { chainRows, type LlamaCache, llamaModel } from "../llama_model.ts";
 import { compilePasses, packRows } from "../llama_passes.ts";
-import type { ModelOnDevice } from "./remember_prefix.ts";
-
-/** Keys and values, and how many rows they have room for. */
-export interface Sequence {
-  /** Keys and values of every layer. */
-  readonly layers: KvLayers<DeviceArray>;
-  /** Rows that the arrays have room for. */
-  readonly slots: number;
-}
+import type { ModelOnDevice, Sequence } from "./model.ts";
 
 /** Is told what was made. */
 export type Hold = (made: unknown) => void;

@@ -24,17 +24,10 @@ import {
   type Queued,
 } from "./pipeline.ts";
 import { placeAfter } from "./place.ts";
-import type { ModelOnDevice } from "./remember_prefix.ts";
+import type { ModelOnDevice, Sequence } from "./model.ts";
 import { sampledLaw } from "./sampled_law.ts";
 import { numbersOf, type Sampling } from "./sampling.ts";
-import {
-  type Hold,
-  releasingAll,
-  type Sequence,
-  type Sequences,
-  sequencesOf,
-  uploadHolding,
-} from "./sequence.ts";
+import { type Hold, releasingAll, type Sequences, sequencesOf, uploadHolding } from "./sequence.ts";
 
 /** The parts of a {@link speculativeOnDevice} decoder. */
 export interface SpeculativeOnDeviceOptions extends PipelineOptions {
