@@ -10,14 +10,17 @@
 import { OutriderError } from "@outrider/outrider";
 import { choice, requiredText, runCommand, toggle } from "@outrider/outrider/cli";
 import {
+  type BlockDraftFile,
+  type DraftContent,
   type DraftFile,
   type DraftFormat,
   expandDraft,
   type ModelFile,
-  openDraftFor,
+  openAnyDraftFor,
   openModel,
   type TensorFormat,
   type WritableFormat,
+  writeBlockDraftFile,
   writeDraftFile,
   writeGgufModel,
   writeModelFolder,
@@ -40,8 +43,7 @@ const flags = {
   format: choice({
     of: ["gguf", "hf", "draft"],
     default: "gguf",
-    help:
-      "gguf is a file for llama.cpp, hf a folder for transformers, draft a file for this program",
+    help: "gguf for llama.cpp, hf a folder for transformers, draft for this program (any draft)",
   }),
   weights: choice({
     of: ["keep", "f32", "f16", "q8"],
@@ -65,9 +67,11 @@ type FolderFormat = "F32" | "F16" | "BF16";
 
 const FORMATS = { f32: "F32", f16: "F16", q8: "Q8_0" } as const;
 
-/** How the draft itself stores its matrices. */
-function storedFormat({ tensors }: DraftFile): TensorFormat {
-  return tensors.get("embedding")?.format ?? "F32";
+/** How the draft itself stores its matrices: its embedding, or, where that is the target's, another. */
+function storedFormat({ tensors }: Pick<DraftFile, "tensors">): TensorFormat {
+  const embedding = tensors.get("embedding");
+  const formats = Array.from(tensors.values(), ({ format }) => format);
+  return embedding?.format ?? formats.find((format) => format !== "F32") ?? "F32";
 }
 
 const isFloat = (format: TensorFormat): format is FolderFormat =>
@@ -135,25 +139,58 @@ async function writeFolder({ out, target, draft, whole, weights }: Written): Pro
 }
 
 /** How a draft file stores what the draft has; what it cannot hold becomes F32, which loses nothing. */
-function draftFormat(draft: DraftFile, weights: Weights): DraftFormat {
+function draftFormat(draft: Pick<DraftFile, "tensors">, weights: Weights): DraftFormat {
   const format = weights === "keep" ? storedFormat(draft) : FORMATS[weights];
   return format === "F16" || format === "Q8_0" ? format : "F32";
+}
+
+/** What is the same in a draft file whatever its kind. */
+function draftContent(
+  draft: Pick<DraftFile, "name" | "path" | "tensors">,
+  weights: Weights,
+): Pick<DraftContent, "name" | "readWeight" | "format"> {
+  const { name, path, tensors } = draft;
+  const readWeight = async (weight: string): Promise<Float32Array> => {
+    const values = await tensors.get(weight)?.readFloat32();
+    if (values !== undefined) return values;
+    throw new OutriderError(`${weight} in ${path}`, "none", "get the draft again");
+  };
+  return { name, readWeight, format: draftFormat(draft, weights) };
 }
 
 /** Writes the draft as it is, trimmed where it was trimmed. */
 async function writeDraft(
   { out, target, draft, weights }: Omit<Written, "whole">,
 ): Promise<string> {
-  const { name, config, vocabulary, tensors } = draft;
-  const readWeight = async (weight: string): Promise<Float32Array> => {
-    const values = await tensors.get(weight)?.readFloat32();
-    if (values !== undefined) return values;
-    throw new OutriderError(`${weight} in ${draft.path}`, "none", "get the draft again");
-  };
   const path = `${out}/draft.safetensors`;
-  const format = draftFormat(draft, weights);
+  const { config, vocabulary } = draft;
   const tokenizerHash = target.tokenizer.hash;
-  await writeDraftFile(path, { name, config, readWeight, tokenizerHash, vocabulary, format });
+  const content = { ...draftContent(draft, weights), config, tokenizerHash, vocabulary };
+  await writeDraftFile(path, content);
+  return path;
+}
+
+/** Writes a drafter of several places, which no other engine knows. */
+async function writePlacesDraft(
+  draft: BlockDraftFile,
+  { out, format, weights }: {
+    readonly out: string;
+    readonly format: string;
+    readonly weights: Weights;
+  },
+): Promise<string> {
+  const { kind, config, tokenizerHash, vocabulary } = draft;
+  if (format !== "draft") {
+    throw new OutriderError(
+      `a draft that other engines know for --format ${format}`,
+      `a ${kind} drafter in ${draft.path}`,
+      "choose --format draft",
+    );
+  }
+  await makeFolder(out);
+  const path = `${out}/${kind}-draft.safetensors`;
+  const content = { ...draftContent(draft, weights), kind, config, tokenizerHash, vocabulary };
+  await writeBlockDraftFile(path, content);
   return path;
 }
 
@@ -191,13 +228,29 @@ await runCommand({
 }, async (options, context) => {
   const find = (name: string) => findModel(name, context.progress);
   const target = await openModel(await find(options.target));
-  const draft = await openDraftFor(target, options.draft, find);
-  await makeFolder(options.out);
-  const { path, config, classes } = await exported({ ...options, target, draft }, options);
-  draft.close();
-  target.close();
-  const parameters = parameterCount(config);
-  const origin = classes === undefined ? "" : `, expanded from ${classes} classes`;
-  context.print(`${path}: ${config.vocabulary} tokens${origin}, ${parameters} parameters\n`);
-  return { path, format: options.format, vocabulary: config.vocabulary, classes, parameters };
+  const { format } = options;
+  const draft = await openAnyDraftFor(target, options.draft, find);
+  try {
+    if (draft.kind !== "model") {
+      const path = await writePlacesDraft(draft.file, options);
+      const { tensors, vocabulary: { classes, targetVocabulary: vocabulary } } = draft.file;
+      const sizes = Array.from(
+        tensors.values(),
+        ({ shape }) => shape.reduce((size, extent) => size * extent, 1),
+      );
+      const parameters = sizes.reduce((sum, size) => sum + size, 0);
+      context.print(`${path}: ${classes} classes, ${parameters} parameters\n`);
+      return { path, format, vocabulary, classes, parameters };
+    }
+    await makeFolder(options.out);
+    const written = await exported({ ...options, target, draft: draft.file }, options);
+    const { path, config, classes } = written;
+    const parameters = parameterCount(config);
+    const origin = classes === undefined ? "" : `, expanded from ${classes} classes`;
+    context.print(`${path}: ${config.vocabulary} tokens${origin}, ${parameters} parameters\n`);
+    return { path, format, vocabulary: config.vocabulary, classes, parameters };
+  } finally {
+    draft.file.close();
+    target.close();
+  }
 });

@@ -89,6 +89,21 @@ Deno.test("evaluate compares block drafters with different taps", () =>
     assertEquals(rows.filter(({ decoding }) => decoding === "T=0").length, 3 * 2);
   }));
 
+Deno.test("export keeps drafters of several places in this program's files, in other weights or as they are", () =>
+  withDraft(async (target, draft) => {
+    const ctc = `${draft}.ctc.safetensors`;
+    await writePlacesDraft(ctc, target, { kind: "ctc" });
+    await inPairs([["block", draft], ["ctc", ctc]], async ([kind, path]) => {
+      const on = ["--target", target, "--format", "draft", "--draft", path];
+      const out = ["--out", `${path}.out`, "--weights"];
+      const kept = await jsonOf<{ path: string }>("export", [...on, ...out, "keep"]);
+      assert(kept.path.endsWith(`/${kind}-draft.safetensors`), kept.path);
+      assertEquals(await Deno.readFile(kept.path), await Deno.readFile(path));
+      const { path: wide } = await jsonOf<{ path: string }>("export", [...on, ...out, "f32"]);
+      assert((await Deno.stat(wide)).size > 2 * (await Deno.stat(path)).size);
+    });
+  }));
+
 Deno.test("a block draft that does not fit, or goes where only a draft model can, is refused in one line", () =>
   withDraft(async (target, draft) => {
     const wide = `${draft}.wide.safetensors`;
@@ -105,7 +120,7 @@ Deno.test("a block draft that does not fit, or goes where only a draft model can
       ["chat", cut, /damaged or cut short/],
       ["evaluate", deep, /a target of width 32, 3 or more layers/],
       ["finetune", draft, model],
-      ["export", draft, model],
+      ["export", draft, /a draft that other engines know for --format gguf, found a block drafter/],
     ];
     await inPairs(inputs, async ([command, name, message]) => {
       const more = {
