@@ -15,6 +15,7 @@ import { measureCtc } from "../../losses/ctc_world.ts";
 import { CONFIG, VOCABULARY } from "../block_world.ts";
 import { TINY, tokensOf } from "../tiny_llama.ts";
 import { branchOf } from "../tree/random_trees.ts";
+import { checkCompiles, checkPlainTexts } from "../tree/tree_claims.ts";
 import { ctcWorld } from "./ctc_world.ts";
 
 Deno.test("nodes have the probability, under all that the places say, that a text begins so", async () => {
@@ -61,36 +62,14 @@ Deno.test("nodes have the probability, under all that the places say, that a tex
 for (const heat of [0, 0.8]) {
   Deno.test(`text with a CTC drafter is plain text at temperature ${heat}, and nothing is left over`, async () => {
     const { target, ctc: draft, device } = ctcWorld();
-    const warp = temperature(heat);
-    const before = device.counters().liveSlots;
-    let accepted = 0;
-    for (const seed of [1, 2, 3]) {
-      const prompt = tokensOf(seed, 5 + seed);
-      const key = keyOf(seed);
-      const plain = await generate(limit(autoregressive({ target, warp }), 40), prompt, { key });
-      for (const budget of [1, 6, 40]) {
-        const decoder = treeSpeculative({ target, draft, warp, budget });
-        const { tokens, reports } = await generate(limit(decoder, 40), prompt, { key });
-        assertEquals(tokens, plain.tokens, `seed ${seed}, budget ${budget}`);
-        accepted += reports.reduce((sum, report) => sum + report.accepted, 0);
-      }
-      assertEquals(device.counters().liveSlots, before);
-    }
-    // Forty nodes of the forty tokens: some stand even where the drafter knows nothing.
-    assert(accepted > 20, `only ${accepted} drafted tokens were ever accepted`);
+    await checkPlainTexts({ target, draft, device }, heat);
     device.close();
   });
 }
 
 Deno.test("the second step with a CTC drafter compiles nothing", async () => {
   const { target, ctc: draft, device } = ctcWorld();
-  const decoder = treeSpeculative({ target, draft, warp: temperature(0), budget: 12 });
-  const write = (seed: number) =>
-    generate(limit(decoder, 20), tokensOf(seed, 20), { key: keyOf(seed) });
-  for (const seed of [1, 2, 3]) await write(seed);
-  const { compiles } = device.counters();
-  for (const seed of [4, 5, 6, 7]) await write(seed);
-  assertEquals(device.counters().compiles, compiles);
+  await checkCompiles({ target, draft, device });
   device.close();
 });
 

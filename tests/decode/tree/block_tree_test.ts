@@ -22,6 +22,7 @@ import {
 } from "../../../src/decode/mod.ts";
 import { type BlockWorld, CONFIG, world } from "../block_world.ts";
 import { TINY, tokensOf } from "../tiny_llama.ts";
+import { checkCompiles, checkPlainTexts } from "./tree_claims.ts";
 
 /** A context, the target's cache of it, and what the blocks behind it say of each place. */
 async function readContext(
@@ -116,41 +117,20 @@ const drafting = ({ drafted, accepted }: StepReport) => [drafted, accepted];
 
 Deno.test("greedy text with a block drafter's trees is greedy text, and nothing is left over", async () => {
   const { target, treeDraft: draft, samplesDraft, device } = world();
-  const warp = temperature(0);
-  const before = device.counters().liveSlots;
-  let accepted = 0;
-  for (const seed of [1, 2, 3]) {
-    const prompt = tokensOf(seed, 5 + seed);
-    const key = keyOf(seed);
-    const plain = await generate(limit(autoregressive({ target, warp }), 40), prompt, { key });
-    for (const budget of [1, 6, 40]) {
-      const decoder = treeSpeculative({ target, draft, warp, budget });
-      const { tokens, reports } = await generate(limit(decoder, 40), prompt, { key });
-      assertEquals(tokens, plain.tokens, `seed ${seed}, budget ${budget}`);
-      accepted += reports.reduce((sum, report) => sum + report.accepted, 0);
-      // Greedy decoding leaves a sampled tree nothing to draw.
-      const drawn = { target, draft: samplesDraft(budget), rule: greedyOptimal, warp };
-      const other = await generate(limit(multiDraftSpeculative(drawn), 40), prompt, { key });
-      assertEquals(other.tokens, tokens);
-      assertEquals(other.reports.map(drafting), reports.map(drafting));
-    }
-    assertEquals(device.counters().liveSlots, before);
-  }
-  // Forty nodes of the forty tokens: some stand even where the drafter knows nothing.
-  assert(accepted > 20, `only ${accepted} drafted tokens were ever accepted`);
+  await checkPlainTexts({ target, draft, device }, 0, async (text) => {
+    // Greedy decoding leaves a sampled tree nothing to draw.
+    const drawn = { target, draft: samplesDraft(text.budget), rule: greedyOptimal };
+    const decoder = multiDraftSpeculative({ ...drawn, warp: temperature(0) });
+    const other = await generate(limit(decoder, 40), text.prompt, { key: keyOf(text.seed) });
+    assertEquals(other.tokens, text.tokens);
+    assertEquals(other.reports.map(drafting), text.reports.map(drafting));
+  });
   device.close();
 });
 
 Deno.test("the second step with trees of a budget compiles nothing", async () => {
   const { target, treeDraft: draft, device } = world();
-  const decoder = treeSpeculative({ target, draft, warp: temperature(0), budget: 12 });
-  const write = (seed: number) =>
-    generate(limit(decoder, 20), tokensOf(seed, 20), { key: keyOf(seed) });
-  // Every count of rows of a path that has to be moved, and every size of what the drafter reads.
-  for (const seed of [1, 2, 3]) await write(seed);
-  const { compiles } = device.counters();
-  for (const seed of [4, 5, 6, 7]) await write(seed);
-  assertEquals(device.counters().compiles, compiles);
+  await checkCompiles({ target, draft, device });
   device.close();
 });
 
