@@ -6,6 +6,7 @@
  */
 import { MINIMUM_PAGES } from "../kernels/wasm/assembler_module.ts";
 import { generateKernel, probeFeatures } from "../kernels/wasm/mod.ts";
+import { engineVectors } from "../src/backends/wasm/engine_vectors.ts";
 import { packedBytes } from "../src/core/packed.ts";
 import type { Instruction, KernelSpec, MatmulSpec } from "../src/plan/kernel_spec.ts";
 
@@ -182,7 +183,7 @@ function secondsPerCall(run: () => void): Timing {
 
 /** Generates a case's kernel, fills its arguments, and gives what calls it once. */
 function prepare(test: Case): () => void {
-  const kernel = generateKernel(test.spec, probeFeatures("shared"));
+  const kernel = generateKernel(test.spec, probeFeatures("shared", engineVectors()));
   const addresses: number[] = [];
   let end = 64;
   for (const bytes of test.argumentBytes) {

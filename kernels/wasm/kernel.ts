@@ -8,12 +8,20 @@ import type { Expression } from "./assembler_code.ts";
 import { MAXIMUM_PAGES, MINIMUM_PAGES, moduleBytes } from "./assembler_module.ts";
 import { at, f32x4, i32x4, v128 } from "./assembler_ops.ts";
 
-/** What the engine offers; it decides the bits of every product-and-sum. */
+/** What the engine makes of neighbouring vectors: instructions of their own, or wider ones. */
+export type Vectors = "apart" | "joined";
+
+/** What the engine offers; but for `vectors`, it decides the bits of every product-and-sum. */
 export interface Features {
   /** Fused multiply-add by relaxed SIMD. */
   readonly relaxedMadd: "present" | "absent";
   /** Whether the relaxed dot product multiplies signed by unsigned bytes 0 .. 255 exactly. */
   readonly byteDot: "exact" | "saturating";
+  /**
+   * Whether the engine joins neighbouring vectors of 128 bits to 256 and leaves out the checks of
+   * bounds between them. It decides the shape of tiles, never a bit.
+   */
+  readonly vectors: Vectors;
   /** The kind of memory that modules import. */
   readonly memory: "shared" | "unshared";
 }
@@ -134,9 +142,15 @@ export function withoutRelaxed(features: Features): Features {
   return { ...features, relaxedMadd: "absent", byteDot: "saturating" };
 }
 
-/** Asks the engine which features it has, by validating and running modules that use them. */
-export function probeFeatures(memory: "shared" | "unshared"): Features {
-  const features = { relaxedMadd: "present", byteDot: "saturating", memory } as const;
+/**
+ * Asks the engine which features it has, by validating and running modules that use them. What it
+ * makes of neighbouring vectors shows in time only, so whoever starts it has to say.
+ */
+export function probeFeatures(
+  memory: "shared" | "unshared",
+  vectors: Vectors = "apart",
+): Features {
+  const features = { relaxedMadd: "present", byteDot: "saturating", vectors, memory } as const;
   const probe = assembleKernel(
     features,
     { args: 1, units: 1, unitCost: 1, scratchBytes: 0 },

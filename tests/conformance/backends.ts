@@ -29,6 +29,7 @@ export const BACKENDS: readonly TestedBackend[] = [
   { name: "plan interpreter", make: planInterpreter },
   { name: "fused plans", make: fusedInterpreter },
   { name: "wasm", make: wasmBackend },
+  { name: "wasm with joined vectors", make: () => wasmBackend({ vectors: "joined" }) },
   { name: "wasm without fused multiply-add", make: () => wasmBackend({ relaxedMadd: "absent" }) },
   {
     name: "webgpu",

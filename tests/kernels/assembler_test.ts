@@ -160,7 +160,7 @@ Deno.test("every family's module is valid for an independent validator", async (
   const enabled = { simd: true, threads: true, relaxed_simd: true, bulk_memory: true };
   for (const memory of ["shared", "unshared"] as const) {
     for (const relaxedMadd of ["present", "absent"] as const) {
-      const features: Features = { memory, relaxedMadd, byteDot: "exact" };
+      const features: Features = { memory, relaxedMadd, byteDot: "exact", vectors: "joined" };
       for (const spec of SPECS) {
         const { bytes } = generateKernel(spec, features);
         const module = tools.readWasm(bytes, enabled);

@@ -50,6 +50,7 @@ function allOf(
   kernelRunner(lineMap(input.length, ["f32"], body), {
     relaxedMadd,
     byteDot: "saturating",
+    vectors: "apart",
     memory: "unshared",
   })([
     input,

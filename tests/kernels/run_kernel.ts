@@ -9,11 +9,19 @@ export type Words = Float32Array | Int32Array | Uint8Array;
 
 const PROBED = probeFeatures("unshared");
 
-/** Every way to multiply and add that the engine has: without fused steps, and with each kind of dot. */
+/**
+ * Every way to multiply and add that the engine has: without fused steps, with each kind of dot, and
+ * with the tiles for joined vectors.
+ */
 export const FEATURE_SETS: readonly Features[] = [
   withoutRelaxed(PROBED),
-  ...(PROBED.relaxedMadd === "present" ? [PROBED] : []),
-  ...(PROBED.byteDot === "exact" ? [{ ...PROBED, byteDot: "saturating" } as const] : []),
+  ...(PROBED.relaxedMadd === "present" ? [PROBED, { ...PROBED, vectors: "joined" } as const] : []),
+  ...(PROBED.byteDot === "exact"
+    ? [
+      { ...PROBED, byteDot: "saturating" } as const,
+      { ...PROBED, byteDot: "saturating", vectors: "joined" } as const,
+    ]
+    : []),
 ];
 
 /** Units cut into calls: "whole", one unit per call in reverse, or uneven pieces. */

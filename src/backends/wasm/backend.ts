@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { probeFeatures, withoutRelaxed } from "../../../kernels/wasm/mod.ts";
+import { probeFeatures, type Vectors, withoutRelaxed } from "../../../kernels/wasm/mod.ts";
 import { OutriderError } from "../../core/errors.ts";
 import type { Backend } from "../../runtime/backend.ts";
 import { createArena } from "./arena.ts";
+import { engineVectors } from "./engine_vectors.ts";
 import { prepareExecutable } from "./executable.ts";
 import { createKernelCache } from "./kernel_cache.ts";
 import { availableMemory, createMemory, type MemoryKind } from "./memory.ts";
@@ -19,6 +20,11 @@ export interface WasmOptions {
   readonly memory?: MemoryKind;
   /** Fused multiply-add by relaxed SIMD; "present" where the engine has it. */
   readonly relaxedMadd?: "present" | "absent";
+  /**
+   * What the engine makes of neighbouring vectors of 128 bits; "joined" where `DENO_V8_FLAGS` asks it
+   * to make 256 bits of them. It decides speed only.
+   */
+  readonly vectors?: Vectors;
   /** Most threads, the calling one included; 1 by default, and where memory cannot be shared. */
   readonly threads?: number;
 }
@@ -69,7 +75,7 @@ function checkedThreads(threads: number): number {
  */
 export function wasmBackend(options: WasmOptions = {}): WasmBackend {
   const linear = createMemory(options.memory ?? availableMemory());
-  const probed = probeFeatures(linear.kind);
+  const probed = probeFeatures(linear.kind, options.vectors ?? engineVectors());
   const features = options.relaxedMadd === "absent" ? withoutRelaxed(probed) : probed;
   const { allocator } = linear;
   const team = createTeam(linear, checkedThreads(options.threads ?? 1));
