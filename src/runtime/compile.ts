@@ -31,8 +31,6 @@ export interface CompileOptions {
 /** A traced and compiled shape signature. */
 interface Compiled {
   readonly executable: Executable;
-  /** Places of donated arrays among all. */
-  readonly donated: readonly number[];
   /** The names of the outputs' arrays, for messages. */
   readonly labels: readonly string[];
   readonly result: ResultBuilder;
@@ -61,8 +59,8 @@ function donatedPlaces(signed: readonly Signed[], donate: readonly number[]): nu
 function runCompiled(
   device: Device,
   { executable, labels }: Compiled,
-  arrays: readonly DeviceArray[],
   inputs: readonly Allocation[],
+  donated: readonly DeviceArray[],
   name: string,
 ): DeviceArray[] {
   const { outputPorts, donations } = executable.plan;
@@ -83,7 +81,7 @@ function runCompiled(
     throw error;
   }
   // Donations die only now: whoever gave them can still release them after a failure.
-  for (const place of donations) if (place >= 0) arrays[place].memory.take(name);
+  for (const array of donated) array.memory.take(name);
   device.countRun();
   return outputPorts.map(({ shape, type }, k) =>
     deviceArray(device, outputs[k], shape, type, labels[k])
@@ -123,10 +121,8 @@ export function compile<Args extends readonly unknown[], Out>(
     const { inputs, args: tensors } = traced<Args>(args);
     const result = callWith(f, tensors);
     const outputs = leavesOf(result, isTensor);
-    const donated = donatedPlaces(parts, donate);
     return {
-      executable: device.executable({ inputs, outputs }, donated),
-      donated,
+      executable: device.executable({ inputs, outputs }, donatedPlaces(parts, donate)),
       labels: outputs.map(({ type, shape }) => arrayLabel(type, shape)),
       result: resultBuilder(result, signer),
     };
@@ -134,33 +130,45 @@ export function compile<Args extends readonly unknown[], Out>(
   return (...args) => {
     const parts = args.map((argument) => signer.sign(argument));
     const key = parts.map(({ signature }) => signature).join();
-    const arrays = parts.flatMap((part) => part.arrays);
-    const known = cache.get(key);
-    const inputs = arrays.map((array) => array.memory.look());
-    refuseRepeats(arrays, inputs, known?.donated ?? donatedPlaces(parts, donate), name);
-    const compiled = known ?? trace(args, parts);
+    const memory = parts.map((part) => part.memory());
+    refuseRepeats(parts, memory, donate, name);
+    const compiled = cache.get(key) ?? trace(args, parts);
     cache.set(key, compiled);
-    return fill<Out>(compiled, runCompiled(device, compiled, arrays, inputs, name));
+    const donated = parts.flatMap(({ arrays }, i) => donate.includes(i) ? arrays : []);
+    return fill<Out>(compiled, runCompiled(device, compiled, memory.flat(), donated, name));
   };
 }
 
 /** A donated array must not be passed twice: its second reader would see it overwritten. */
 function refuseRepeats(
-  arrays: readonly DeviceArray[],
-  inputs: readonly Allocation[],
-  donated: readonly number[],
+  parts: readonly Signed[],
+  memory: readonly (readonly Allocation[])[],
+  donate: readonly number[],
   name: string,
 ): void {
-  if (donated.length === 0) return;
-  const once = new Set(donated.map((place) => inputs[place]));
-  const found = inputs.reduce((count, input) => once.has(input) ? count + 1 : count, 0);
-  if (found === once.size && once.size === donated.length) return;
-  const doubled =
-    donated.find((place) => inputs.indexOf(inputs[place]) !== inputs.lastIndexOf(inputs[place])) ??
-      donated[0];
-  throw new OutriderError(
+  const once = new Set<Allocation>();
+  let [least, most] = [Infinity, -Infinity];
+  for (const i of donate) {
+    for (const [place, allocation] of (memory[i] ?? []).entries()) {
+      if (once.has(allocation)) throw repeated(parts[i].arrays[place], name);
+      once.add(allocation);
+      least = Math.min(least, allocation);
+      most = Math.max(most, allocation);
+    }
+  }
+  if (once.size === 0) return;
+  for (const [i, allocations] of memory.entries()) {
+    if (donate.includes(i)) continue;
+    // Most weights lie beyond what is donated, and numbers are compared faster than looked up.
+    const place = allocations.findIndex((one) => one >= least && one <= most && once.has(one));
+    if (place >= 0) throw repeated(parts[i].arrays[place], name);
+  }
+}
+
+function repeated({ type, shape }: DeviceArray, name: string): OutriderError {
+  return new OutriderError(
     `a donated array once among the arguments of ${name}`,
-    `${describe(arrays[doubled].type, arrays[doubled].shape)} twice`,
+    `${describe(type, shape)} twice`,
     "copy it, or do not donate it",
   );
 }

@@ -70,11 +70,13 @@ export interface Device extends Keeper {
 export function createDevice(backend: Backend): Device {
   const sizes = new Map<Allocation, number>();
   const executables = new Map<string, Executable>();
+  const signer = createSigner();
   let [liveBytes, compiles, runs] = [0, 0, 0];
   return {
     name: backend.name,
     backend,
-    signer: createSigner(),
+    signer,
+    arrayDied: () => signer.arrayDied(),
     reserve(bytes) {
       const allocation = backend.allocate(bytes);
       sizes.set(allocation, bytes);

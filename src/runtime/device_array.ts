@@ -13,6 +13,8 @@ import { type Owned, UseOnceValue } from "./owned.ts";
 export interface Keeper {
   /** Gives an allocation back and lowers the live count. */
   free(allocation: Allocation): void;
+  /** Told when an array that is watched dies. */
+  arrayDied(): void;
 }
 
 /** An array on a device. It dies by `release`, or by donation to a compiled function. */
@@ -29,6 +31,8 @@ export interface DeviceArray {
   release(): void;
   /** Releases at the end of a `using` block. */
   [Symbol.dispose](): void;
+  /** Has the device told when the array dies, for the runtime. */
+  watch(): void;
   /** The memory, for the runtime. Throws where the array is dead. */
   readonly memory: Owned<Allocation>;
   /** The device, for the runtime. */
@@ -51,6 +55,7 @@ class ArrayHandle extends UseOnceValue<Allocation> implements DeviceArray {
   readonly keeper: Keeper;
   readonly shape: Shape;
   readonly type: ElementType;
+  #isWatched = false;
 
   constructor(
     keeper: Keeper,
@@ -67,6 +72,16 @@ class ArrayHandle extends UseOnceValue<Allocation> implements DeviceArray {
 
   get memory(): Owned<Allocation> {
     return this;
+  }
+
+  watch(): void {
+    this.#isWatched = true;
+  }
+
+  override take(taker: string): Allocation {
+    const allocation = super.take(taker);
+    if (this.#isWatched) this.keeper.arrayDied();
+    return allocation;
   }
 
   release(): void {

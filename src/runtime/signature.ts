@@ -9,6 +9,7 @@ import { describe } from "../core/host_tensor.ts";
 import type { Shape } from "../core/shape.ts";
 import { type IsLeaf, leavesOf, mapTree } from "../core/tree.ts";
 import { stableJson } from "../plan/stable_json.ts";
+import type { Allocation } from "./backend.ts";
 import { type DeviceArray, isDeviceArray } from "./device_array.ts";
 
 /** One argument, looked at once. */
@@ -17,6 +18,8 @@ export interface Signed {
   readonly arrays: readonly DeviceArray[];
   /** The number of its structure, shapes and constants: equal where they are. */
   readonly signature: number;
+  /** The memory of its arrays. Throws where one is dead. */
+  readonly memory: () => readonly Allocation[];
 }
 
 /** Signs arguments and remembers what was signed. */
@@ -26,13 +29,25 @@ export interface Signer {
   /** The signature of a tree of tensors, as the arrays in their places will have it. */
   signTraced(tree: unknown): number;
   /** Notes what `sign` would find out about a tree that was just made. */
-  remember(tree: object, signed: Signed): void;
+  remember(tree: object, arrays: readonly DeviceArray[], signature: number): void;
+  /** Told when an array has died that stood in a tree which was signed more than once. */
+  arrayDied(): void;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function lookAt(arrays: readonly DeviceArray[]): Allocation[] {
+  return arrays.map((array) => array.memory.look());
 }
 
 /** A signer; devices have one each, so that what one function returns is known to the next. */
 export function createSigner(): Signer {
   const numbers = new Map<string, number>();
+  const leafNumbers = new Map<string, number>();
   const known = new WeakMap<object, Signed>();
+  let deaths = 0;
   const numberOf = (text: string): number => {
     const found = numbers.get(text);
     if (found !== undefined) return found;
@@ -46,20 +61,46 @@ export function createSigner(): Signer {
     const shapes = mapTree(tree, isLeaf, ({ type, shape }) => describe(type, shape));
     return numberOf(stableJson(shapes) ?? "undefined");
   };
-  const walked = (argument: unknown): Signed => ({
-    arrays: leavesOf(argument, isDeviceArray),
-    signature: signatureOf(argument, isDeviceArray),
+  const leafSignature = (array: DeviceArray): number => {
+    const { label } = array.memory;
+    const found = leafNumbers.get(label) ?? signatureOf(array, isDeviceArray);
+    leafNumbers.set(label, found);
+    return found;
+  };
+  const signedOf = (arrays: readonly DeviceArray[], signature: number): Signed => ({
+    arrays,
+    signature,
+    memory: () => lookAt(arrays),
   });
+  /** The same of a tree that may come again: from then on it is looked at only after a death. */
+  const recurring = (arrays: readonly DeviceArray[], signature: number): Signed => {
+    let found: readonly Allocation[] = [];
+    let lookedAt = -1;
+    let isRecurring = false;
+    const memory = (): readonly Allocation[] => {
+      if (lookedAt === deaths) return found;
+      found = lookAt(arrays);
+      if (isRecurring) {
+        for (const array of arrays) array.watch();
+        lookedAt = deaths;
+      }
+      isRecurring = true;
+      return found;
+    };
+    return { arrays, signature, memory };
+  };
   return {
     sign(argument) {
-      if (typeof argument !== "object" || argument === null) return walked(argument);
-      const found = known.get(argument);
+      if (isDeviceArray(argument)) return signedOf([argument], leafSignature(argument));
+      const found = isObject(argument) ? known.get(argument) : undefined;
       if (found !== undefined) return found;
-      const made = walked(argument);
-      known.set(argument, made);
+      const arrays = leavesOf(argument, isDeviceArray);
+      const made = recurring(arrays, signatureOf(argument, isDeviceArray));
+      if (isObject(argument)) known.set(argument, made);
       return made;
     },
     signTraced: (tree) => signatureOf(tree, isTensor),
-    remember: (tree, signed) => void known.set(tree, signed),
+    remember: (tree, arrays, signature) => void known.set(tree, signedOf(arrays, signature)),
+    arrayDied: () => void deaths++,
   };
 }
