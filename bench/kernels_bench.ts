@@ -8,6 +8,7 @@ import { MINIMUM_PAGES } from "../kernels/wasm/assembler_module.ts";
 import { generateKernel, probeFeatures } from "../kernels/wasm/mod.ts";
 import { engineVectors } from "../src/backends/wasm/engine_vectors.ts";
 import { packedBytes } from "../src/core/packed.ts";
+import { quantizedRowBytes } from "../src/core/quantized_rows.ts";
 import type { Instruction, KernelSpec, MatmulSpec } from "../src/plan/kernel_spec.ts";
 
 /** One row of the table. */
@@ -59,6 +60,23 @@ function packed(
     unit: "GB/s",
     amount: bytes,
     // Levels and scales of any bits would bring slow subnormal numbers.
+    fill: (words, argument) => argument === 1 && words.fill(0x3c003c00),
+  };
+}
+
+/** Products in integers count multiply-adds as two operations, whatever memory gives. */
+function integer(
+  weights: "integer_q8_0" | "integer_q4_1",
+  m: number,
+  k: number,
+  n: number,
+): Case {
+  return {
+    name: `packedMatmul ${weights}, ${m} rows, ${k} -> ${n}`,
+    spec: { family: "packedMatmul", weights, m, n, k },
+    argumentBytes: [m * quantizedRowBytes(k), packedBytes(weights, n, k), 4 * m * n],
+    unit: "GFLOP/s",
+    amount: 2 * m * n * k,
     fill: (words, argument) => argument === 1 && words.fill(0x3c003c00),
   };
 }
@@ -149,6 +167,12 @@ const CASES: readonly Case[] = [
   ...[1, 2, 4, 8].map((m) => packed("packed_f16", m, 576, 49152)),
   ...[1, 2, 4, 8].map((m) => packed("packed_q8_0", m, 576, 49152)),
   ...[1, 2, 4, 8].map((m) => packed("packed_q4_1", m, 576, 49152)),
+  ...[[576, 576], [576, 1536], [1536, 576], [576, 49152]].flatMap(([k, n]) =>
+    [1, 2, 4, 8, 16].flatMap((m) => [
+      integer("integer_q8_0", m, k, n),
+      integer("integer_q4_1", m, k, n),
+    ])
+  ),
   map("x * x", 4096, SCALE),
   map("x * x", 4_000_000, SCALE),
   map("exp", 4096, EXP),

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { engineVectors, type Vectors } from "../../src/backends/wasm/mod.ts";
+
 /** The machine and the versions, as they are named beside every figure. */
 export interface Machine {
   readonly processor: string;
@@ -14,6 +16,8 @@ export interface Machine {
   readonly system: string;
   readonly deno: string;
   readonly v8: string;
+  /** What V8 makes of neighbouring vectors of 128 bits: "joined" where it was started so. */
+  readonly vectors: Vectors;
   /** Runnable processes over the last minute as the measurement began; above 0.5 others interfere. */
   readonly load: number;
   /** When, as an ISO date. */
@@ -40,6 +44,7 @@ export async function machineFacts(): Promise<Machine> {
     system: `${Deno.build.os} ${Deno.osRelease()}`,
     deno: Deno.version.deno,
     v8: Deno.version.v8,
+    vectors: engineVectors(),
     load: Deno.loadavg()[0],
     date: new Date().toISOString().slice(0, 16),
   };
@@ -47,7 +52,7 @@ export async function machineFacts(): Promise<Machine> {
 
 /** The machine in one line. */
 export function machineLine(machine: Machine): string {
-  const { processor, cores, instructions, memoryGiB, system, deno, load, date } = machine;
+  const { processor, cores, instructions, memoryGiB, system, deno, vectors, load, date } = machine;
   return `${processor}, ${cores} cores (${instructions.join(" ")}), ${memoryGiB} GiB, ${system}, ` +
-    `Deno ${deno}, load ${load.toFixed(2)}, ${date}`;
+    `Deno ${deno}, vectors ${vectors}, load ${load.toFixed(2)}, ${date}`;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OutriderError } from "@outrider/outrider";
 import {
   choice,
   type CommandContext,
@@ -20,6 +21,7 @@ import {
   type Decoder,
   type Draft,
   draftCtc,
+  draftFirst,
   draftModel,
   draftPromptLookup,
   draftThrough,
@@ -56,10 +58,10 @@ import { treeSidesOf, withTreeDecoder } from "./tree_decoding.ts";
 /** Flags of every command that writes text. */
 export const decodingFlags = {
   draft: text({
-    placeholder: "DRAFT|auto|lookup|none",
+    placeholder: "DRAFT|auto|lookup|lookup+DRAFT|none",
     default: "none",
     help: "what runs ahead: the path of a draft, auto for the one that comes with the package, " +
-      "lookup for prompt lookup",
+      "lookup for the text itself; or both",
   }),
   gamma: integerOr({
     word: "auto",
@@ -137,6 +139,10 @@ export type LoadedDraft =
   | LoadedBlockDraft
   | LoadedCtcDraft;
 
+const LOOKUP_FIRST = "lookup+";
+/** Repeated tokens from which on the text is a better drafter than a model. */
+const REPEATED = 2;
+
 /** Loads what `--draft` names. */
 export async function loadDraft(
   device: Device,
@@ -146,7 +152,20 @@ export async function loadDraft(
   context: Pick<CommandContext, "progress">,
 ): Promise<LoadedDraft> {
   if (name === "none" || name === "lookup") return { kind: name, size: 0 };
-  return await loadAnyDraft(device, name, dtype, target, context);
+  const { behind, model } = namedParts(name);
+  const loaded = await loadAnyDraft(device, model, dtype, target, context);
+  if (behind === undefined) return loaded;
+  if (loaded.kind === "model") return { ...loaded, behind };
+  loaded.release();
+  const found = `a ${loaded.kind} drafter, ${model}`;
+  throw new OutriderError("a draft model behind lookup+", found, `pass --draft ${model} alone`);
+}
+
+/** What is asked first, if anything, and the model of a name such as `lookup+MODEL`. */
+export function namedParts(name: string): { readonly behind?: "lookup"; readonly model: string } {
+  return name.startsWith(LOOKUP_FIRST)
+    ? { behind: "lookup", model: name.slice(LOOKUP_FIRST.length) }
+    : { model: name };
 }
 
 /** A draft that goes on from its last text, where it is a model that runs on its device. */
@@ -172,10 +191,10 @@ export interface DecoderOptions {
 /** Whether a decoder runs on the device by itself. */
 export function isOnDevice(
   target: Pick<LoadedModel, "parts">,
-  draft: Pick<LoadedDraft, "kind">,
+  draft: LoadedDraft,
   { sampling }: Pick<DecoderOptions, "sampling">,
 ): boolean {
-  const isPossible = draft.kind === "none" || draft.kind === "model";
+  const isPossible = draft.kind === "none" || draft.kind === "model" && draft.behind === undefined;
   return isPossible && sampling !== undefined && hasQueue(target.parts);
 }
 
@@ -212,7 +231,11 @@ async function draftingDecoder<Cache>(
     const { vocabulary } = draft;
     const costs = () => measureCosts(model, draft.model, { ...how, vocabulary });
     const drafter = draftModel(draft.model, { vocabulary });
-    return await ahead(target, { model, draft: drafter, costs }, options);
+    if (draft.behind === undefined) {
+      return await ahead(target, { model, draft: drafter, costs }, options);
+    }
+    const text = draftPromptLookup({ shortest: REPEATED });
+    return await ahead(target, { model, draft: draftFirst(text, drafter), costs }, options);
   }
   if (draft.kind === "ctc") {
     const { taps, block: depth } = draft.config;

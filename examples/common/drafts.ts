@@ -42,6 +42,8 @@ export interface LoadedDraftModel<Cache = LlamaCache> {
   readonly parts: DraftOnDevice;
   /** Which of the target's tokens its classes are, where it is trimmed. */
   readonly vocabulary?: TrimmedVocabulary;
+  /** What drafts in front of it, where the text repeats. */
+  readonly behind?: "lookup";
   /** How many parameters it has. */
   readonly size: number;
   /** Gives the weights back and closes the file. */

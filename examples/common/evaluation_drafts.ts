@@ -22,6 +22,7 @@ import {
   isOnDevice,
   loadDraft,
   type LoadedDraft,
+  namedParts,
   samplingOf,
   type WarpOptions,
   warpsOf,
@@ -68,7 +69,7 @@ export interface DraftSource {
   readonly context: Pick<CommandContext, "progress">;
 }
 
-/** Loads a draft: `lookup`, `none`, `self`, `self:LAYERS`, or a model. */
+/** Loads a draft: `lookup`, `none`, `self`, `self:LAYERS`, a model, or `lookup+` and a model. */
 export async function openDraft(
   { name, model }: DraftSpec,
   { device, dtype, target, context }: DraftSource,
@@ -77,10 +78,10 @@ export async function openDraft(
   if (self !== null) return selfDraft(name, device, target, self[1]);
   const loaded = await loadDraft(device, model, dtype, target, context);
   const isFile = loaded.kind !== "lookup" && loaded.kind !== "none";
-  const identity = {
+  const identity: DraftIdentity = {
     name,
-    kind: loaded.kind,
-    fingerprint: isFile ? await draftFingerprint(model, target, context) : "",
+    kind: loaded.kind === "model" && loaded.behind === "lookup" ? "lookup+model" : loaded.kind,
+    fingerprint: isFile ? await draftFingerprint(namedParts(model).model, target, context) : "",
     sizeRatio: loaded.size / target.size,
   };
   return { identity, loaded };

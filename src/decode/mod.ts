@@ -20,6 +20,7 @@ export {
 export { blockDraft } from "./draft_block.ts";
 export type { BlockWeights } from "../nn/block_drafter_parameters.ts";
 export type { AutomaticLengthOptions } from "./draft_choices.ts";
+export * from "./draft_first.ts";
 export * from "./draft_length.ts";
 export * from "./draft_model.ts";
 export * from "./draft_none.ts";

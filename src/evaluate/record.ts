@@ -11,9 +11,9 @@ import type { Tally } from "./tally.ts";
 
 /**
  * What runs ahead: a model of its own, a drafter of blocks or of alignments inside the target, the
- * target's first layers, the prompt, or nothing.
+ * target's first layers, the text itself, that in front of a model, or nothing.
  */
-export type DraftKind = "model" | "block" | "ctc" | "self" | "lookup" | "none";
+export type DraftKind = "model" | "block" | "ctc" | "self" | "lookup" | "lookup+model" | "none";
 
 /** A draft as the report knows it. */
 export interface DraftIdentity {
@@ -132,7 +132,15 @@ function isArm(value: unknown): boolean {
   if (value === undefined) return true;
   if (!isObject(value) || !isObject(value.draft)) return false;
   const { name, kind, fingerprint, sizeRatio } = value.draft;
-  const kinds: readonly unknown[] = ["model", "block", "ctc", "self", "lookup", "none"];
+  const kinds: readonly unknown[] = [
+    "model",
+    "block",
+    "ctc",
+    "self",
+    "lookup",
+    "lookup+model",
+    "none",
+  ];
   return isText(name) && kinds.includes(kind) && isText(fingerprint) &&
     Number.isFinite(sizeRatio) && (value.gamma === "auto" || isCount(value.gamma)) &&
     isText(value.verify);

@@ -61,7 +61,7 @@ export function reportOf(
   const cells = cellsOf(records);
   const drafts = cells.map(({ draft }) => draft);
   const finals = finalDrafts(drafts);
-  const rivals = drafts.filter(({ kind }) => kind === "lookup" || kind === "self");
+  const rivals = drafts.filter(({ kind }) => ["lookup", "lookup+model", "self"].includes(kind));
   const compared = new Set([...rivals.map(({ name }) => name), ...finals]);
   const report = {
     ...head,

@@ -91,7 +91,7 @@ function sideAgainst(one: Figure, other: Figure): Side {
 }
 
 function isTrained({ kind }: Pick<ReportRow, "kind">): boolean {
-  return kind === "model" || kind === "block" || kind === "ctc";
+  return ["model", "lookup+model", "block", "ctc"].includes(kind);
 }
 
 function rivals(numbers: Numbers): Finding {

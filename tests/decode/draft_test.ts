@@ -2,6 +2,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { keyOf, uniform } from "../../src/core/random.ts";
 import {
+  type Draft,
+  draftFirst,
   draftModel,
   draftPromptLookup,
   type DraftRequest,
@@ -104,4 +106,41 @@ Deno.test("prompt lookup refuses suffix lengths that make no sense", () => {
   for (const options of [{ shortest: 0 }, { longest: 1, shortest: 2 }, { longest: 1.5 }]) {
     assertThrows(() => draftPromptLookup(options), Error, "1 <= shortest <= longest");
   }
+});
+
+Deno.test("the second of two drafters drafts where the first has nothing, and misses no token", async () => {
+  const model = counted(hashModel(6, 4));
+  const draft = draftFirst(draftPromptLookup({ shortest: 2 }), draftModel(model));
+  const prompt = [0, 1, 2];
+  const fresh = await draft.propose(await draft.init(prompt), request(prompt, 2));
+  assertEquals(model.passes, [2, 1, 1], "the model drafted");
+  const repeating = [...prompt, 3, 3, 0, 1];
+  const copied = await draft.propose(draft.commit(fresh.state, 3), request(repeating, 2));
+  assertEquals([copied.tokens, model.passes.length], [[2, 3], 3], "the text drafted");
+  const text = [...repeating, 2, 3, 2];
+  const last = await draft.propose(draft.commit(copied.state, 9), request(text, 2));
+  assertEquals(model.passes.slice(3), [7, 1], "the model read what the text had drafted");
+  const alone = draftModel(hashModel(6, 4));
+  const own = await alone.propose(await alone.init(text), request(text, 2));
+  assertEquals([last.tokens, last.probs], [own.tokens, own.probs]);
+  draft.close(last.state);
+  assertEquals(model.alive(), 0);
+});
+
+Deno.test("where one of two drafters fails, the other one's state is released", async () => {
+  const failing: Draft<null> = {
+    init: () => Promise.resolve(null),
+    propose: () => Promise.reject(new Error("no draft today")),
+    commit: () => null,
+    close: () => {},
+  };
+  const model = counted(hashModel(7, 4, 2));
+  const check = async <State>(both: Draft<State>): Promise<void> => {
+    const state = await both.init([0]);
+    await assertRejects(() => both.propose(state, request([0, 1, 2], 2)), Error, "no draft today");
+    assertEquals(model.alive(), 0);
+  };
+  await check(draftFirst(failing, draftModel(model)));
+  // The context is full, so the model has nothing to propose.
+  await check(draftFirst(draftModel(model), failing));
 });
