@@ -8,14 +8,7 @@
 import { type CommandContext, runCommand, toggle } from "@outrider/outrider/cli";
 import { metricsOf } from "@outrider/outrider/evaluate";
 import { type ChatMessage, encodeChat } from "@outrider/outrider/io";
-import {
-  type AnyDecoder,
-  decoderOf,
-  decodingFlags,
-  loadDraft,
-  rememberingDraft,
-  warpsOf,
-} from "./common/decoding.ts";
+import { type AnyDecoder, decoderOf, loadDraft, rememberingDraft } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import {
   cacheFlags,
@@ -26,6 +19,7 @@ import {
 } from "./common/models.ts";
 import { openingMessages, promptFlags } from "./common/prompts.ts";
 import { showText, writeText, type WrittenText } from "./common/write_text.ts";
+import { decodingFlags, warpsOf } from "./common/warps.ts";
 
 const { system, prompt } = promptFlags;
 const flags = {

@@ -27,7 +27,6 @@ import {
   resultsInMemory,
   runEvaluation,
 } from "@outrider/outrider/evaluate";
-import { decodingFlags } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import {
   type DecodingOptions,
@@ -52,6 +51,7 @@ import {
 import { type OpenSystems, openSystems } from "./common/open_systems.ts";
 import { makeFolder } from "./common/recipe.ts";
 import { systemNames } from "./common/system_plan.ts";
+import { decodingFlags } from "./common/warps.ts";
 
 const { topK, minP, repetitionPenalty, seed } = decodingFlags;
 const flags = {

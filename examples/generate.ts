@@ -7,11 +7,12 @@
  */
 import { runCommand, toggle } from "@outrider/outrider/cli";
 import { metricsOf } from "@outrider/outrider/evaluate";
-import { decoderOf, decodingFlags, loadDraft, warpsOf } from "./common/decoding.ts";
+import { decoderOf, loadDraft } from "./common/decoding.ts";
 import { deviceFlags, openDevice } from "./common/device.ts";
 import { cacheFlags, loadModel, targetFlags } from "./common/models.ts";
 import { encodePrompt, promptFlags, promptOf } from "./common/prompts.ts";
 import { showText, writeText } from "./common/write_text.ts";
+import { decodingFlags, warpsOf } from "./common/warps.ts";
 
 const flags = {
   ...targetFlags,

@@ -1,22 +1,13 @@
 /**
- * Decoding flags and what they mean: warps, drafts, decoders.
+ * What runs ahead, and decoders with it.
  *
  * @module
  */
 import { OutriderError } from "@outrider/outrider";
-import {
-  choice,
-  type CommandContext,
-  integer,
-  integerOr,
-  number,
-  text,
-  texts,
-} from "@outrider/outrider/cli";
+import type { CommandContext } from "@outrider/outrider/cli";
 import {
   automaticLength,
   autoregressive,
-  chainWarps,
   type Costs,
   type Decoder,
   type Draft,
@@ -26,17 +17,13 @@ import {
   draftPromptLookup,
   draftThrough,
   type LanguageModel,
+  lengthByGuess,
   limit,
   measureBlockCosts,
   measureCosts,
-  minP,
   rememberPrefixOnDevice,
-  repetitionPenalty,
   type Sampling,
   speculative,
-  temperature,
-  topK,
-  topP,
   untilToken,
   type Verify,
   verifyBlock,
@@ -54,82 +41,6 @@ import {
 } from "./drafts.ts";
 import type { LoadedModel } from "./models.ts";
 import { treeSidesOf, withTreeDecoder } from "./tree_decoding.ts";
-
-/** Flags of every command that writes text. */
-export const decodingFlags = {
-  draft: text({
-    placeholder: "DRAFT|auto|lookup|lookup+DRAFT|none",
-    default: "none",
-    help: "what runs ahead: the path of a draft, auto for the one that comes with the package, " +
-      "lookup for the text itself; or both",
-  }),
-  gamma: integerOr({
-    word: "auto",
-    default: "auto",
-    minimum: 0,
-    maximum: 64,
-    help: "tokens to draft per step; auto drafts as many as pay, or none",
-  }),
-  verify: choice({
-    of: ["block", "token"],
-    default: "block",
-    help: "the verification rule",
-  }),
-  maxTokens: integer({ default: 256, minimum: 1, help: "most tokens to write" }),
-  temperature: number({ default: 0, minimum: 0, help: "randomness; 0 is greedy" }),
-  topK: integer({ default: 0, minimum: 0, help: "keep the K most probable tokens; 0 keeps all" }),
-  topP: number({
-    default: 1,
-    minimum: 0,
-    maximum: 1,
-    help: "keep the most probable tokens of mass X",
-  }),
-  minP: number({
-    default: 0,
-    minimum: 0,
-    maximum: 1,
-    help: "drop what is below X times the most probable",
-  }),
-  repetitionPenalty: number({
-    default: 1,
-    minimum: 0,
-    help: "divides the logits of what was said; 1 does not",
-  }),
-  stop: texts({ help: "a text that ends the answer" }),
-  seed: integer({ default: 1, help: "the same seed gives the same text" }),
-};
-
-/** What shapes both models' distributions. */
-export interface WarpOptions {
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly minP: number;
-  readonly repetitionPenalty: number;
-}
-
-/** The warp that the flags describe. */
-export function warpOf(options: WarpOptions): Warp {
-  const warps = [
-    ...(options.repetitionPenalty === 1 ? [] : [repetitionPenalty(options.repetitionPenalty)]),
-    temperature(options.temperature),
-    ...(options.topK === 0 ? [] : [topK(options.topK)]),
-    ...(options.topP === 1 ? [] : [topP(options.topP)]),
-    ...(options.minP === 0 ? [] : [minP(options.minP)]),
-  ];
-  return warps.length === 1 ? warps[0] : chainWarps(...warps);
-}
-
-/** The same for decoding on a device; undefined where it needs the text, as a penalty does. */
-export function samplingOf(options: WarpOptions): Sampling | undefined {
-  const { temperature, topK, topP, minP } = options;
-  return options.repetitionPenalty === 1 ? { temperature, topK, topP, minP } : undefined;
-}
-
-/** Both: the warp for the host and, where it can do without the text, the one for a device. */
-export function warpsOf(options: WarpOptions): Pick<DecoderOptions, "warp" | "sampling"> {
-  return { warp: warpOf(options), sampling: samplingOf(options) };
-}
 
 /** What runs ahead: nothing, the text itself, a draft model, or a drafter of several places. */
 export type LoadedDraft =
@@ -227,16 +138,7 @@ async function draftingDecoder<Cache>(
     const costs = () => measureCosts(model, undefined, how);
     return await ahead(target, { model, draft: draftPromptLookup(), costs }, options);
   }
-  if (draft.kind === "model") {
-    const { vocabulary } = draft;
-    const costs = () => measureCosts(model, draft.model, { ...how, vocabulary });
-    const drafter = draftModel(draft.model, { vocabulary });
-    if (draft.behind === undefined) {
-      return await ahead(target, { model, draft: drafter, costs }, options);
-    }
-    const text = draftPromptLookup({ shortest: REPEATED });
-    return await ahead(target, { model, draft: draftFirst(text, drafter), costs }, options);
-  }
+  if (draft.kind === "model") return await modelAhead(target, draft, options);
   if (draft.kind === "ctc") {
     const { taps, block: depth } = draft.config;
     const how = { nodes: options.gamma, depth, warp: options.warp };
@@ -250,6 +152,21 @@ async function draftingDecoder<Cache>(
   return await ahead(target, { model: tapped.model, draft: drafter, costs }, options);
 }
 
+/** A draft model ahead, where it is to be behind the text itself. */
+async function modelAhead<Cache>(
+  target: LoadedModel<Cache>,
+  { model: drafter, vocabulary, behind }: LoadedDraftModel,
+  options: DecoderOptions,
+): Promise<AnyDecoder> {
+  const { model } = target;
+  const how = { warp: options.warp, verify: verifyOf(options), vocabulary };
+  const costs = () => measureCosts(model, drafter, how);
+  const draft = draftModel(drafter, { vocabulary });
+  if (behind === undefined) return await ahead(target, { model, draft, costs }, options);
+  const both = draftFirst(draftPromptLookup({ shortest: REPEATED }), draft);
+  return await ahead(target, { model, draft: both, costs, repeats: true }, options);
+}
+
 function verifyOf({ verify }: Pick<DecoderOptions, "verify">): Verify {
   return verify === "block" ? verifyBlock : verifyToken;
 }
@@ -259,19 +176,27 @@ interface Speculation<Cache, DraftState> {
   readonly model: LanguageModel<Cache>;
   readonly draft: Draft<DraftState, Cache>;
   readonly costs: () => Promise<Costs>;
+  /** Whether the drafter guesses at no cost where the text repeats. */
+  readonly repeats?: true;
 }
 
 async function ahead<Cache, DraftState>(
   target: Pick<LoadedModel, "file">,
-  { model, draft, costs }: Speculation<Cache, DraftState>,
+  { model, draft, costs, repeats }: Speculation<Cache, DraftState>,
   options: DecoderOptions,
 ): Promise<AnyDecoder> {
   const { gamma, warp } = options;
   const parts = { target: model, draft, verify: verifyOf(options), warp };
-  return gamma === "auto"
-    ? ended(speculative({ ...parts, gamma: automaticLength(await costs()) }), target, options)
-    : ended(speculative({ ...parts, gamma }), target, options);
+  if (gamma !== "auto") return ended(speculative({ ...parts, gamma }), target, options);
+  const measured = await costs();
+  const rule = automaticLength(measured);
+  if (repeats !== true) return ended(speculative({ ...parts, gamma: rule }), target, options);
+  const free = automaticLength({ ...measured, ...NO_DRAFT_COSTS });
+  return ended(speculative({ ...parts, gamma: lengthByGuess(free, rule) }), target, options);
 }
+
+/** What the text itself costs as a drafter. */
+const NO_DRAFT_COSTS = { draftCost: 0, blockCost: 0, catchUpCost: 0 };
 
 /** A decoder that ends with the model's own stop tokens, or at the limit. */
 export function ended<State>(

@@ -23,13 +23,11 @@ import {
   loadDraft,
   type LoadedDraft,
   namedParts,
-  samplingOf,
-  type WarpOptions,
-  warpsOf,
 } from "./decoding.ts";
 import { type Heat, heatName } from "./evaluation_flags.ts";
 import { findModel, type LoadedModel } from "./models.ts";
 import { fingerprint } from "./recipe.ts";
+import { samplingOf, type WarpOptions, warpsOf } from "./warps.ts";
 
 /** A draft under the name that reports call it by. */
 export interface NamedDraft {

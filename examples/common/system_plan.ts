@@ -10,7 +10,7 @@ import type {
   MissingSystem,
   Systems,
 } from "@outrider/outrider/evaluate";
-import { decoderOf, warpOf } from "./decoding.ts";
+import { decoderOf } from "./decoding.ts";
 import { type DecodingOptions, type DraftSpec, writerOf } from "./evaluation_drafts.ts";
 import { type Heat, heatName } from "./evaluation_flags.ts";
 import { PAPER_LOSSES } from "./system_drafts.ts";
@@ -22,6 +22,7 @@ import {
   type System,
   SYSTEMS,
 } from "./systems.ts";
+import { warpOf } from "./warps.ts";
 
 /** A system that was asked for. */
 interface Asked {

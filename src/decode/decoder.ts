@@ -45,6 +45,8 @@ export interface StepReport {
    * drafted; left out where it had none or does not guess.
    */
   readonly guessed?: boolean;
+  /** Whether the drafter had a guess before the step; left out where it had none. */
+  readonly hasGuess?: boolean;
   /** Where the time went. */
   readonly seconds: Seconds;
 }

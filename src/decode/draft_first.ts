@@ -18,7 +18,7 @@ export interface DraftFirstState<First, Second> {
  * itself where it repeats, and a draft model elsewhere. Every block is one drafter's and comes with
  * the distributions that it was drawn from, so decoding stays exact.
  *
- * A drafter that is not asked may lag behind the text, which a draft model makes up for.
+ * Its guess is the first one's. A drafter that is not asked may lag behind the text, which a draft model makes up for.
  *
  * @example
  * ```ts
@@ -60,6 +60,7 @@ export function draftFirst<First, Second, Cache = unknown>(
       );
       return { ...other, state: { first: own.state, second: other.state } };
     },
+    guess: (state, context) => first.guess?.(state.first, context),
     commit: (state, length) => ({
       first: first.commit(state.first, length),
       second: second.commit(state.second, length),

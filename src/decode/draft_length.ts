@@ -11,8 +11,11 @@ import type { StepReport } from "./decoder.ts";
 export interface DraftLength<State> {
   /** The state before the first step. */
   init(): State;
-  /** How many tokens to draft next, 0 for none. */
-  gamma(state: State): number;
+  /**
+   * How many tokens to draft next, 0 for none. `hasGuess` is whether the drafter has a guess; false
+   * where it does not guess.
+   */
+  gamma(state: State, hasGuess?: boolean): number;
   /** The state after a step. */
   step(state: State, report: StepReport): State;
   /**

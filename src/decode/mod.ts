@@ -44,6 +44,7 @@ export {
   probsOf,
   type TokenId,
 } from "./language_model.ts";
+export * from "./length_by_guess.ts";
 export {
   type LlamaCache,
   llamaModel,

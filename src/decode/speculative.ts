@@ -100,10 +100,11 @@ function decoderOf<Cache, DraftState, LengthState>(
     init: (prompt, key) => initialState(options, rule, prompt, key),
     step: async (state: SpeculativeState<Cache, DraftState, LengthState>, held) => {
       const room = target.contextLength - state.text.length;
-      const gamma = Math.min(rule.gamma(state.length), room);
+      const guess = rule.isPlain === true ? undefined : draft.guess?.(held.draft, state.text);
+      const gamma = Math.min(rule.gamma(state.length, guess !== undefined), room);
       return gamma > 0
-        ? await speculate(options, rule, state, held, gamma)
-        : await waitOneToken(options, rule, state, held);
+        ? await speculate(options, rule, state, held, { gamma, hasGuess: guess !== undefined })
+        : await waitOneToken(options, rule, state, held, guess);
     },
   });
 }
@@ -127,18 +128,19 @@ async function initialState<Cache, DraftState, LengthState>(
   }
 }
 
-/** A step of plain decoding, at its price: the drafter is asked for a guess at most. */
+/** A step of plain decoding, at its price: the drafter is asked for no more than its guess. */
 async function waitOneToken<Cache, DraftState, LengthState>(
   options: SpeculativeOptions<Cache, DraftState>,
   rule: DraftLength<LengthState>,
   state: SpeculativeState<Cache, DraftState, LengthState>,
   held: Held<Cache, DraftState>,
+  guess: TokenId | undefined,
 ): Promise<Step<SpeculativeState<Cache, DraftState, LengthState>>> {
-  const { draft } = options;
-  const guess = rule.isPlain === true ? undefined : draft.guess?.(held.draft, state.text);
   const step = await plainStep(options, state, (cache) => held.cache = cache);
   const [next] = step.tokens;
-  const report = guess === undefined ? step.report : { ...step.report, guessed: guess === next };
+  const report = guess === undefined
+    ? step.report
+    : { ...step.report, hasGuess: true, guessed: guess === next };
   const length = rule.step(state.length, report);
   return { ...step, report, state: { ...step.state, draft: held.draft, length } };
 }
@@ -148,7 +150,7 @@ async function speculate<Cache, DraftState, LengthState>(
   rule: DraftLength<LengthState>,
   state: SpeculativeState<Cache, DraftState, LengthState>,
   held: Held<Cache, DraftState>,
-  gamma: number,
+  { gamma, hasGuess }: { readonly gamma: number; readonly hasGuess: boolean },
 ): Promise<Step<SpeculativeState<Cache, DraftState, LengthState>>> {
   const { target, draft, now = machineClock } = options;
   const started = now();
@@ -177,7 +179,8 @@ async function speculate<Cache, DraftState, LengthState>(
     verify: verified - passed,
     host: now() - committed,
   };
-  const report = { drafted: proposal.tokens.length, accepted, emitted: tokens.length, seconds };
+  const drafting = { drafted: proposal.tokens.length, accepted, emitted: tokens.length };
+  const report = { ...drafting, ...(hasGuess ? { hasGuess } : {}), seconds };
   return {
     state: { ...extended, draft: held.draft, length: rule.step(state.length, report) },
     tokens,

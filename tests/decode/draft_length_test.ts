@@ -1,6 +1,22 @@
 /** Fixed lengths of drafts, and the best one by the formula. */
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { bestLength, fixedLength } from "../../src/decode/mod.ts";
+import { keyOf } from "../../src/core/random.ts";
+import {
+  automaticLength,
+  bestLength,
+  draftFirst,
+  draftModel,
+  draftPromptLookup,
+  fixedLength,
+  generate,
+  lengthByGuess,
+  limit,
+  lookUp,
+  speculative,
+  temperature,
+  verifyBlock,
+} from "../../src/decode/mod.ts";
+import { hashModel } from "./mock_models.ts";
 
 Deno.test("the best length is the best of all lengths by the expected-tokens formula", () => {
   for (const acceptance of [0, 0.2, 0.5, 0.7, 0.9, 0.99, 1]) {
@@ -29,4 +45,45 @@ Deno.test("a fixed length stays, and one of 0 asks no drafter", () => {
 
 Deno.test("lengths out of range are refused", () => {
   for (const gamma of [-1, 0.5, NaN]) assertThrows(() => fixedLength(gamma), Error, "a gamma");
+});
+
+Deno.test("where the drafter has a guess one rule decides, elsewhere the other", async () => {
+  const prompt = [0, 1, 2];
+  const decoder = speculative({
+    target: hashModel(3, 4, 200),
+    draft: draftFirst(draftPromptLookup({ shortest: 2 }), draftModel(hashModel(4, 4, 300))),
+    verify: verifyBlock,
+    warp: temperature(1),
+    gamma: lengthByGuess(fixedLength(4), fixedLength(1)),
+  });
+  const { tokens, reports } = await generate(limit(decoder, 120), prompt, { key: keyOf(4) });
+  const text = [...prompt, ...tokens];
+  let length = prompt.length;
+  const lengths = new Set<number>();
+  for (const { drafted, emitted, hasGuess = false } of reports) {
+    assertEquals(hasGuess, lookUp(text.slice(0, length), 1, 3, 2).length > 0);
+    assertEquals(drafted, hasGuess ? 4 : 1);
+    lengths.add(drafted);
+    length += emitted;
+  }
+  assertEquals(lengths, new Set([4, 1]));
+});
+
+Deno.test("each of two rules sees its own steps only", () => {
+  const seconds = { prefill: 0, draft: 0, target: 1, verify: 0, host: 0 };
+  const right = { drafted: 0, accepted: 0, emitted: 1, hasGuess: true, guessed: true, seconds };
+  const none = { drafted: 0, accepted: 0, emitted: 1, seconds };
+  const [free, dear] = [automaticLength({ draftCost: 0 }), automaticLength({ draftCost: 0.9 })];
+  const both = lengthByGuess(free, dear);
+  let [state, freeState, dearState] = [both.init(), free.init(), dear.init()];
+  for (let i = 0; i < 40; i++) {
+    const hasGuess = i % 3 !== 0;
+    state = both.step(state, hasGuess ? right : none);
+    if (hasGuess) freeState = free.step(freeState, right);
+    else dearState = dear.step(dearState, none);
+    assertEquals(state, { guessed: freeState, other: dearState });
+    assertEquals(both.gamma(state, true), free.gamma(freeState));
+    assertEquals(both.gamma(state, false), dear.gamma(dearState));
+  }
+  assertEquals(both.gamma(state, true) > 0, true);
 });
