@@ -17,7 +17,10 @@ import { LANE_BYTES, LANES, loadLanes, splatLane, VECTOR_BYTES } from "./lanes.t
 
 /** Bytes of one column index k of a panel of f32 values. */
 export const PANEL_BYTES = PANEL_ROWS * LANE_BYTES;
-/** Rows of a full tile: with four k of each, 4 x 8 fills the vector registers. */
+/**
+ * Rows of a full tile: with four k of each, 4 x 8 fills the vector registers; where the engine joins
+ * vectors, 4 x 16 fills half of them with sums, and factors are repeated as they are loaded.
+ */
 export const TILE_ROWS = 4;
 /** Up to this height a tile spans a whole panel, above it half a panel. */
 export const WIDE_TILE_ROWS = 3;
@@ -74,7 +77,6 @@ function accumulate(
 ): void {
   const { leftRowBytes, leftStepBytes, panelStepBytes, depth } = product;
   const panel = builder.local(product.panel);
-  const left = builder.local(product.left);
   const step = (k: number, factorOf: (row: number) => Expression<"v128">): void => {
     const weights = sums[0].map((_, vector) =>
       builder.local(v128.load(at(panel, k * panelStepBytes + vector * VECTOR_BYTES)))
@@ -86,6 +88,24 @@ function accumulate(
       );
     });
   };
+  if (features.vectors === "joined") {
+    // A pointer per row, as the engine folds no offset into a load that repeats a lane.
+    const rows = sums.map((_, row) =>
+      builder.local(i32.add(product.left, i32.constant(row * leftRowBytes)))
+    );
+    const moving = [
+      { pointer: panel, bytes: panelStepBytes },
+      ...rows.map((pointer) => ({ pointer, bytes: leftStepBytes })),
+    ];
+    builder.stream(
+      depth,
+      moving,
+      UNROLL,
+      (k) => step(k, (row) => v128.load32Splat(at(rows[row], k * leftStepBytes))),
+    );
+    return;
+  }
+  const left = builder.local(product.left);
   const single = (row: number, k: number): Expression<"v128"> =>
     v128.load32Splat(at(left, row * leftRowBytes + k * leftStepBytes));
   const moving = (steps: number) => [
@@ -144,8 +164,9 @@ function tile(frame: KernelFrame, product: PanelProduct, rows: number, vectors: 
 
 /** The tiles of one panel over all rows of the product. */
 export function panelTiles(frame: KernelFrame, product: PanelProduct): void {
-  const { builder } = frame;
-  const isWide = product.fullTiles === 0 && product.lastTileRows <= WIDE_TILE_ROWS;
+  const { builder, features } = frame;
+  const isLow = product.fullTiles === 0 && product.lastTileRows <= WIDE_TILE_ROWS;
+  const isWide = isLow || features.vectors === "joined";
   const vectors = isWide ? PANEL_ROWS / LANES : PANEL_ROWS / LANES / 2;
   const tileBytes = vectors * VECTOR_BYTES;
   const columns = vectors * LANES;

@@ -31,6 +31,7 @@ import {
 } from "./packed_decode.ts";
 import { integerMatmulKernel } from "./integer_matmul.ts";
 import { isStreamed, streamedMatmulKernel } from "./packed_stream.ts";
+import { takesTurns, turnsMatmulKernel } from "./packed_turns.ts";
 import { startWalk } from "./walk.ts";
 
 /** Where one unit reads and writes. */
@@ -149,6 +150,7 @@ function panelCode(
 /** Generates the kernel of a product with packed weights. */
 export function packedMatmulKernel(spec: PackedMatmulSpec, features: Features): Kernel {
   if (isInteger(spec.weights)) return integerMatmulKernel(spec, spec.weights, features);
+  if (takesTurns(spec, features)) return turnsMatmulKernel(spec, features);
   if (isStreamed(spec)) return streamedMatmulKernel(spec, features);
   const { m, n, k } = spec;
   const run = depthBlock(k);

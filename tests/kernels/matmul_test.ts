@@ -1,7 +1,7 @@
 import { generateKernel } from "../../kernels/wasm/mod.ts";
 import { dequantizeRows, packMatrix, quantizeRows, unpackMatrix } from "../../src/core/mod.ts";
 import type { PackedType } from "../../src/core/dtype.ts";
-import type { MatmulSpec, MatrixAccess } from "../../src/plan/kernel_spec.ts";
+import type { KernelSpec, MatmulSpec, MatrixAccess } from "../../src/plan/kernel_spec.ts";
 import {
   assertClose,
   assertSameBits,
@@ -9,6 +9,7 @@ import {
   kernelRunner,
   randomFloats,
   SPLITS,
+  type Words,
 } from "./run_kernel.ts";
 
 const PACKED_TYPES: readonly PackedType[] = [
@@ -125,13 +126,13 @@ for (const features of FEATURE_SETS) {
           [37, 64],
           [64, 96],
           [48, 416],
-          ...(isPlain ? [[5, 7], [33, 1]] : []),
+          ...(isPlain ? [[5, 7], [33, 1], [384, 41], [576, 9], [768, 19]] : []),
         ]
       ) {
         const values = randomFloats(n * k, n * k);
         const packed = packMatrix(type, n, k, values);
         const weights = unpackMatrix(type, n, k, packed);
-        for (const m of [0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 16, 40]) {
+        for (const m of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 16, 17, 40]) {
           const x = randomFloats(m + 1, m * k);
           const expected = new Float32Array(m * n);
           kernelRunner({
@@ -185,6 +186,39 @@ for (const features of FEATURE_SETS) {
     }
   });
 }
+
+Deno.test("tiles for joined vectors give the bits of the others", () => {
+  const fused = FEATURE_SETS.filter(({ relaxedMadd }) => relaxedMadd === "present");
+  const bitsOf = (spec: KernelSpec, inputs: readonly Words[], count: number): Float32Array[] =>
+    fused.map((features) => {
+      const out = new Float32Array(count).fill(NaN);
+      kernelRunner(spec, features)([...inputs, out]);
+      return out;
+    });
+  for (const [n, k] of [[16, 32], [384, 96], [768, 288]]) {
+    const values = randomFloats(n * k, n * k);
+    for (const m of [1, 2, 4, 7, 8, 12, 16, 33]) {
+      const x = randomFloats(m, m * k);
+      const access = (columns: number) =>
+        ({ offset: 0, batchStride: 0, rowStride: columns, columnStride: 1 }) as const;
+      const plain: MatmulSpec = {
+        family: "matmul",
+        ...{ batch: 1, m, n, k },
+        left: access(k),
+        right: access(n),
+      };
+      const products: [KernelSpec, Words][] = [[plain, values]];
+      for (const weights of PACKED_TYPES) {
+        const spec = { family: "packedMatmul", weights, m, n, k } as const;
+        products.push([spec, packMatrix(weights, n, k, values)]);
+      }
+      for (const [spec, weights] of products) {
+        const [first, ...others] = bitsOf(spec, [x, weights], m * n);
+        for (const out of others) assertSameBits(out, first, `${spec.family} ${m}x${n}x${k}`);
+      }
+    }
+  }
+});
 
 Deno.test("kernels of empty products have no work", () => {
   const [features] = FEATURE_SETS;
