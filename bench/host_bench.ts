@@ -36,6 +36,7 @@ function watched(backend: Backend, onRun: (milliseconds: number) => void): Backe
     release: (allocation) => backend.release(allocation),
     write: (allocation, bytes, offset) => backend.write(allocation, bytes, offset),
     read: (allocation, offset, length) => backend.read(allocation, offset, length),
+    view: backend.view,
     close: () => backend.close(),
     prepare: (plan) => {
       const executable = backend.prepare(plan);

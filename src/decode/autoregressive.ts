@@ -6,7 +6,7 @@
 
 import type { Decoder, Step } from "./decoder.ts";
 import type { LanguageModel } from "./language_model.ts";
-import { nextToken } from "./next_token.ts";
+import { nextOfPass } from "./next_token.ts";
 import {
   checkLogits,
   type Clock,
@@ -84,7 +84,7 @@ export async function plainStep<Cache>(
   hold(pass.cache);
   const passed = now();
   checkLogits(pass.logits, 1, target.vocabulary);
-  const tokens = [nextToken(warp, pass.logits[0], text, () => coins.sample(text.length))];
+  const tokens = [nextOfPass(warp, pass, text, () => coins.sample(text.length))];
   const sampled = now();
   const next = extendText(state, tokens, pass.cache);
   const seconds = {

@@ -19,6 +19,19 @@ export type Logits = Float32Array & { readonly "~kind": "logits" };
 /** Probabilities of the next token, `[vocabulary]`, in f64, with sum 1. Made by `softmax`. */
 export type Probs = Float64Array & { readonly "~kind": "probs" };
 
+/** What a pass gives. */
+export interface Pass<Cache> {
+  /** The successor of the cache that went in. */
+  readonly cache: Cache;
+  /** The logits of the wanted rows, oldest first. */
+  readonly logits: readonly Logits[];
+  /**
+   * The token with the largest logit of each of these rows, the lowest id among equals, where the
+   * model knows it; left out as well where a row has logits that are not numbers.
+   */
+  readonly likeliest?: readonly TokenId[];
+}
+
 /**
  * A causal language model behind a use-once cache.
  *
@@ -59,14 +72,14 @@ export interface LanguageModel<Cache> {
   lengthOf(cache: Cache): number;
   /**
    * Appends `tokens` (at least one) as rows and gives the logits of the last `wanted` of them
-   * (0 to `tokens.length`), oldest first. The rows stay readable until the next `forward`. When it
-   * rejects, either the given handle is still alive or all that it held has been released.
+   * (0 to `tokens.length`), oldest first. The rows stay readable until the next `forward` or `close`.
+   * When it rejects, either the given handle is still alive or all that it held has been released.
    */
   forward(
     cache: Cache,
     tokens: readonly TokenId[],
     wanted: number,
-  ): Promise<{ readonly cache: Cache; readonly logits: readonly Logits[] }>;
+  ): Promise<Pass<Cache>>;
   /** Keeps the first `length` rows: nothing is copied. */
   truncate(cache: Cache, length: number): Cache;
   /** Releases the cache; a dead handle is let through silently, so that cleaning up is simple. */

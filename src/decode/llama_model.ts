@@ -10,16 +10,18 @@ import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { type Device, releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { own, type Owned } from "../runtime/owned.ts";
-import type { Logits, TokenId } from "./language_model.ts";
+import { type Logits, logitsOf, type Pass, type TokenId } from "./language_model.ts";
 import {
   type CacheType,
   compilePasses,
+  likeliestOf,
   type LlamaMemory,
   packRows,
   paddedBatchRows,
   readLogits,
   type Row,
   splitRows,
+  viewLogits,
 } from "./llama_passes.ts";
 import { checkPath, checkTree, type TreeLanguageModel, type TreeRow } from "./tree/tree_model.ts";
 import { movesOf, treeRows } from "./tree/tree_rows.ts";
@@ -50,14 +52,15 @@ export interface LlamaSequence {
   readonly length: number;
   /** The tree that the last pass has read into the slots above them, if it read one. */
   readonly tree?: readonly TreeRow[];
-  /** Memory of the last pass's logits, which the next one writes over. */
+  /** The last pass's logits, where they can be read in place. */
+  readonly logits?: DeviceArray;
+  /** Memory of the last pass's logits where they had to be copied, which the next one writes over. */
   readonly room?: Float32Array;
 }
 
 /** What a pass gives. */
-interface Passed {
+interface Passed extends Omit<Pass<unknown>, "cache"> {
   readonly sequence: LlamaSequence;
-  readonly logits: readonly Logits[];
 }
 
 /** A use-once handle of a sequence's keys and values. */
@@ -65,8 +68,14 @@ export type LlamaCache = Owned<LlamaSequence>;
 
 /** Most rows of one pass; longer prompts go in several. */
 const MOST_ROWS = 128;
-/** Most rows of logits whose memory a sequence keeps for the next pass. */
+/** Most rows of logits whose memory a sequence keeps until the next pass. */
 const KEPT_LOGITS = 16;
+
+/** Gives back all that a sequence holds. */
+function releaseSequence({ memory, logits }: LlamaSequence): void {
+  releaseTree(memory);
+  logits?.release();
+}
 
 /** A chain of tokens that continues a sequence: row i sees the sequence and the rows up to i. */
 export function chainRows(tokens: readonly TokenId[], length: number): Row[] {
@@ -135,18 +144,44 @@ export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaC
       }
       return grown;
     } catch (error) {
-      releaseTree(grown.memory);
+      releaseSequence(grown);
       throw error;
     }
   };
 
-  /** Runs packed rows and reads the logits of the first `wanted` places. */
-  const run = async (
+  /** The logits of a pass, where they are or copied, and its sequence. */
+  const passed = async (
     sequence: LlamaSequence,
+    logits: DeviceArray,
+    maxima: DeviceArray | undefined,
+    wanted: number,
+  ): Promise<Passed> => {
+    const split = (values: Float32Array) => splitRows(values, config.vocabulary).slice(0, wanted);
+    const isKept = wanted <= KEPT_LOGITS;
+    const values = isKept ? viewLogits(logits) : undefined;
+    if (values !== undefined) {
+      const rows = split(values);
+      return {
+        sequence: { ...sequence, logits },
+        logits: rows,
+        likeliest: likeliestOf(rows, maxima),
+      };
+    }
+    using copied = logits;
+    const { room } = sequence;
+    const read = await readLogits(copied, sequence.memory, room);
+    const isLarger = isKept && read.length > (room?.length ?? 0);
+    return { sequence: isLarger ? { ...sequence, room: read } : sequence, logits: split(read) };
+  };
+
+  /** Runs packed rows and gives the logits of the first `wanted` places. */
+  const run = async (
+    { logits: previous, ...sequence }: LlamaSequence,
     packed: HostTensor,
     places: Int32Array,
     wanted: number,
   ): Promise<Passed> => {
+    previous?.release();
     using rows = upload(device, packed);
     if (wanted === 0) {
       const memory = compiled.fill(parameters, sequence.memory, rows);
@@ -154,15 +189,8 @@ export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaC
     }
     using asked = upload(device, hostTensor(places));
     const result = compiled.step(parameters, sequence.memory, rows, asked);
-    using logits = result.logits;
-    const next = { ...sequence, memory: result.cache };
-    const { room } = sequence;
-    const values = await readLogits(logits, next.memory, room);
-    const isKept = places.length <= KEPT_LOGITS && values.length > (room?.length ?? 0);
-    return {
-      sequence: isKept ? { ...next, room: values } : next,
-      logits: splitRows(values, config.vocabulary).slice(0, wanted),
-    };
+    using maxima = result.maxima;
+    return await passed({ ...sequence, memory: result.cache }, result.logits, maxima, wanted);
   };
 
   const advance = async (
@@ -172,9 +200,9 @@ export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaC
   ): Promise<Passed> => {
     const places = Int32Array.from({ length: wanted }, (_, i) => tokens.length - wanted + i);
     const packed = packRows(chainRows(tokens, sequence.length));
-    const passed = await run(sequence, packed, places, wanted);
+    const read = await run(sequence, packed, places, wanted);
     const length = sequence.length + tokens.length;
-    return { ...passed, sequence: { ...passed.sequence, length, tree: undefined } };
+    return { ...read, sequence: { ...read.sequence, length, tree: undefined } };
   };
 
   return {
@@ -186,23 +214,27 @@ export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaC
       checkTokens(config, tokens, cache.look().length);
       const total = tokens.length;
       let sequence = cache.take("forward");
-      const logits: Logits[] = [];
+      const before: Logits[] = [];
       try {
         sequence = withSlots(sequence, sequence.length + total);
-        for (let from = 0; from < total; from += MOST_ROWS) {
-          // Logits of several passes are given out together, so none may write over another's.
-          if (total > MOST_ROWS) sequence = { ...sequence, room: undefined };
+        for (let from = 0;; from += MOST_ROWS) {
           const chunk = tokens.slice(from, from + MOST_ROWS);
           const rows = Math.min(chunk.length, Math.max(0, from + chunk.length - (total - wanted)));
-          const passed = await advance(sequence, chunk, rows);
+          const { logits, likeliest, ...passed } = await advance(sequence, chunk, rows);
           sequence = passed.sequence;
-          logits.push(...passed.logits);
+          if (from + MOST_ROWS >= total) {
+            const cache = own("cache", sequence);
+            return before.length === 0
+              ? { cache, logits, likeliest }
+              : { cache, logits: [...before, ...logits] };
+          }
+          // The next pass writes over them.
+          before.push(...logits.map((row) => logitsOf(Float32Array.from(row))));
         }
       } catch (error) {
-        releaseTree(sequence.memory);
+        releaseSequence(sequence);
         throw error;
       }
-      return { cache: own("cache", sequence), logits };
     },
     truncate: (cache, length) => {
       const sequence = cache.take("truncate");
@@ -218,10 +250,10 @@ export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaC
       const places = new Int32Array(paddedBatchRows(wanted.length));
       places.set(wanted);
       try {
-        const passed = await run(sequence, packed, places, wanted.length);
-        return { cache: own("cache", { ...passed.sequence, tree }), logits: passed.logits };
+        const { sequence: read, ...passed } = await run(sequence, packed, places, wanted.length);
+        return { ...passed, cache: own("cache", { ...read, tree }) };
       } catch (error) {
-        releaseTree(sequence.memory);
+        releaseSequence(sequence);
         throw error;
       }
     },
@@ -237,12 +269,12 @@ export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaC
         using slots = upload(device, moves);
         return own("cache", { ...kept, memory: compiled.move(sequence.memory, slots) });
       } catch (error) {
-        releaseTree(sequence.memory);
+        releaseSequence(sequence);
         throw error;
       }
     },
     close: (cache) => {
-      if (cache.live) releaseTree(cache.take("close").memory);
+      if (cache.live) releaseSequence(cache.take("close"));
     },
   };
 }

@@ -22,10 +22,16 @@ import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { tappedFeatures } from "../nn/tapped_features.ts";
 import { compile } from "../runtime/compile.ts";
-import { type Device, read, releaseTree } from "../runtime/device.ts";
+import { type Device, read, releaseTree, view } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { type Logits, logitsOf, type TokenId } from "./language_model.ts";
-import { type LogitStatistics, logitStatistics } from "./row_statistics.ts";
+import {
+  blockMaxima,
+  hasStatistics,
+  likeliestToken,
+  type LogitStatistics,
+  logitStatistics,
+} from "./row_statistics.ts";
 
 /** One row of a pass. */
 export interface Row {
@@ -103,13 +109,20 @@ export interface LlamaMemory<Leaf> {
 
 /** The passes; a cache that goes in is donated, and its successor comes out. */
 export interface LlamaPasses {
-  /** Runs packed rows and gives the logits of those at the places `wanted`, i32 `[n]`. */
+  /**
+   * Runs packed rows and gives the logits of those at the places `wanted`, i32 `[n]`, and of each the
+   * {@link blockMaxima}, where the host can look at them and they are worth it.
+   */
   readonly step: (
     parameters: LlamaParameters<DeviceArray>,
     cache: LlamaMemory<DeviceArray>,
     rows: DeviceArray,
     wanted: DeviceArray,
-  ) => { readonly logits: DeviceArray; readonly cache: LlamaMemory<DeviceArray> };
+  ) => {
+    readonly logits: DeviceArray;
+    readonly maxima?: DeviceArray;
+    readonly cache: LlamaMemory<DeviceArray>;
+  };
   /**
    * The token with the largest logit of each row, i32 `[n]`, and the row's sum, f32 `[n]`, which is
    * finite where all its logits are.
@@ -208,6 +221,7 @@ export function compilePasses(
 ): LlamaPasses {
   const { cacheType = "f32", taps } = options;
   checkCacheType(config, cacheType);
+  const isSummedUp = device.backend.view !== undefined && hasStatistics(config.vocabulary);
   const pass = (
     parameters: LlamaParameters<Tensor>,
     cache: LlamaMemory<Tensor>,
@@ -225,7 +239,8 @@ export function compilePasses(
   ) => {
     const output = pass(parameters, cache, rows);
     const logits = llamaLogits(parameters, gather(output.hidden, wanted));
-    return { logits, cache: output.cache };
+    const maxima = isSummedUp ? { maxima: blockMaxima(logits) } : {};
+    return { logits, ...maxima, cache: output.cache };
   };
   const likeliest = (logits: Tensor) => ({ tokens: argmax(logits), sums: sum(logits, [-1]) });
   const fill = (parameters: LlamaParameters<Tensor>, cache: LlamaMemory<Tensor>, rows: Tensor) =>
@@ -272,6 +287,29 @@ export async function readLogits(
     releaseTree(cache);
     throw error;
   }
+}
+
+/** Logits where they are, f32 `[rows, vocabulary]`; undefined where they have to be read. */
+export function viewLogits(logits: DeviceArray): Float32Array | undefined {
+  const values = view(logits);
+  return values instanceof Float32Array ? values : undefined;
+}
+
+/** The likeliest token of each row, where the maxima of its blocks are known and all are numbers. */
+export function likeliestOf(
+  rows: readonly Logits[],
+  maxima: DeviceArray | undefined,
+): readonly TokenId[] | undefined {
+  const values = maxima && viewLogits(maxima);
+  if (maxima === undefined || values === undefined) return undefined;
+  const blocks = maxima.shape[1];
+  const tokens: TokenId[] = [];
+  for (const [i, row] of rows.entries()) {
+    const token = likeliestToken(row, values.subarray(i * blocks, (i + 1) * blocks));
+    if (token === undefined) return undefined;
+    tokens.push(token);
+  }
+  return tokens;
 }
 
 /** Values `[rows, width]` as one logits row each, without copying. */

@@ -40,6 +40,7 @@ export {
   type Logits,
   logitsOf,
   oneHot,
+  type Pass,
   type Probs,
   probsOf,
   type TokenId,

@@ -37,8 +37,8 @@ export function rememberPass<Cache>(
     open: () => ({ inner: model.open(), logits: [] }),
     lengthOf: ({ inner }) => model.lengthOf(inner),
     forward: async ({ inner }, tokens, wanted) => {
-      const { cache, logits } = await model.forward(inner, tokens, wanted);
-      return { cache: { inner: cache, logits }, logits };
+      const passed = await model.forward(inner, tokens, wanted);
+      return { ...passed, cache: { inner: passed.cache, logits: passed.logits } };
     },
     truncate: ({ inner, logits }, length) => ({ inner: model.truncate(inner, length), logits }),
     close: ({ inner }) => model.close(inner),

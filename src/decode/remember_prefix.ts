@@ -88,7 +88,7 @@ export function rememberPrefix<Cache>(
         : { inner: cache.inner, length: 0 };
       try {
         const passed = await model.forward(inner, tokens.slice(length), wanted);
-        return { cache: wrap([...cache.tokens, ...tokens], passed.cache), logits: passed.logits };
+        return { ...passed, cache: wrap([...cache.tokens, ...tokens], passed.cache) };
       } catch (error) {
         model.close(inner);
         throw error;

@@ -31,11 +31,32 @@ export interface LogitStatistics<Leaf> {
   readonly plainSums: Leaf;
 }
 
-/** Sums up logits, f32 `[rows, vocabulary]`, at the temperature of each row, f32 `[rows, 1]`. */
-export function logitStatistics(logits: Tensor, temperature: Tensor): LogitStatistics<Tensor> {
+/** The largest logit of each block, f32 `[rows, vocabulary / 64]`; NaN where one is not a number. */
+export function blockMaxima(logits: Tensor): Tensor {
   const [rows, vocabulary] = logits.shape;
   const blocks = reshape(logits, [rows, vocabulary / BLOCK, BLOCK]);
-  const maxima = reshape(maxKeeping(blocks, [2]), [rows, vocabulary / BLOCK]);
+  return reshape(maxKeeping(blocks, [2]), [rows, vocabulary / BLOCK]);
+}
+
+/**
+ * The token with the largest logit, the lowest id among equals, from a row and its block maxima;
+ * undefined where the row has logits that no distribution can be made of.
+ */
+export function likeliestToken(logits: Logits, maxima: Float32Array): TokenId | undefined {
+  let [best, block] = [-Infinity, -1];
+  for (let i = 0; i < maxima.length; i++) {
+    if (maxima[i] <= best) continue;
+    if (!(maxima[i] < Infinity)) return undefined;
+    [best, block] = [maxima[i], i];
+  }
+  if (block < 0) return undefined;
+  const first = block * BLOCK;
+  return first + logits.subarray(first, first + BLOCK).indexOf(best);
+}
+
+/** Sums up logits, f32 `[rows, vocabulary]`, at the temperature of each row, f32 `[rows, 1]`. */
+export function logitStatistics(logits: Tensor, temperature: Tensor): LogitStatistics<Tensor> {
+  const maxima = blockMaxima(logits);
   const below = sub(logits, maxKeeping(maxima, [1]));
   return {
     maxima,

@@ -10,9 +10,9 @@ import type { Decoder, Step } from "./decoder.ts";
 import { checkProposal, checkTokens, type Draft, type Proposal } from "./draft.ts";
 import { type DraftLength, fixedLength } from "./draft_length.ts";
 import { draftedDecoder, type Held } from "./drafted_decoder.ts";
-import type { LanguageModel, Logits, TokenId } from "./language_model.ts";
+import type { LanguageModel, Pass, TokenId } from "./language_model.ts";
 import { lazyRows } from "./lazy_rows.ts";
-import { nextToken } from "./next_token.ts";
+import { nextOfPass, onlyToken } from "./next_token.ts";
 import {
   checkLogits,
   type Clock,
@@ -164,7 +164,7 @@ async function speculate<Cache, DraftState, LengthState>(
   held.cache = pass.cache;
   const passed = now();
   checkLogits(pass.logits, block.length, target.vocabulary);
-  const { accepted, next } = judge(options, state, proposal, pass.logits);
+  const { accepted, next } = judge(options, state, proposal, pass);
   const verified = now();
   const stands = state.text.length + accepted;
   held.draft = draft.commit(held.draft, stands);
@@ -211,14 +211,15 @@ function judge<Cache, DraftState>(
   { warp, verify }: SpeculativeOptions<Cache, DraftState>,
   { text, coins }: TextState<Cache>,
   { tokens, probs }: Proposal<DraftState>,
-  logits: readonly Logits[],
+  pass: Pick<Pass<Cache>, "logits" | "likeliest">,
 ): Verdict {
+  const { logits } = pass;
   const start = text.length;
   // Where the warp leaves one token, every exact rule accepts this token and no other.
-  if (warp.only !== undefined) return judgeCertain(warp.only, text, tokens, logits);
+  if (warp.only !== undefined) return judgeCertain(warp.only, text, tokens, pass);
   if (tokens.length === 0) {
     // Plain decoding, at its price: every exact rule draws this token.
-    return { accepted: 0, next: nextToken(warp, logits[0], text, () => coins.sample(start)) };
+    return { accepted: 0, next: nextOfPass(warp, pass, text, () => coins.sample(start)) };
   }
   const target = lazyRows(
     logits.length,
@@ -236,10 +237,10 @@ function judgeCertain(
   only: NonNullable<Warp["only"]>,
   text: readonly TokenId[],
   tokens: readonly TokenId[],
-  logits: readonly Logits[],
+  pass: Pick<Pass<unknown>, "logits" | "likeliest">,
 ): Verdict {
   for (let place = 0;; place++) {
-    const next = only(logits[place], [...text, ...tokens.slice(0, place)]);
+    const next = onlyToken(only, pass, place, () => [...text, ...tokens.slice(0, place)]);
     if (tokens[place] !== next) return { accepted: place, next };
   }
 }

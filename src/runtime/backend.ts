@@ -48,6 +48,11 @@ export interface Backend {
     length: number,
     room?: Uint8Array<ArrayBuffer>,
   ): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * The bytes of an allocation where they are, after all runs queued before: good until it is
+   * released. Absent where the host cannot look into the memory, or the memory may move.
+   */
+  readonly view?: (allocation: Allocation, offset: number, length: number) => Uint8Array;
   /** Compiles a plan; kernels that an earlier plan already needed are reused. */
   prepare(plan: Plan): Executable;
   /** Ends the device; nothing of it may be used afterwards. */

@@ -215,6 +215,33 @@ export async function read(
     : new Int32Array(buffer, byteOffset, wanted);
 }
 
+/**
+ * The elements of an array where they are, good until the array is released; undefined where the host
+ * has to copy them with {@link read}. Whoever writes to them changes the array.
+ *
+ * @example
+ * ```ts
+ * import { createDevice, upload, view } from "@outrider/outrider/runtime";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { hostTensor } from "@outrider/outrider/core";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * using array = upload(device, hostTensor(Int32Array.of(1, 2)));
+ * assertEquals(view(array), Int32Array.of(1, 2));
+ * ```
+ */
+export function view(array: DeviceArray): HostArray | undefined {
+  const allocation = array.memory.look();
+  const { backend } = deviceOf(array);
+  if (isPacked(array.type) || backend.view === undefined) return undefined;
+  const count = sizeOf(array.shape);
+  const { buffer, byteOffset } = backend.view(allocation, 0, count * ELEMENT_BYTES);
+  return array.type === "f32"
+    ? new Float32Array(buffer, byteOffset, count)
+    : new Int32Array(buffer, byteOffset, count);
+}
+
 /** Copies an array of a computed type back to the host, with its shape. */
 export async function download(array: DeviceArray): Promise<DenseHostTensor> {
   return hostTensor(await read(array), array.shape);

@@ -10,6 +10,7 @@ import {
   releaseTree,
   upload,
   uploadTree,
+  view,
 } from "../../src/runtime/mod.ts";
 import { BACKENDS, testOn } from "./backends.ts";
 import { packedMatrix } from "./cases_product.ts";
@@ -29,6 +30,42 @@ const PROMISES: { readonly [promise: string]: (device: Device) => Promise<void> 
     await assertRejects(() => read(array, 10, 6), OutriderError, "range");
     await assertRejects(() => read(array, -1, 2), OutriderError, "range");
     array.release();
+  },
+
+  "a view shows an array as it is, while others come and go, until it dies": async (device) => {
+    using array = upload(device, matrix(3, 5));
+    const seen = view(array);
+    assertEquals(seen !== undefined, device.backend.view !== undefined);
+    if (seen === undefined) return;
+    const others = [1, 2, 3].map((size) =>
+      upload(device, core.hostTensor(new Float32Array(size * 3e6)))
+    );
+    assertEquals(seen, core.normals(core.keyOf(3), 15));
+    releaseTree(others);
+    assertEquals(await read(array), seen);
+    array.release();
+    assertThrows(() => view(array), OutriderError, "release");
+  },
+
+  "weights that come again and again are refused once one has died": async (device) => {
+    const weights = uploadTree(device, { a: floats(1, 2), b: floats(3, 4) });
+    const sum = compile(device, ({ a, b }: { a: Tensor; b: Tensor }) => core.add(a, b));
+    for (let i = 0; i < 4; i++) {
+      using made = sum(weights);
+      assertEquals(await read(made), Float32Array.of(4, 6));
+    }
+    // An array elsewhere, and one that another tree shares.
+    using other = upload(device, floats(1));
+    sum({ a: weights.b, b: weights.b }).release();
+    other.release();
+    sum(weights).release();
+    weights.b.release();
+    for (let i = 0; i < 2; i++) {
+      assertThrows(() => sum(weights), OutriderError, "release");
+      assertThrows(() => sum({ a: weights.a, b: weights.b }), OutriderError, "release");
+    }
+    releaseTree(weights);
+    assertEquals(device.counters().liveSlots, 0);
   },
 
   "a second run of the same shapes compiles nothing": async (device) => {

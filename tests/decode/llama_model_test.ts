@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
 import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
 import {
+  argmax,
   autoregressive,
   CACHE_TYPES,
   chainWarps,
@@ -239,6 +240,24 @@ Deno.test("memory that runs out at any moment of a pass leaves nothing behind", 
   }
   // Five doublings of four arrays each, two passes with their rows, places and logits.
   assert(failures >= 24, `only ${failures} allocations`);
+  assertEquals(device.counters().liveSlots, parameterSlots);
+  device.close();
+});
+
+Deno.test("a model that knows the likeliest tokens says those of its logits, and holds no more for it", async () => {
+  const config = { ...TINY, vocabulary: 1024, contextLength: 200 };
+  const { device, model, parameterSlots } = openTiny({ config, firstSlots: 8 });
+  let { cache, logits, likeliest } = await model.forward(model.open(), tokensOf(1, 5), 5);
+  const { liveSlots } = device.counters();
+  for (const [count, wanted] of [[1, 1], [3, 2], [16, 16], [20, 1], [2, 0], [140, 30], [1, 1]]) {
+    ({ cache, logits, likeliest } = await model.forward(cache, tokensOf(count, count), wanted));
+    const expected = logits.map((row) => argmax(row));
+    assertEquals(logits.length, wanted);
+    if (likeliest !== undefined) assertEquals(likeliest, expected);
+    assertEquals(likeliest !== undefined, wanted > 0 && wanted <= 16, `${count} rows`);
+  }
+  assertEquals(device.counters().liveSlots, liveSlots);
+  model.close(cache);
   assertEquals(device.counters().liveSlots, parameterSlots);
   device.close();
 });

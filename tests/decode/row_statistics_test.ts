@@ -4,6 +4,7 @@ import { evaluateGraph } from "../../src/backends/reference/mod.ts";
 import { foldIn, keyOf, normals, uniform } from "../../src/core/random.ts";
 import { constant } from "../../src/core/mod.ts";
 import {
+  argmax,
   chainWarps,
   type Logits,
   logitsOf,
@@ -18,6 +19,7 @@ import {
   drawFromNucleus,
   hasStatistics,
   isSound,
+  likeliestToken,
   logitStatistics,
   type RowStatistics,
   topOfRow,
@@ -83,4 +85,29 @@ Deno.test("rows that are not numbers are not drawn from, and odd vocabularies ha
     assert(!isSound(statisticsOf(logitsOf(logits), 1)));
   }
   assertEquals([512, 1024, 1025, 49_152].map(hasStatistics), [false, true, false, true]);
+});
+
+Deno.test("block maxima lead to the likeliest token of the whole row, or say that there is none", () => {
+  const likeliest = (logits: Logits) => likeliestToken(logits, statisticsOf(logits, 1).maxima);
+  const changed = (index: number, changes: readonly (readonly [number, number])[]) => {
+    const logits = Float32Array.from(rowOf(index));
+    for (const [token, value] of changes) logits[token] = value;
+    return logitsOf(logits);
+  };
+  for (let index = 0; index < 40; index++) {
+    assertEquals(likeliest(rowOf(index)), argmax(rowOf(index)));
+    for (const [first, last] of [[0, 2047], [63, 64], [130, 131]]) {
+      assertEquals(likeliest(changed(index, [[last, 99], [first, 99]])), first);
+    }
+    assertEquals(
+      likeliest(changed(index, [[5, -Infinity], [70, -Infinity]])),
+      argmax(rowOf(index)),
+    );
+    for (const bad of [NaN, Infinity]) {
+      for (const token of [0, 64, 1000, 2047]) {
+        assertEquals(likeliest(changed(index, [[token, bad]])), undefined);
+      }
+    }
+  }
+  assertEquals(likeliest(logitsOf(new Float32Array(VOCABULARY).fill(-Infinity))), undefined);
 });

@@ -122,6 +122,7 @@ export function referenceBackend(): Backend {
     },
     read: (allocation, offset, length) =>
       Promise.resolve(partOf(memory, allocation, offset, length).slice()),
+    view: (allocation, offset, length) => partOf(memory, allocation, offset, length),
     prepare: (plan) => executable(memory, plan),
     close: () => memory.clear(),
   };

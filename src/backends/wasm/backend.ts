@@ -98,6 +98,8 @@ export function wasmBackend(options: WasmOptions = {}): WasmBackend {
   };
   return {
     name: "wasm",
+    // Memory that is not shared moves when it grows.
+    ...(linear.kind === "shared" && { view: range }),
     allocate(bytes) {
       open();
       return allocator.allocate(bytes);
