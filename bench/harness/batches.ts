@@ -4,7 +4,7 @@
  * @module
  */
 import { keyOf } from "@outrider/outrider";
-import { type CacheType, generateBatch, temperature } from "@outrider/outrider/decode";
+import { batchWriter, type CacheType, temperature } from "@outrider/outrider/decode";
 import { someTokens } from "./decoding.ts";
 import type { OpenModel } from "./models.ts";
 import type { Side } from "./rounds.ts";
@@ -25,35 +25,41 @@ export interface BatchTexts {
 /** Tokens of the short texts, whose time is taken off: prompts, tracing, first calls. */
 const SHORT = 2;
 
+type Writer = ReturnType<typeof batchWriter>;
+
 async function batchSeconds(
-  { device, config, parameters, cacheType }: BatchModel,
+  write: Writer,
+  vocabulary: number,
   sequences: number,
-  { promptTokens, newTokens }: BatchTexts,
+  promptTokens: number,
   maximumTokens: number,
 ): Promise<number> {
-  const length = promptTokens + newTokens;
-  const stopTokens = new Set<number>();
   const requests = Array.from({ length: sequences }, (_, i) => ({
-    prompt: someTokens(promptTokens, config.vocabulary - i).map((id) => id + i),
+    prompt: someTokens(promptTokens, vocabulary - i).map((id) => id + i),
     warp: temperature(0),
     key: keyOf(i),
     maximumTokens,
   }));
-  const batch = { device, config, parameters, cacheType, sequences, length, stopTokens };
-  return await secondsOf(() => Array.fromAsync(generateBatch(batch, requests)));
+  return await secondsOf(() => Array.fromAsync(write(requests)));
 }
 
 /** Tokens per second of `sequences` greedy texts that are written together. */
 export function batchSide(
-  opened: BatchModel,
+  { device, config, parameters, cacheType }: BatchModel,
   sequences: number,
-  texts: BatchTexts,
+  { promptTokens, newTokens }: BatchTexts,
   name: string,
 ): Side {
+  const length = promptTokens + newTokens;
+  const stopTokens = new Set<number>();
+  const batch = { device, config, parameters, cacheType, sequences, length, stopTokens };
+  const write = batchWriter(batch);
+  const seconds = (maximumTokens: number): Promise<number> =>
+    batchSeconds(write, config.vocabulary, sequences, promptTokens, maximumTokens);
   const measure = async (): Promise<number> => {
-    const short = await batchSeconds(opened, sequences, texts, SHORT);
-    const long = await batchSeconds(opened, sequences, texts, texts.newTokens);
-    return sequences * (texts.newTokens - SHORT) / (long - short);
+    const short = await seconds(SHORT);
+    const long = await seconds(newTokens);
+    return sequences * (newTokens - SHORT) / (long - short);
   };
   return { name, unit: "tokens/s", measure };
 }

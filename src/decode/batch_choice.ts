@@ -8,7 +8,13 @@ import { hostTensor } from "../core/host_tensor.ts";
 import { type Device, read, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import type { Logits, TokenId } from "./language_model.ts";
-import { type LlamaPasses, readLogits, splitRows } from "./llama_passes.ts";
+import {
+  likeliestOf,
+  type LlamaPasses,
+  readLogits,
+  splitRows,
+  viewLogits,
+} from "./llama_passes.ts";
 import { nextToken } from "./next_token.ts";
 import {
   drawFromNucleus,
@@ -39,8 +45,11 @@ export interface Choices {
 
 type ChoicePasses = Pick<LlamaPasses, "likeliest" | "statistics">;
 
+/** What a pass over a batch gives. */
+type BatchLogits = Pick<ReturnType<LlamaPasses["step"]>, "logits" | "maxima">;
+
 /**
- * The next token of every turn; `logits` are f32 `[turns or more, vocabulary]`.
+ * The next token of every turn; a pass has logits f32 `[turns or more, vocabulary]`.
  *
  * Where all turns take the largest logit, the device finds it and 4 bytes a turn come back. Where all
  * draw from a nucleus, the device sums up, and the host looks at few logits.
@@ -50,13 +59,14 @@ type ChoicePasses = Pick<LlamaPasses, "likeliest" | "statistics">;
 export async function chooseTokens(
   device: Device,
   passes: ChoicePasses,
-  logits: DeviceArray,
+  pass: BatchLogits,
   turns: readonly Turn[],
   kept: number,
 ): Promise<Choices> {
+  const { logits } = pass;
   const isGreedy = turns.every(({ warp }) => warp.only === argmax);
   if (isGreedy && kept === 0) {
-    const tokens = await likeliestTokens(passes, logits, turns.length);
+    const tokens = await likeliestTokens(passes, pass, turns.length);
     if (tokens !== undefined) return { tokens, top: [] };
   }
   const isShort = turns.every(({ warp }) => warp.only === argmax || warp.nucleus !== undefined);
@@ -75,9 +85,13 @@ export async function chooseTokens(
 /** The tokens with the largest logits, or `undefined` where some logits are not finite. */
 async function likeliestTokens(
   passes: ChoicePasses,
-  logits: DeviceArray,
+  { logits, maxima }: BatchLogits,
   count: number,
 ): Promise<readonly TokenId[] | undefined> {
+  const values = maxima && viewLogits(logits);
+  if (values !== undefined) {
+    return likeliestOf(splitRows(values, logits.shape[1]).slice(0, count), maxima);
+  }
   const made = passes.likeliest(logits);
   using tokens = made.tokens;
   using sums = made.sums;
@@ -130,5 +144,6 @@ async function logitsOnHost(
   if (turns.length > rows) {
     throw new OutriderError(`logits of ${turns.length} turns`, `${rows} rows`, "ask for as many");
   }
-  return splitRows(await readLogits(logits, []), vocabulary).slice(0, turns.length);
+  const values = viewLogits(logits) ?? await readLogits(logits, []);
+  return splitRows(values, vocabulary).slice(0, turns.length);
 }

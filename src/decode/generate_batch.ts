@@ -7,36 +7,24 @@
  *
  * @module
  */
-import { OutriderError } from "../core/errors.ts";
 import { hostTensor } from "../core/host_tensor.ts";
-import type { Key } from "../core/random.ts";
 import { read, releaseTree, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import { chooseTokens, type Turn } from "./batch_choice.ts";
+import { type BatchRequest, fillLanes, nextPass, paddedPlaces, type Work } from "./batch_lanes.ts";
 import { coinsOf } from "./coins.ts";
 import type { TokenId } from "./language_model.ts";
 import type { LlamaModelOptions } from "./llama_model.ts";
 import {
   compilePasses,
   type LlamaMemory,
+  type LlamaPasses,
   packRows,
   paddedBatchRows,
-  type Row,
 } from "./llama_passes.ts";
 import type { TopTokens } from "./top_tokens.ts";
-import type { Warp } from "./warp.ts";
 
-/** One text to write. */
-export interface BatchRequest {
-  /** Tokens to go on from; at least one. */
-  readonly prompt: readonly TokenId[];
-  /** How logits become the distribution to draw from. */
-  readonly warp: Warp;
-  /** Decides the coins of this text alone. */
-  readonly key: Key;
-  /** Most tokens to write. */
-  readonly maximumTokens: number;
-}
+export type { BatchRequest } from "./batch_lanes.ts";
 
 /** One text, written. */
 export interface BatchText<Request> {
@@ -69,32 +57,6 @@ export interface BatchOptions extends Omit<LlamaModelOptions, "firstSlots"> {
   readonly signal?: AbortSignal;
 }
 
-/** A sequence at work: it owns the slots from `lane * length` on. */
-interface Work<Request extends BatchRequest> {
-  readonly request: Request;
-  readonly text: TokenId[];
-  readonly top: TopTokens[];
-  /** Rows of the text that are in the cache. */
-  cached: number;
-}
-
-/** Rows of a pass: what prompts may fill up beside the sequences that write. */
-const PASS_ROWS = 64;
-
-function rowsOf<Request extends BatchRequest>(
-  { text, cached }: Work<Request>,
-  lane: number,
-  length: number,
-  most: number,
-): Row[] {
-  const base = lane * length;
-  return text.slice(cached, cached + most).map((token, i) => {
-    const position = cached + i;
-    const slot = base + position;
-    return { token, position, slot, start: base, end: slot + 1 };
-  });
-}
-
 /**
  * The texts of requests as they are finished, which is not the order in which they were asked.
  *
@@ -118,12 +80,51 @@ function rowsOf<Request extends BatchRequest>(
  * assertEquals(texts.map(({ tokens }) => tokens.length), [2, 2, 2]);
  * ```
  */
-export async function* generateBatch<Request extends BatchRequest>(
+export function generateBatch<Request extends BatchRequest>(
   options: BatchOptions,
   requests: Iterable<Request>,
 ): AsyncGenerator<BatchText<Request>> {
-  const { device, config, parameters, sequences, length, stopTokens, signal } = options;
-  const passes = compilePasses(device, config, options);
+  return batchWriter(options)(requests);
+}
+
+/**
+ * A function that does what {@link generateBatch} does with the same options, and traces its passes
+ * once for all its calls.
+ *
+ * @example
+ * ```ts
+ * import { keyOf } from "@outrider/outrider";
+ * import { referenceBackend } from "@outrider/outrider/backends/reference";
+ * import { batchWriter, temperature } from "@outrider/outrider/decode";
+ * import { initLlama, tinyLlama } from "@outrider/outrider/nn";
+ * import { createDevice, uploadTree } from "@outrider/outrider/runtime";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = createDevice(referenceBackend());
+ * const config = tinyLlama({ width: 8, vocabulary: 16, contextLength: 32 });
+ * const parameters = uploadTree(device, initLlama(keyOf(1), config));
+ * const options = { device, config, parameters, sequences: 2, length: 8, stopTokens: new Set([0]) };
+ * const write = batchWriter(options);
+ * const request = { prompt: [1], warp: temperature(0), key: keyOf(1), maximumTokens: 2 };
+ * const [first] = await Array.fromAsync(write([request]));
+ * assertEquals(await Array.fromAsync(write([request])), [first]);
+ * ```
+ */
+export function batchWriter(
+  options: BatchOptions,
+): <Request extends BatchRequest>(
+  requests: Iterable<Request>,
+) => AsyncGenerator<BatchText<Request>> {
+  const passes = compilePasses(options.device, options.config, options);
+  return (requests) => writeTexts(options, passes, requests);
+}
+
+async function* writeTexts<Request extends BatchRequest>(
+  options: BatchOptions,
+  passes: LlamaPasses,
+  requests: Iterable<Request>,
+): AsyncGenerator<BatchText<Request>> {
+  const { device, parameters, sequences, length, stopTokens, signal } = options;
   const waiting = requests[Symbol.iterator]();
   const lanes: (Work<Request> | undefined)[] = new Array(sequences).fill(undefined);
   const held: (readonly TokenId[])[] = new Array(sequences).fill([]);
@@ -139,12 +140,13 @@ export async function* generateBatch<Request extends BatchRequest>(
       const made = passes.step(parameters, cache, packed, wanted);
       cache = made.cache;
       using logits = made.logits;
+      using maxima = made.maxima;
       if (ready.length === 0) continue;
       const turns = ready.map(turnOf);
       const { tokens, top } = await chooseTokens(
         device,
         passes,
-        logits,
+        { logits, maxima },
         turns,
         options.topTokens ?? 0,
       );
@@ -167,36 +169,6 @@ export async function* generateBatch<Request extends BatchRequest>(
   }
 }
 
-/**
- * Gives every free lane the next request. What its prompt has in common with the text before, whose
- * rows are still there, is not computed again: chat prompts begin alike.
- *
- * @param held the text whose rows each free lane's slots hold
- */
-function fillLanes<Request extends BatchRequest>(
-  lanes: (Work<Request> | undefined)[],
-  held: readonly (readonly TokenId[])[],
-  waiting: Iterator<Request>,
-  length: number,
-): void {
-  for (const [lane, work] of lanes.entries()) {
-    if (work !== undefined) continue;
-    const next = waiting.next();
-    if (next.done === true) return;
-    const { prompt } = next.value;
-    if (prompt.length === 0 || prompt.length >= length) {
-      throw new OutriderError(
-        `prompts of 1 to ${length - 1} tokens`,
-        `one of ${prompt.length}`,
-        "leave it out, or raise the length",
-      );
-    }
-    // The last row is computed in any case: its logits are wanted.
-    const cached = Math.min(commonLength(held[lane], prompt), prompt.length - 1);
-    lanes[lane] = { request: next.value, text: [...prompt], top: [], cached };
-  }
-}
-
 /** The features that a cache keeps of `count` slots from `first` on; none where it keeps none. */
 async function featuresOf(
   { features }: LlamaMemory<DeviceArray>,
@@ -206,60 +178,6 @@ async function featuresOf(
   if (features === undefined) return new Float32Array();
   const width = features.shape[1];
   return Float32Array.from(await read(features, first * width, count * width));
-}
-
-/** How many tokens two texts begin with alike. */
-function commonLength(a: readonly TokenId[], b: readonly TokenId[]): number {
-  const most = Math.min(a.length, b.length);
-  let length = 0;
-  while (length < most && a[length] === b[length]) length++;
-  return length;
-}
-
-/** One pass: the rows of all lanes, the sequences that it brings to a new token, and their places. */
-interface Pass<Request extends BatchRequest> {
-  readonly rows: readonly Row[];
-  readonly ready: readonly Work<Request>[];
-  readonly places: readonly number[];
-}
-
-/**
- * Every sequence that writes adds its one row, and prompts share what is left of the pass, so that
- * passes are alike in size and little of them is padding.
- */
-function nextPass<Request extends BatchRequest>(
-  lanes: readonly (Work<Request> | undefined)[],
-  length: number,
-): Pass<Request> {
-  const rows: Row[] = [];
-  const ready: Work<Request>[] = [];
-  const places: number[] = [];
-  const writing = lanes.filter((work) => work !== undefined && leftOf(work) === 1).length;
-  let room = Math.max(PASS_ROWS - writing, 1);
-  lanes.forEach((work, lane) => {
-    if (work === undefined) return;
-    const isWriting = leftOf(work) === 1;
-    const own = rowsOf(work, lane, length, isWriting ? 1 : room);
-    if (!isWriting) room -= own.length;
-    rows.push(...own);
-    work.cached += own.length;
-    if (own.length === 0 || work.cached < work.text.length) return;
-    ready.push(work);
-    places.push(rows.length - 1);
-  });
-  return { rows, ready, places };
-}
-
-/** Rows of a text that are not in the cache yet. */
-function leftOf<Request extends BatchRequest>({ text, cached }: Work<Request>): number {
-  return text.length - cached;
-}
-
-/** Places of rows as an index array of one of few lengths; -1 is no row. */
-function paddedPlaces(places: readonly number[]): Int32Array {
-  const padded = new Int32Array(paddedBatchRows(Math.max(1, places.length))).fill(-1);
-  padded.set(places);
-  return padded;
 }
 
 function turnOf<Request extends BatchRequest>({ request, text }: Work<Request>): Turn {

@@ -31,6 +31,7 @@ export {
   type BatchOptions,
   type BatchRequest,
   type BatchText,
+  batchWriter,
   generateBatch,
 } from "./generate_batch.ts";
 export {
