@@ -60,11 +60,12 @@ const flags = {
   draft: texts({
     placeholder: "[NAME=]MODEL",
     help:
-      "a draft to compare: a model, a draft file, lookup, self or self:LAYERS (the target's first), or none",
+      "a draft to compare: a model, a draft file, lookup, lookup+MODEL, self or self:LAYERS (the target's first), none",
   }),
   systems: optionalText({
     placeholder: "all|NAME,...",
-    help: "whole systems side by side: plain, lookup, kld, tvd, tvd++, pearl, ctc, multi-draft, " +
+    help:
+      "whole systems side by side: plain, lookup, kld, tvd, tvd++, lookup-chain, pearl, ctc, multi-draft, " +
       "dflash, ddtree, drawn-tree",
   }),
   ...taskFlags,

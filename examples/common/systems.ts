@@ -141,6 +141,23 @@ export function chainSystem(name: string): System {
 
 const ANY_CHAIN = { what: "a draft model", commands: finetuning("tvd++") };
 
+const lookupChain: System = {
+  ...IN_TURNS,
+  title: "prompt lookup, else a draft",
+  draftPasses: "per token",
+  needs: ANY_CHAIN,
+  arms: (parts, { gamma, verify }) => {
+    const chain = bestChain(parts.drafts);
+    if (chain === undefined) return undefined;
+    const { identity, loaded } = chain;
+    const draft = {
+      identity: { ...identity, name: `lookup+${identity.name}`, kind: "lookup+model" },
+      loaded: { ...loaded, behind: "lookup" },
+    } as const;
+    return gamma.map((length) => chainArm(parts, draft, { gamma: length, verify }));
+  },
+};
+
 const pearl: System = {
   ...IN_TURNS,
   title: "PEARL",
@@ -261,6 +278,7 @@ export const SYSTEMS: ReadonlyMap<string, System> = new Map([
   ["plain", plain],
   ["lookup", lookup],
   ...PAPER_LOSSES.map((loss): [string, System] => [loss, chainSystem(loss)]),
+  ["lookup-chain", lookupChain],
   ["pearl", pearl],
   ["ctc", ctc],
   ["multi-draft", multiDraft],

@@ -89,7 +89,8 @@ Deno.test("with what comes with the package, the systems that lack a draft are n
     const out = `${folder}/out`;
     const few = ["--count", "2", "--max-tokens", "16", "--threads", "2", "--out", out];
     const systems = await systemsOf(["--target", "embedded", "--systems", "all", ...few]);
-    const present = ["AR (plain)", "prompt lookup", "the paper's drafter, TVD++", "PEARL"];
+    const chains = ["prompt lookup", "the paper's drafter, TVD++", "prompt lookup, else a draft"];
+    const present = ["AR (plain)", ...chains, "PEARL"];
     assertEquals(systems.rows.map(({ title, decoding }) => `${title} ${decoding}`), [
       ...present.map((title) => `${title} T=0`),
       ...[...present, "multi-draft"].map((title) => `${title} T=1`),
