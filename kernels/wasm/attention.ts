@@ -10,14 +10,15 @@
 import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
 import type { AttentionSpec } from "../../src/plan/kernel_spec.ts";
 import { i32 } from "./assembler_ops.ts";
-import { headSums, MOST_HEADS, partBytes } from "./attention_heads.ts";
+import { headSums, MOST_HEADS } from "./attention_heads.ts";
+import { scratchBytes } from "./attention_scores.ts";
 import {
   clearHead,
   divideBySum,
   eachHeads,
   emptySoftmax,
   joinSoftmax,
-  joinVector,
+  joinVectors,
   mostEntries,
   partOfRow,
   partSoftmax,
@@ -35,7 +36,7 @@ export function attentionKernel(spec: AttentionSpec, features: Features): Kernel
     args: inputs + 1,
     units: spec.headWidth === 0 ? 0 : spec.rows * spec.keyValueHeads,
     unitCost: unitCost(spec, USUAL_ENTRIES),
-    scratchBytes: Math.min(group, MOST_HEADS) * partBytes(spec),
+    scratchBytes: scratchBytes(spec, Math.min(group, MOST_HEADS)),
   };
   return assembleKernel(features, shape, (frame) => {
     const { builder, args } = frame;
@@ -56,8 +57,8 @@ export function attentionKernel(spec: AttentionSpec, features: Features): Kernel
           const part = partOfRow(frame, spec, row, first);
           const softmax = partSoftmax(frame, spec, part, { query, key, heads });
           const factors = softmax.map((found, head) => joinSoftmax(frame, seen[head], found));
-          headSums(frame, spec, part, { value, heads }, (head, place, sums) => {
-            joinVector(frame, factors[head], { out: outs[head], ...place }, sums);
+          headSums(frame, spec, part, { value, heads }, (head, places, sums) => {
+            joinVectors(frame, factors[head], outs[head], places, sums);
           });
           builder.advance(first, ATTENTION_PART);
         });

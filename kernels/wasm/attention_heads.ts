@@ -7,84 +7,31 @@
  *
  * @module
  */
-import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
 import type { Local } from "./assembler.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
-import { type AttentionRow, eachSlot, slotBytes } from "./attention_rows.ts";
+import { type AttentionRow, eachSlot, slotBytes, type SlotVisitor } from "./attention_rows.ts";
 import {
   type AttentionSizes,
+  type HeadPart,
   headParts,
   type HeadVector,
+  loadFactors,
   loadPart,
+  partBytes,
   vectorsPerPart,
+  weightsFor,
 } from "./attention_storage.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
-import {
-  combineLanes,
-  LANE_BYTES,
-  LANES,
-  loadLanes,
-  scatterLanes,
-  splatLane,
-  sumLanesOfFour,
-} from "./lanes.ts";
+import { LANE_BYTES, splatLane } from "./lanes.ts";
 
 /** Heads that are taken together: with four slots their sums fill the vector registers. */
 export const MOST_HEADS = 3;
 /** Vectors of sums that the registers hold. */
 const SUMS = 12;
 
-/** Bytes of one head's entries of a part, with room for a vector of padding. */
-export function partBytes(spec: AttentionSizes): number {
-  return (Math.min(spec.slots + spec.extras, ATTENTION_PART) + LANES) * LANE_BYTES;
-}
-
 /** 0, 1, ..., count - 1. */
 function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
-}
-
-/**
- * entries[h][i] = factor * (query head h . key[slot_i]); gives the address after the last entry of
- * the first head.
- */
-export function headScores(
-  frame: KernelFrame,
-  spec: AttentionSizes,
-  row: AttentionRow,
-  operands: { readonly query: Local<"i32">; readonly key: Local<"i32">; readonly heads: number },
-): Local<"i32"> {
-  const { builder, features } = frame;
-  const { query, key, heads } = operands;
-  const bytes = slotBytes(spec);
-  const zero = builder.constant(f32x4.constant(0));
-  const scale = builder.constant(f32x4.constant(spec.scale));
-  // Loaded once: what the registers do not hold, the stack gives back without a bounds check.
-  const lefts = ({ bytes, count }: HeadVector): Local<"v128">[] =>
-    numbers(heads).map((head) => {
-      const place = head * spec.headWidth * LANE_BYTES + bytes;
-      return builder.local(loadLanes(at(query, place), count));
-    });
-  const parts = headParts(spec).map((part) => ({ part, left: part.vectors.map(lefts) }));
-  return eachSlot(frame, spec, row, key, 4, (slot, entry, count) => {
-    const sums = numbers(heads).map(() => numbers(count).map(() => builder.local(zero)));
-    for (const { part, left } of parts) {
-      for (const i of numbers(count)) {
-        loadPart(builder, spec, at(slot, i * bytes + part.bytes), part).forEach((right, vector) =>
-          sums.forEach((ofHead, head) =>
-            builder.assign(ofHead[i], multiplyAdd(features, left[vector][head], right, ofHead[i]))
-          )
-        );
-      }
-    }
-    sums.forEach(([a, b, c, d], head) => {
-      const dots = count === 4
-        ? sumLanesOfFour(builder, [a, b, c, d])
-        : combineLanes(builder, a, f32x4.add);
-      const value = builder.local(f32x4.mul(dots, scale));
-      scatterLanes(builder, at(entry, head * partBytes(spec)), LANE_BYTES, count, value);
-    });
-  });
 }
 
 /** The frame whose scratch is the entries of one head. */
@@ -93,14 +40,75 @@ export function entriesOfHead(frame: KernelFrame, spec: AttentionSizes, head: nu
   return { ...frame, scratch: frame.builder.local(i32.add(frame.scratch, bytes)) };
 }
 
-/** Takes the sum over a part for one vector of a head, `bytes` after the head's first element. */
+/** Takes the sums over a part for some of a head's vectors. */
 type SumVisitor = (
   head: number,
-  place: HeadVector,
-  sum: Local<"v128">,
+  places: readonly HeadVector[],
+  sums: readonly Local<"v128">[],
 ) => void;
 
-/** Sums over i of entries[h][i] * value[slot_i, :], vector by vector. */
+/** Adds a value's vectors, weighted, to the sums of all heads: those of some parts. */
+interface Adder {
+  readonly parts: readonly HeadPart[];
+  readonly heads: readonly number[];
+  /** Adds weight * value to a head's sum, by its number among the parts' vectors. */
+  add(head: number, index: number, weight: Local<"v128">, value: Local<"v128">): void;
+}
+
+/** Adds `count` slots, each value with the weights of all heads. */
+function addInVectors(
+  frame: KernelFrame,
+  spec: AttentionSizes,
+  { parts, heads, add }: Adder,
+): SlotVisitor {
+  const { builder } = frame;
+  return (slot, entry, count) => {
+    const entries = heads.map((head) => {
+      const address = at(entry, head * partBytes(spec));
+      return weightsFor(
+        builder,
+        spec,
+        count === 4 ? v128.load(address) : v128.load32Splat(address),
+      );
+    });
+    for (const i of numbers(count)) {
+      const weights = entries.map((four) => builder.local(splatLane(four, i)));
+      const values = parts.flatMap((part) =>
+        loadFactors(builder, spec, at(slot, i * slotBytes(spec) + part.bytes), part)
+      );
+      values.forEach((value, index) =>
+        heads.forEach((head) => add(head, index, weights[head], value))
+      );
+    }
+  };
+}
+
+/** Vectors of values in the registers beside 12 sums of 256 bits and a weight. */
+const VALUES = 4;
+
+/** The same where neighbouring vectors are joined: what is repeated comes from memory, repeated. */
+function addInPairs(
+  { builder }: KernelFrame,
+  spec: AttentionSizes,
+  { parts, heads, add }: Adder,
+): SlotVisitor {
+  return (slot, entry, count) => {
+    for (const i of numbers(count)) {
+      for (let first = 0; first < parts.length; first += VALUES) {
+        const values = parts.slice(first, first + VALUES).flatMap((part) =>
+          loadPart(builder, spec, at(slot, i * slotBytes(spec) + part.bytes), part)
+        );
+        for (const head of heads) {
+          const weightAt = at(entry, head * partBytes(spec) + i * LANE_BYTES);
+          const weight = builder.local(v128.load32Splat(weightAt));
+          values.forEach((value, index) => add(head, first + index, weight, value));
+        }
+      }
+    }
+  };
+}
+
+/** Sums over i of entries[h][i] * value[slot_i, :], some vectors after the other. */
 export function headSums(
   frame: KernelFrame,
   spec: AttentionSizes,
@@ -109,37 +117,25 @@ export function headSums(
   visit: SumVisitor,
 ): void {
   const { builder, features } = frame;
-  const { value } = operands;
+  const joined = features.vectors === "joined" && spec.storage === "f32";
   const heads = numbers(operands.heads);
-  const bytes = slotBytes(spec);
   const all = headParts(spec);
-  const together = Math.max(1, Math.floor(SUMS / heads.length / vectorsPerPart(spec)));
+  const fitting = (joined ? 2 : 1) * SUMS / heads.length / vectorsPerPart(spec);
+  const together = Math.max(1, Math.floor(fitting));
   for (let first = 0; first < all.length; first += together) {
     const parts = all.slice(first, first + together);
     const vectors = parts.flatMap((part) => part.vectors);
     const sums = heads.map(() => vectors.map(() => builder.local(f32x4.constant(0))));
-    eachSlot(frame, spec, row, value, 4, (slot, entry, count) => {
-      const entries = heads.map((head) => {
-        const address = at(entry, head * partBytes(spec));
-        return builder.local(count === 4 ? v128.load(address) : v128.load32Splat(address));
-      });
-      for (const i of numbers(count)) {
-        const weights = entries.map((four) => builder.local(splatLane(four, i)));
-        const rights = parts.flatMap((part) =>
-          loadPart(builder, spec, at(slot, i * bytes + part.bytes), part)
-        );
-        rights.forEach((right, index) =>
-          sums.forEach((ofHead, head) =>
-            builder.assign(
-              ofHead[index],
-              multiplyAdd(features, weights[head], right, ofHead[index]),
-            )
-          )
-        );
-      }
-    });
-    sums.forEach((ofHead, head) =>
-      vectors.forEach((place, index) => visit(head, place, ofHead[index]))
-    );
+    const adder: Adder = {
+      parts,
+      heads,
+      add(head, index, weight, value) {
+        const sum = sums[head][index];
+        builder.assign(sum, multiplyAdd(features, weight, value, sum));
+      },
+    };
+    const add = (joined ? addInPairs : addInVectors)(frame, spec, adder);
+    eachSlot(frame, spec, row, operands.value, 4, add);
+    sums.forEach((ofHead, head) => visit(head, vectors, ofHead));
   }
 }

@@ -12,9 +12,15 @@ import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
 import type { FunctionBuilder, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32 } from "./assembler_ops.ts";
-import { entriesOfHead, headScores, MOST_HEADS, partBytes } from "./attention_heads.ts";
+import { entriesOfHead, MOST_HEADS } from "./attention_heads.ts";
+import { headScores, type ScoreOperands } from "./attention_scores.ts";
 import { type AttentionRow, exponentials, reciprocal, type Softmax } from "./attention_rows.ts";
-import { type AttentionSizes, headVectors } from "./attention_storage.ts";
+import {
+  type AttentionSizes,
+  type HeadVector,
+  headVectors,
+  partBytes,
+} from "./attention_storage.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
 import { LANE_BYTES, loadLanes, scatterLanes } from "./lanes.ts";
 import { expOfNegative } from "./math.ts";
@@ -51,17 +57,31 @@ export function joinSoftmax(frame: KernelFrame, seen: Softmax, part: Softmax): J
   return factors;
 }
 
-/** Adds a part's sums to the output: one vector of it. */
-export function joinVector(
+/** Adds a part's sums to the output: some vectors of it. */
+export function joinVectors(
   { builder, features }: KernelFrame,
   { before, part }: JoinFactors,
-  place: { readonly out: Local<"i32">; readonly bytes: number; readonly count: number },
-  sums: Local<"v128">,
+  out: Local<"i32">,
+  places: readonly HeadVector[],
+  sums: readonly Local<"v128">[],
 ): void {
-  const old = loadLanes(at(place.out, place.bytes), place.count);
-  const added = f32x4.mul(sums, part);
-  const joined = builder.local(multiplyAdd(features, old, before, added));
-  scatterLanes(builder, at(place.out, place.bytes), LANE_BYTES, place.count, joined);
+  const joined = places.map(({ bytes, count }, i) => {
+    const old = loadLanes(at(out, bytes), count);
+    return builder.local(multiplyAdd(features, old, before, f32x4.mul(sums[i], part)));
+  });
+  storeVectors(builder, out, places, joined);
+}
+
+/** Stores vectors of a head, all after what they are computed from. */
+function storeVectors(
+  builder: FunctionBuilder,
+  out: Local<"i32">,
+  places: readonly HeadVector[],
+  values: readonly Local<"v128">[],
+): void {
+  places.forEach(({ bytes, count }, i) =>
+    scatterLanes(builder, at(out, bytes), LANE_BYTES, count, values[i])
+  );
 }
 
 /** Entries of a row, counting every extra slot that might exist. */
@@ -93,7 +113,7 @@ export function partSoftmax(
   frame: KernelFrame,
   spec: AttentionSizes,
   part: AttentionRow,
-  operands: { readonly query: Local<"i32">; readonly key: Local<"i32">; readonly heads: number },
+  operands: ScoreOperands,
 ): Softmax[] {
   const { builder } = frame;
   const end = headScores(frame, spec, part, operands);
@@ -119,10 +139,11 @@ export function divideBySum(
 ): void {
   const { builder } = frame;
   const factor = builder.local(reciprocal(frame, seen.sum));
-  for (const { bytes, count } of headVectors(spec)) {
-    const value = builder.local(f32x4.mul(loadLanes(at(out, bytes), count), factor));
-    scatterLanes(builder, at(out, bytes), LANE_BYTES, count, value);
-  }
+  const places = headVectors(spec);
+  const values = places.map(({ bytes, count }) =>
+    builder.local(f32x4.mul(loadLanes(at(out, bytes), count), factor))
+  );
+  storeVectors(builder, out, places, values);
 }
 
 /** out[:] = 0. */

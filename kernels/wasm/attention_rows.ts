@@ -11,7 +11,12 @@
 import type { Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
-import { type AttentionSizes, headVectors, storedHeadBytes } from "./attention_storage.ts";
+import {
+  type AttentionSizes,
+  ENTRY_PADDING,
+  headVectors,
+  storedHeadBytes,
+} from "./attention_storage.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
 import {
   combineLanes,
@@ -41,9 +46,9 @@ export function slotBytes(spec: AttentionSizes): number {
   return spec.keyValueHeads * storedHeadBytes(spec);
 }
 
-/** Bytes of one array of entries, with room for a vector of padding. */
+/** Bytes of one array of entries, with its padding. */
 export function entryBytes(spec: AttentionSizes): number {
-  return (spec.slots + spec.extras + LANES) * LANE_BYTES;
+  return (spec.slots + spec.extras) * LANE_BYTES + ENTRY_PADDING;
 }
 
 /** Reads what a row sees; the pointers start, end and extra are at the row's entries. */
@@ -62,7 +67,7 @@ export function loadRow(
 }
 
 /** Emits the code for one slot, or for `count` = 4 neighbouring ones; `entry` is the first's. */
-type SlotVisitor = (slot: Local<"i32">, entry: Local<"i32">, count: 1 | 4) => void;
+export type SlotVisitor = (slot: Local<"i32">, entry: Local<"i32">, count: 1 | 4) => void;
 
 /**
  * Visits the slots of a row in order. `base` is an array's slot 0; gives the address after the last
@@ -171,24 +176,58 @@ export interface Softmax {
   readonly sum: Local<"v128">;
 }
 
+/** Places of two vectors side by side. */
+const PAIR = [0, VECTOR_BYTES];
+
+/**
+ * Visits all entries in pairs of vectors, and folds what it gives for each vector of a pair into one
+ * of two chains; gives the fold of both. Where vectors are joined they meet in memory, behind the
+ * padding, so that the engine keeps them in one.
+ */
+function foldPairs(
+  { builder, scratch, features }: KernelFrame,
+  end: Local<"i32">,
+  identity: Expression<"v128">,
+  fold: (sum: Expression<"v128">, value: Expression<"v128">) => Expression<"v128">,
+  visit: (entry: Local<"i32">) => readonly Expression<"v128">[],
+): Local<"v128"> {
+  const sums = PAIR.map(() => builder.local(identity));
+  const entry = builder.local(scratch);
+  builder.loopWhile(i32.ltU(entry, end), () => {
+    visit(entry).forEach((value, half) => builder.assign(sums[half], fold(sums[half], value)));
+    builder.advance(entry, 2 * VECTOR_BYTES);
+  });
+  const places = PAIR.map((bytes) => at(end, 2 * VECTOR_BYTES + bytes));
+  if (features.vectors === "joined") {
+    places.forEach((place, half) => builder.emit(v128.store(place, sums[half])));
+    places.forEach((place, half) => builder.assign(sums[half], v128.load(place)));
+  }
+  return builder.local(combineLanes(builder, fold(sums[0], sums[1]), fold));
+}
+
 /** Turns the scores of array 0 into e^(score - largest). */
 export function exponentials(frame: KernelFrame, end: Local<"i32">): Softmax {
   const { builder } = frame;
   const lowest = builder.constant(f32x4.constant(-Infinity));
-  builder.emit(v128.store(at(end), lowest));
-  const largest = builder.local(lowest);
-  eachEntryVector(frame, end, (entry) => {
-    builder.assign(largest, f32x4.pmax(v128.load(at(entry)), largest));
+  for (const bytes of PAIR) builder.emit(v128.store(at(end, bytes), lowest));
+  const largest = foldPairs(
+    frame,
+    end,
+    lowest,
+    (most, score) => f32x4.pmax(score, most),
+    (entry) => PAIR.map((bytes) => v128.load(at(entry, bytes))),
+  );
+  const none = builder.constant(f32x4.constant(0));
+  const sum = foldPairs(frame, end, none, f32x4.add, (entry) => {
+    const scores = PAIR.map((bytes) => builder.local(v128.load(at(entry, bytes))));
+    const powers = scores.map((score) => {
+      const difference = builder.local(f32x4.sub(score, largest));
+      return builder.local(expOfNegative(frame, difference));
+    });
+    PAIR.forEach((bytes, half) => builder.emit(v128.store(at(entry, bytes), powers[half])));
+    return powers;
   });
-  builder.assign(largest, combineLanes(builder, largest, f32x4.pmax));
-  const sum = builder.local(f32x4.constant(0));
-  eachEntryVector(frame, end, (entry) => {
-    const difference = builder.local(f32x4.sub(v128.load(at(entry)), largest));
-    const power = builder.local(expOfNegative(frame, difference));
-    builder.assign(sum, f32x4.add(sum, power));
-    builder.emit(v128.store(at(entry), power));
-  });
-  return { largest, sum: builder.local(combineLanes(builder, sum, f32x4.add)) };
+  return { largest, sum };
 }
 
 /** 1 / sum, and 0 for the sum over no slots. */

@@ -11,14 +11,15 @@ import {
 } from "../../src/core/attention_layout.ts";
 import type { AttentionJoinSpec, AttentionPartsSpec } from "../../src/plan/kernel_spec.ts";
 import { at, i32, v128 } from "./assembler_ops.ts";
-import { headSums, MOST_HEADS, partBytes } from "./attention_heads.ts";
+import { headSums, MOST_HEADS } from "./attention_heads.ts";
+import { scratchBytes } from "./attention_scores.ts";
 import {
   clearHead,
   divideBySum,
   eachHeads,
   emptySoftmax,
   joinSoftmax,
-  joinVector,
+  joinVectors,
   mostEntries,
   partOfRow,
   partSoftmax,
@@ -44,7 +45,7 @@ export function attentionPartsKernel(spec: AttentionPartsSpec, features: Feature
     args: inputs + 1,
     units: attentionParts(spec) * spec.rows * spec.keyValueHeads,
     unitCost: unitCost(spec, ATTENTION_PART),
-    scratchBytes: Math.min(group, MOST_HEADS) * partBytes(spec),
+    scratchBytes: scratchBytes(spec, Math.min(group, MOST_HEADS)),
   };
   return assembleKernel(features, shape, (frame) => {
     const { builder, args } = frame;
@@ -67,8 +68,10 @@ export function attentionPartsKernel(spec: AttentionPartsSpec, features: Feature
             builder.emit(v128.store(at(out, place + record.largest), largest));
             builder.emit(v128.store(at(out, place + record.sum), sum));
           });
-          headSums(frame, spec, part, { value, heads }, (head, { bytes }, sums) => {
-            builder.emit(v128.store(at(out, head * record.bytes + bytes), sums));
+          headSums(frame, spec, part, { value, heads }, (head, places, sums) => {
+            places.forEach(({ bytes }, i) =>
+              builder.emit(v128.store(at(out, head * record.bytes + bytes), sums[i]))
+            );
           });
           builder.advance(query, heads * headBytes);
           builder.advance(out, heads * record.bytes);
@@ -109,10 +112,9 @@ export function attentionJoinKernel(spec: AttentionJoinSpec, features: Features)
             largest: builder.local(v128.load(at(here, record.largest))),
             sum: builder.local(v128.load(at(here, record.sum))),
           });
-          for (const place of headVectors(spec)) {
-            const sums = builder.local(v128.load(at(here, place.bytes)));
-            joinVector(frame, factors, { out, ...place }, sums);
-          }
+          const places = headVectors(spec);
+          const sums = places.map(({ bytes }) => builder.local(v128.load(at(here, bytes))));
+          joinVectors(frame, factors, out, places, sums);
           builder.advance(here, toNextPart);
           builder.advance(first, ATTENTION_PART);
         });

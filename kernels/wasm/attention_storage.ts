@@ -6,10 +6,12 @@
  *
  * @module
  */
+import { ATTENTION_PART } from "../../src/core/attention_layout.ts";
 import type { AttentionSpec } from "../../src/plan/kernel_spec.ts";
 import type { FunctionBuilder, Local } from "./assembler.ts";
+import type { Expression } from "./assembler_code.ts";
 import { type Address, v128 } from "./assembler_ops.ts";
-import { storedHalves } from "./half_float.ts";
+import { scaledForHalves, storedHalves, unscaledHalves } from "./half_float.ts";
 import { LANE_BYTES, LANES, loadLanes, VECTOR_BYTES } from "./lanes.ts";
 
 /** The sizes that attention's kernels share. */
@@ -66,4 +68,35 @@ export function loadPart(
 ): Local<"v128">[] {
   if (storage === "f16") return storedHalves(builder, builder.local(v128.load(address)));
   return vectors.map(({ count }) => builder.local(loadLanes(address, count)));
+}
+
+/**
+ * Loads a part as factors for the weights of {@link weightsFor}: its vectors in order. The power of
+ * two that halves lack is in the weights, which are 1 at most, and that changes no product.
+ */
+export function loadFactors(
+  builder: FunctionBuilder,
+  spec: AttentionSizes,
+  address: Address,
+  part: HeadPart,
+): Local<"v128">[] {
+  if (spec.storage === "f32") return loadPart(builder, spec, address, part);
+  return unscaledHalves(builder, builder.local(v128.load(address)));
+}
+
+/** Weights of 0 to 1 for the factors of {@link loadFactors}. */
+export function weightsFor(
+  builder: FunctionBuilder,
+  { storage }: AttentionSizes,
+  weights: Expression<"v128">,
+): Local<"v128"> {
+  return builder.local(storage === "f16" ? scaledForHalves(builder, weights) : weights);
+}
+
+/** Bytes behind an array of entries: a pair of vectors of padding, and one for sums. */
+export const ENTRY_PADDING = 4 * VECTOR_BYTES;
+
+/** Bytes of one head's entries of a part, with the padding of an array of entries. */
+export function partBytes(spec: AttentionSizes): number {
+  return Math.min(spec.slots + spec.extras, ATTENTION_PART) * LANE_BYTES + ENTRY_PADDING;
 }

@@ -41,11 +41,11 @@ export interface AttentionUnit {
 
 interface Cursor {
   readonly pointer: Local<"i32">;
-  /** What it moves by from part to part, row to row and key/value head to key/value head. */
-  readonly steps: readonly [part: number, row: number, head: number];
+  /** What it moves by from part to part, key/value head to key/value head and row to row. */
+  readonly steps: readonly [part: number, head: number, row: number];
 }
 
-/** Emits the loop over units lo .. hi-1. */
+/** Emits the loop over units lo .. hi-1; the rows of a head come together, while its keys are near. */
 export function eachUnit(
   frame: KernelFrame,
   spec: AttentionSizes,
@@ -60,21 +60,21 @@ export function eachUnit(
   });
   const [start, end, extra] = arrays.seen;
   const seen = [
-    cursor(start, [0, LANE_BYTES, 0]),
-    cursor(end, [0, LANE_BYTES, 0]),
-    ...(spec.extras > 0 ? [cursor(extra, [0, spec.extras * LANE_BYTES, 0])] : []),
+    cursor(start, [0, 0, LANE_BYTES]),
+    cursor(end, [0, 0, LANE_BYTES]),
+    ...(spec.extras > 0 ? [cursor(extra, [0, 0, spec.extras * LANE_BYTES])] : []),
   ];
   const byHead = arrays.byHead.map(({ pointer, bytes }) =>
-    cursor(pointer, [0, spec.heads * bytes, group * bytes])
+    cursor(pointer, [0, group * bytes, spec.heads * bytes])
   );
   const byPart = (arrays.byPart ?? []).map(({ pointer, bytes }) =>
-    cursor(pointer, [spec.rows * spec.heads * bytes, spec.heads * bytes, group * bytes])
+    cursor(pointer, [spec.rows * spec.heads * bytes, group * bytes, spec.heads * bytes])
   );
-  const bySlot = arrays.bySlot.map((pointer) => cursor(pointer, [0, 0, storedHeadBytes(spec)]));
+  const bySlot = arrays.bySlot.map((pointer) => cursor(pointer, [0, storedHeadBytes(spec), 0]));
   const first = { pointer: builder.local(i32.constant(0)), steps: [ATTENTION_PART, 0, 0] };
   const cursors = [...seen, ...byHead, ...byPart, ...bySlot, first];
   const parts = arrays.byPart === undefined ? 1 : attentionParts(spec);
-  const axes = [parts, spec.rows, spec.keyValueHeads].map((size, axis) => ({
+  const axes = [parts, spec.keyValueHeads, spec.rows].map((size, axis) => ({
     size,
     steps: cursors.map(({ steps }) => steps[axis]),
   }));

@@ -108,7 +108,15 @@ export function highHalves(builder: FunctionBuilder, words: Local<"v128">): V128
  */
 export function storedHalves(builder: FunctionBuilder, words: Local<"v128">): Local<"v128">[] {
   const up = everyFloat(builder, 2 ** 112);
-  return [i32x4.shl(words, 16), words].map((high) =>
-    builder.local(f32x4.mul(placed(builder, high), up))
-  );
+  return unscaledHalves(builder, words).map((half) => builder.local(f32x4.mul(half, up)));
+}
+
+/** As {@link storedHalves}, but 2^112 times too small. */
+export function unscaledHalves(builder: FunctionBuilder, words: Local<"v128">): Local<"v128">[] {
+  return [i32x4.shl(words, 16), words].map((high) => placed(builder, high));
+}
+
+/** Factors of 0 to 2^15 for {@link unscaledHalves}, as much too large. */
+export function scaledForHalves(builder: FunctionBuilder, factors: V128): V128 {
+  return f32x4.mul(factors, everyFloat(builder, 2 ** 112));
 }

@@ -124,7 +124,13 @@ export const SIZES: Sizes[] = [
   { rows: 0, slots: 4, heads: 2, keyValueHeads: 1, headWidth: 4, extras: 0, scale: 1 },
   { rows: 3, slots: 400, heads: 4, keyValueHeads: 1, headWidth: 6, extras: 0, scale: 0.6 },
   { rows: 4, slots: 270, heads: 4, keyValueHeads: 2, headWidth: 8, extras: 9, scale: 0.5 },
+  { rows: 3, slots: 300, heads: 5, keyValueHeads: 1, headWidth: 64, extras: 4, scale: 0.125 },
+  { rows: 2, slots: 30, heads: 4, keyValueHeads: 2, headWidth: 72, extras: 1, scale: 0.1 },
+  { rows: 2, slots: 11, heads: 2, keyValueHeads: 1, headWidth: 66, extras: 0, scale: 0.1 },
 ];
+
+/** A narrow head and a wide one, whose products are summed in other chains. */
+export const WIDTHS: readonly Sizes[] = [SIZES[3], { ...SIZES[3], headWidth: 64 }];
 
 /** Every storage of keys and values. */
 export const STORAGES: readonly AttentionStorage[] = ["f32", "f16"];
