@@ -162,6 +162,7 @@ export const v128 = {
   constant: (bytes: readonly number[]): V128 => expression("v128", [simd(12), bytes]),
   load: load("v128", simd(0), 2),
   load8x8S: load("v128", simd(1), 3),
+  load8x8U: load("v128", simd(2), 3),
   load16x4S: load("v128", simd(3), 3),
   load32Splat: load("v128", simd(9), 2),
   load32Zero: load("v128", simd(92), 2),
@@ -251,6 +252,8 @@ export const i16x8 = {
   relaxedDot: v128Binary(0x112),
   /** Eight 16-bit lanes out of two vectors of 32-bit lanes, saturating. */
   narrowS: v128Binary(133),
+  shl: (value: V128, bits: number): V128 =>
+    expression("v128", [value.code, i32.constant(bits).code, simd(139)]),
   shrU: (value: V128, bits: number): V128 =>
     expression("v128", [value.code, i32.constant(bits).code, simd(141)]),
   extendLowS: v128Unary(135),

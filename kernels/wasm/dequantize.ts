@@ -52,7 +52,8 @@ export function dequantizeKernel(spec: DequantizeSpec, features: Features): Kern
     unitCost: k * PANEL_ROWS,
     scratchBytes: RUN * PANEL_BYTES + VECTOR_BYTES,
   };
-  return assembleKernel(features, shape, ({ builder, args, scratch, lo, hi }) => {
+  return assembleKernel(features, shape, (frame) => {
+    const { builder, args, scratch, lo, hi } = frame;
     const panel = builder.local(args[0]);
     const out = builder.local(args[1]);
     const walk = startWalk(builder, axes, [panel, out], lo);
@@ -68,7 +69,7 @@ export function dequantizeKernel(spec: DequantizeSpec, features: Features): Kern
           toRows(builder, source, target, rowBytes, rows, columns);
           builder.advance(source, columns * PANEL_BYTES);
         } else {
-          decodeRun(builder, weights, source, builder.local(scratch), columns);
+          decodeRun(frame, weights, source, builder.local(scratch), columns);
           toRows(builder, scratch, target, rowBytes, rows, columns);
         }
         builder.advance(target, columns * LANE_BYTES);

@@ -13,6 +13,7 @@ import { countExpression } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
+import { leftRows } from "./left_rows.ts";
 import { LANE_BYTES, LANES, loadLanes, splatLane, VECTOR_BYTES } from "./lanes.ts";
 
 /** Bytes of one column index k of a panel of f32 values. */
@@ -71,10 +72,11 @@ export function depthBlock(k: number): number {
 
 /** Adds all steps of k to the sums of a tile. */
 function accumulate(
-  { builder, features }: KernelFrame,
+  frame: KernelFrame,
   product: PanelProduct,
   sums: readonly (readonly Local<"v128">[])[],
 ): void {
+  const { builder, features } = frame;
   const { leftRowBytes, leftStepBytes, panelStepBytes, depth } = product;
   const panel = builder.local(product.panel);
   const step = (k: number, factorOf: (row: number) => Expression<"v128">): void => {
@@ -89,20 +91,13 @@ function accumulate(
     });
   };
   if (features.vectors === "joined") {
-    // A pointer per row, as the engine folds no offset into a load that repeats a lane.
-    const rows = sums.map((_, row) =>
-      builder.local(i32.add(product.left, i32.constant(row * leftRowBytes)))
-    );
-    const moving = [
-      { pointer: panel, bytes: panelStepBytes },
-      ...rows.map((pointer) => ({ pointer, bytes: leftStepBytes })),
-    ];
-    builder.stream(
-      depth,
-      moving,
-      UNROLL,
-      (k) => step(k, (row) => v128.load32Splat(at(rows[row], k * leftStepBytes))),
-    );
+    const left = leftRows(frame, product.left, {
+      rows: sums.length,
+      rowBytes: leftRowBytes,
+      stepBytes: leftStepBytes,
+    });
+    const moving = [{ pointer: panel, bytes: panelStepBytes }, ...left.moving];
+    builder.stream(depth, moving, UNROLL, (k) => step(k, (row) => left.factor(row, k)));
     return;
   }
   const left = builder.local(product.left);

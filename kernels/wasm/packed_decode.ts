@@ -16,7 +16,8 @@ import {
   type MovingPointer,
 } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
-import { at, f32x4, i16x8, i32, i32x4, v128 } from "./assembler_ops.ts";
+import { type Address, at, f32x4, i16x8, i32, i32x4, v128 } from "./assembler_ops.ts";
+import type { KernelFrame, Vectors } from "./kernel.ts";
 import { VECTOR_BYTES } from "./lanes.ts";
 import { PANEL_BYTES } from "./matmul_tile.ts";
 
@@ -38,6 +39,8 @@ interface ColumnStream {
   readonly moving: readonly MovingPointer[];
   /** The vectors to decode; the others cost nothing. */
   readonly quarters: readonly Quarter[];
+  /** What the engine makes of neighbouring vectors; it decides which instructions, never a value. */
+  readonly vectors: Vectors;
   readonly visit: ColumnVisitor;
 }
 
@@ -66,7 +69,7 @@ export function halfToFloat(builder: FunctionBuilder, half: V128): V128 {
 }
 
 /** Columns per turn of the loop over columns. */
-const UNROLL = 2;
+const UNROLL: { readonly [vectors in Vectors]: number } = { apart: 2, joined: 4 };
 
 /** Loads a quarter's half of a column once, however many quarters want it. */
 function halfLoader(
@@ -83,9 +86,9 @@ function halfLoader(
 }
 
 function decodeHalves(builder: FunctionBuilder, stream: ColumnStream): void {
-  const { source, columns, moving, quarters, visit } = stream;
+  const { source, columns, moving, quarters, vectors, visit } = stream;
   const { bytes } = PACKED_LAYOUT.packed_f16;
-  builder.stream(columns, [{ pointer: source, bytes }, ...moving], UNROLL, (step) => {
+  builder.stream(columns, [{ pointer: source, bytes }, ...moving], UNROLL[vectors], (step) => {
     const bitsOf = halfLoader(
       builder,
       (half) => v128.load(at(source, step * bytes + half * VECTOR_BYTES)),
@@ -146,9 +149,9 @@ function decodeBlocks(
 }
 
 const decodeBytes = decodeBlocks("packed_q8_0", (builder, stream, dequantise) => {
-  const { source, moving, quarters, visit } = stream;
+  const { source, moving, quarters, vectors, visit } = stream;
   const pointers = [{ pointer: source, bytes: PANEL_ROWS }, ...moving];
-  builder.stream(BLOCK_COLUMNS, pointers, UNROLL, (step) => {
+  builder.stream(BLOCK_COLUMNS, pointers, UNROLL[vectors], (step) => {
     const levelsOf = halfLoader(
       builder,
       (half) => v128.load8x8S(at(source, (step + half / 2) * PANEL_ROWS)),
@@ -164,25 +167,42 @@ export function widenBytes(builder: FunctionBuilder, bytes: V128, quarter: Quart
   return v128.swizzle8(bytes, places);
 }
 
+/** Loads the levels of one column, in the low or the high nibbles of sixteen bytes. */
+function nibbleLoader(
+  builder: FunctionBuilder,
+  vectors: Vectors,
+  nibble: "low" | "high",
+): (address: Address) => (quarter: Quarter) => V128 {
+  if (vectors === "joined") {
+    // The engine joins what is extended from one vector, but no swizzles.
+    const mask = builder.constant(i16x8.constant(0x0f));
+    return ({ pointer, offset }) =>
+      halfLoader(builder, (half) => {
+        const both = v128.load8x8U(at(pointer, offset + half * PANEL_ROWS / 2));
+        return nibble === "low" ? v128.and(both, mask) : i16x8.shrU(both, 4);
+      });
+  }
+  const mask = every(builder, 0x0f0f0f0f);
+  return (address) => {
+    const both = v128.load(address);
+    const levels = builder.local(v128.and(nibble === "low" ? both : i16x8.shrU(both, 4), mask));
+    return (quarter) => widenBytes(builder, levels, quarter);
+  };
+}
+
 /** Low nibbles are columns 0 .. 15 of a block and high nibbles the others: two passes, in order. */
 function decodeNibbles(type: "packed_q4_0" | "packed_q4_1"): Decoder {
   return decodeBlocks(type, (builder, stream, dequantise) => {
-    const { source, moving, quarters, visit } = stream;
-    const mask = every(builder, 0x0f0f0f0f);
-    const pass = (nibble: (both: V128) => V128): void => {
+    const { source, moving, quarters, vectors, visit } = stream;
+    for (const nibble of ["low", "high"] as const) {
+      const load = nibbleLoader(builder, vectors, nibble);
       const from = builder.local(source);
       const pointers = [{ pointer: from, bytes: PANEL_ROWS }, ...moving];
-      builder.stream(NIBBLE_PAIRS, pointers, UNROLL, (step) => {
-        const both = v128.load(at(from, step * PANEL_ROWS));
-        const levels = builder.local(v128.and(nibble(both), mask));
-        const values = quarters.map((quarter) =>
-          dequantise(widenBytes(builder, levels, quarter), quarter)
-        );
-        visit(values, step);
+      builder.stream(NIBBLE_PAIRS, pointers, UNROLL[vectors], (step) => {
+        const levelsOf = load(at(from, step * PANEL_ROWS));
+        visit(quarters.map((quarter) => dequantise(levelsOf(quarter), quarter)), step);
       });
-    };
-    pass((both) => both);
-    pass((both) => i16x8.shrU(both, 4));
+    }
     builder.advance(source, NIBBLE_PAIRS * PANEL_ROWS);
   });
 }
@@ -254,7 +274,7 @@ export function eachColumn(
 
 /** Decodes a run of columns of one panel into f32 panel columns; both pointers move past it. */
 export function decodeRun(
-  builder: FunctionBuilder,
+  { builder, features }: Pick<KernelFrame, "builder" | "features">,
   type: EncodedType,
   source: Local<"i32">,
   target: Local<"i32">,
@@ -267,7 +287,8 @@ export function decodeRun(
         v128.store(at(target, step * PANEL_BYTES + quarter * VECTOR_BYTES), value),
       )
     );
-  eachColumn(builder, type, { source, columns, moving, quarters: ALL_QUARTERS, visit });
+  const { vectors } = features;
+  eachColumn(builder, type, { source, columns, moving, quarters: ALL_QUARTERS, vectors, visit });
 }
 
 /** Bytes of one panel of `k` columns. */

@@ -19,8 +19,10 @@ import {
   type Kernel,
   type KernelFrame,
   multiplyAdd,
+  type Vectors,
 } from "./kernel.ts";
 import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
+import { leftRows } from "./left_rows.ts";
 import { copyEdge, depthBlock, PANEL_BYTES, panelTiles, TILE_ROWS } from "./matmul_tile.ts";
 import {
   ALL_QUARTERS,
@@ -76,7 +78,7 @@ function runOfPanel(
       typeof depth === "number" ? depth * PANEL_BYTES : i32.mul(depth, bytes),
     );
   } else {
-    decodeRun(builder, spec.weights, unit.weights, builder.local(scratch), depth);
+    decodeRun(frame, spec.weights, unit.weights, builder.local(scratch), depth);
     panelTiles(frame, { ...product, panel: scratch });
   }
 }
@@ -84,7 +86,7 @@ function runOfPanel(
 /** Up to this many rows, encoded panels are multiplied as they are decoded. */
 const STREAMED_ROWS = TILE_ROWS;
 /** Up to this many rows, that takes one pass over the panel; above it one per half. */
-const ONE_PASS_ROWS = 2;
+const ONE_PASS_ROWS: { readonly [vectors in Vectors]: number } = { apart: 2, joined: 4 };
 const HALVES = [ALL_QUARTERS.slice(0, 2), ALL_QUARTERS.slice(2)];
 
 /** Some quarters of one encoded panel times few rows: the same chains over k as everywhere. */
@@ -96,18 +98,21 @@ function streamQuarters(
   quarters: typeof ALL_QUARTERS,
 ): void {
   const { builder, features } = frame;
-  const x = builder.local(unit.x);
+  const { vectors } = features;
+  const rowBytes = spec.k * LANE_BYTES;
+  const x = leftRows(frame, unit.x, { rows: spec.m, rowBytes, stepBytes: LANE_BYTES });
   const zero = f32x4.constant(0);
   const sums = Array.from({ length: spec.m }, () => quarters.map(() => builder.local(zero)));
   eachColumn(builder, type, {
     source: builder.local(unit.weights),
     columns: spec.k,
-    moving: [{ pointer: x, bytes: LANE_BYTES }],
+    moving: x.moving,
     quarters,
+    vectors,
     visit(values, step) {
       const weights = values.map((value) => builder.local(value));
       sums.forEach((row, r) => {
-        const factor = builder.local(v128.load32Splat(at(x, (r * spec.k + step) * LANE_BYTES)));
+        const factor = builder.local(x.factor(r, step));
         row.forEach((sum, i) =>
           builder.assign(sum, multiplyAdd(features, factor, weights[i], sum))
         );
@@ -130,7 +135,7 @@ function panelCode(
 ): void {
   const { builder } = frame;
   if (spec.weights !== "packed_f32" && spec.m <= STREAMED_ROWS) {
-    const passes = spec.m <= ONE_PASS_ROWS ? [ALL_QUARTERS] : HALVES;
+    const passes = spec.m <= ONE_PASS_ROWS[frame.features.vectors] ? [ALL_QUARTERS] : HALVES;
     for (const quarters of passes) streamQuarters(frame, spec, spec.weights, unit, quarters);
     return;
   }

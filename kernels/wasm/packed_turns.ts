@@ -22,6 +22,7 @@ import {
   multiplyAdd,
 } from "./kernel.ts";
 import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
+import { leftRows } from "./left_rows.ts";
 import { PANEL_BYTES } from "./matmul_tile.ts";
 import { startWalk } from "./walk.ts";
 
@@ -99,14 +100,19 @@ function tile(
       })
     )
   );
-  const pointer = (start: Local<"i32">, bytes: number): Local<"i32"> =>
-    builder.local(i32.add(start, i32.constant(bytes)));
-  const panels = place.panels.map((panel) => pointer(place.panel, panel * k * PANEL_BYTES));
-  // A pointer per row, as the engine folds no offset into a load that repeats a lane.
-  const rows = place.rows.map((row) => pointer(place.x, row * k * LANE_BYTES));
+  const panels = place.panels.map((panel) =>
+    builder.local(i32.add(place.panel, i32.constant(panel * k * PANEL_BYTES)))
+  );
+  const rowBytes = k * LANE_BYTES;
+  const [firstRow] = place.rows;
+  const x = leftRows(
+    frame,
+    builder.local(i32.add(place.x, i32.constant(firstRow * rowBytes))),
+    { rows: place.rows.length, rowBytes, stepBytes: LANE_BYTES },
+  );
   const moving = [
     ...panels.map((pointer) => ({ pointer, bytes: PANEL_BYTES })),
-    ...rows.map((pointer) => ({ pointer, bytes: LANE_BYTES })),
+    ...x.moving,
   ];
   builder.stream(columns, moving, UNROLL, (step) => {
     const weights = panels.flatMap((panel) =>
@@ -114,9 +120,9 @@ function tile(
         builder.local(v128.load(at(panel, step * PANEL_BYTES + quarter * VECTOR_BYTES)))
       )
     );
-    rows.forEach((row, r) => {
-      const factor = builder.local(v128.load32Splat(at(row, step * LANE_BYTES)));
-      sums[r].forEach(({ sum }, i) =>
+    sums.forEach((ofRow, row) => {
+      const factor = builder.local(x.factor(row, step));
+      ofRow.forEach(({ sum }, i) =>
         builder.assign(sum, multiplyAdd(features, factor, weights[i], sum))
       );
     });
