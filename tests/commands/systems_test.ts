@@ -43,8 +43,8 @@ function assertExact({ rows }: Awaited<ReturnType<typeof systemsOf>>): void {
 
 /** Systems that have something of their own under greedy decoding, in the order of reports. */
 const GREEDY = ["AR (plain)", "prompt lookup", "the paper's drafter, KLD"]
-  .concat("the paper's drafter, TVD", "the paper's drafter, TVD++", "PEARL", "CTC")
-  .concat("DFlash", "DFlash + DDTree");
+  .concat("the paper's drafter, TVD", "the paper's drafter, TVD++", "prompt lookup, else a draft")
+  .concat("PEARL", "CTC", "DFlash", "DFlash + DDTree");
 const SAMPLED = GREEDY.toSpliced(GREEDY.indexOf("DFlash"), 0, "multi-draft")
   .concat("DFlash + drawn tree");
 
