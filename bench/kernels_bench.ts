@@ -8,7 +8,7 @@ import { MINIMUM_PAGES } from "../kernels/wasm/assembler_module.ts";
 import { generateKernel, probeFeatures } from "../kernels/wasm/mod.ts";
 import { engineVectors } from "../src/backends/wasm/engine_vectors.ts";
 import { packedBytes } from "../src/core/packed.ts";
-import { quantizedRowBytes } from "../src/core/quantized_rows.ts";
+import { quantizedBytes } from "../src/core/quantized_rows.ts";
 import type { Instruction, KernelSpec, MatmulSpec } from "../src/plan/kernel_spec.ts";
 
 /** One row of the table. */
@@ -74,7 +74,7 @@ function integer(
   return {
     name: `packedMatmul ${weights}, ${m} rows, ${k} -> ${n}`,
     spec: { family: "packedMatmul", weights, m, n, k },
-    argumentBytes: [m * quantizedRowBytes(k), packedBytes(weights, n, k), 4 * m * n],
+    argumentBytes: [quantizedBytes(m, k), packedBytes(weights, n, k), 4 * m * n],
     unit: "GFLOP/s",
     amount: 2 * m * n * k,
     fill: (words, argument) => argument === 1 && words.fill(0x3c003c00),

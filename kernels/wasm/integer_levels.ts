@@ -13,7 +13,7 @@ import type { FunctionBuilder, Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, i16x8, i32x4, v128 } from "./assembler_ops.ts";
 import type { Features } from "./kernel.ts";
-import { LANE_BYTES, splatLane, VECTOR_BYTES } from "./lanes.ts";
+import { LANE_BYTES, VECTOR_BYTES } from "./lanes.ts";
 
 type V128 = Expression<"v128">;
 
@@ -22,6 +22,12 @@ const GROUP_BYTES = GROUP_COLUMNS * PANEL_ROWS;
 /** Groups of four columns in half a block. */
 export const HALF_GROUPS = BLOCK_COLUMNS / GROUP_COLUMNS / 2;
 
+/** What levels are multiplied as. */
+export type LevelLanes = "bytes" | "words";
+
+/** Vectors that the four columns of a group take: words of even columns, and of odd ones. */
+export const GROUP_VECTORS: { readonly [lanes in LevelLanes]: number } = { bytes: 1, words: 2 };
+
 /** Bytes in front of a block's levels: sixteen scales, and sixteen minima where there are any. */
 export function integerHeaderBytes(type: IntegerType): number {
   return PANEL_ROWS * LANE_BYTES * (type === "integer_q4_1" ? 2 : 1);
@@ -29,22 +35,26 @@ export function integerHeaderBytes(type: IntegerType): number {
 
 /** How levels are multiplied. */
 export interface LevelProducts {
+  /** What activations are read as. */
+  readonly lanes: LevelLanes;
   /** A level as stored is the weight's level plus 2 to this power; undefined where it is the level. */
   readonly offsetBits: number | undefined;
   /** Levels ready to be multiplied: four columns of each of four rows. */
   prepare(levels: V128): readonly Local<"v128">[];
-  /** A sum to begin with. */
-  start(first: V128 | undefined): readonly Local<"v128">[];
-  /** Activation levels of half a block ready to be multiplied: repeated ones, per group. */
-  repeat(half: Local<"v128">): (group: number) => V128;
-  /** Adds the products with four activation levels, repeated. */
-  add(sum: readonly Local<"v128">[], levels: readonly V128[], activations: V128): void;
-  /** The finished sum of each row. */
-  finish(sum: readonly Local<"v128">[]): V128;
+  /** A sum to begin with; `offset` is what the stored levels' offset gives too much, negative. */
+  start(offset: V128 | undefined): Local<"v128">;
+  /** Adds the products with the activations of a group, repeated. */
+  add(sum: Local<"v128">, levels: readonly V128[], activations: readonly V128[]): void;
+  /** The finished sum of each row; with the same offset, which is added once. */
+  finish(sum: Local<"v128">, offset: V128 | undefined): V128;
 }
 
 function zeros(builder: FunctionBuilder): V128 {
   return builder.constant(i32x4.constant(0, 0, 0, 0));
+}
+
+function addOffset(sum: V128, offset: V128 | undefined): V128 {
+  return offset === undefined ? sum : i32x4.add(sum, offset);
 }
 
 /** By the relaxed dot product; `flip` makes signed levels unsigned. */
@@ -54,14 +64,14 @@ function byteProducts(
   flip: ((levels: V128) => V128) | undefined,
 ): LevelProducts {
   return {
+    lanes: "bytes",
     offsetBits,
     prepare: (levels) => [builder.local(flip === undefined ? levels : flip(levels))],
-    repeat: (half) => (group) => splatLane(half, group),
-    start: (first) => [builder.local(first ?? zeros(builder))],
-    add([sum], [levels], activations) {
+    start: (offset) => builder.local(offset ?? zeros(builder)),
+    add(sum, [levels], [activations]) {
       builder.assign(sum, i32x4.relaxedDot(activations, levels, sum));
     },
-    finish: ([sum]) => sum,
+    finish: (sum) => sum,
   };
 }
 
@@ -71,50 +81,39 @@ function byteProducts(
  */
 function nibbleProducts(builder: FunctionBuilder, offsetBits: number | undefined): LevelProducts {
   return {
+    lanes: "bytes",
     offsetBits,
     prepare: (levels) => [builder.local(levels)],
-    repeat: (half) => (group) => splatLane(half, group),
-    start: (first) => [builder.local(zeros(builder)), builder.local(first ?? zeros(builder))],
-    add([sum], [levels], activations) {
+    start: () => builder.local(zeros(builder)),
+    add(sum, [levels], [activations]) {
       builder.assign(sum, i16x8.add(sum, i16x8.relaxedDot(activations, levels)));
     },
-    finish: ([sum, first]) =>
-      i32x4.add(i32x4.dotWords(sum, builder.constant(i16x8.constant(1))), first),
+    finish: (sum, offset) =>
+      addOffset(i32x4.dotWords(sum, builder.constant(i16x8.constant(1))), offset),
   };
 }
 
-/** By products of signed 16-bit lanes: two rows a vector, two sums a row. */
+/**
+ * By products of signed 16-bit lanes. A level in the high half of its lane is 256 times itself: that
+ * takes one step for each vector, where a widening takes several, and keeps a row's sum in one lane.
+ * A sum is at most 32 * 128 * 127 * 256, which fits.
+ */
 function wordProducts(builder: FunctionBuilder, offsetBits: number | undefined): LevelProducts {
+  const odd = builder.constant(i16x8.constant(0xff00));
   return {
+    lanes: "words",
     offsetBits,
     prepare(levels) {
       const bytes = builder.local(levels);
-      return [i16x8.extendLowS(bytes), i16x8.extendHighS(bytes)].map((words) =>
-        builder.local(words)
-      );
+      return [i16x8.shl(bytes, 8), v128.and(bytes, odd)].map((words) => builder.local(words));
     },
-    // The engine makes three slow steps of a product of two extended vectors: one is shuffled last.
-    repeat(half) {
-      const words = [i16x8.extendLowS(half), i16x8.extendHighS(half)].map((x) => builder.local(x));
-      return (group) => {
-        const pair = words[group >> 1];
-        return v128.shuffle32(pair, pair, group % 2 === 0 ? [0, 1, 0, 1] : [2, 3, 2, 3]);
-      };
-    },
-    start(first) {
-      const zero = zeros(builder);
-      const begin = first === undefined ? zero : v128.shuffle32(first, zero, [0, 4, 0, 4]);
-      return [builder.local(begin), builder.local(begin)];
-    },
+    start: () => builder.local(zeros(builder)),
     add(sum, levels, activations) {
-      sum.forEach((part, i) =>
-        builder.assign(part, i32x4.add(part, i32x4.dotWords(levels[i], activations)))
+      levels.forEach((words, i) =>
+        builder.assign(sum, i32x4.add(sum, i32x4.dotWords(words, activations[i])))
       );
     },
-    finish([low, high]) {
-      const even = v128.shuffle32(low, high, [0, 2, 4, 6]);
-      return i32x4.add(even, v128.shuffle32(low, high, [1, 3, 5, 7]));
-    },
+    finish: (sum, offset) => addOffset(i32x4.shrS(sum, 8), offset),
   };
 }
 
@@ -122,7 +121,7 @@ function wordProducts(builder: FunctionBuilder, offsetBits: number | undefined):
 const OFFSET_BITS = { integer_q8_0: 7, integer_q4_0: 3, integer_q4_1: undefined } as const;
 
 /** What levels of a type are multiplied as on this engine. */
-export function levelLanes(features: Features, type: IntegerType): "bytes" | "words" {
+export function levelLanes(features: Features, type: IntegerType): LevelLanes {
   const isExact = type !== "integer_q8_0" || features.byteDot === "exact";
   return features.relaxedMadd === "present" && isExact ? "bytes" : "words";
 }

@@ -9,11 +9,11 @@
  */
 import type { IntegerType } from "../../src/core/dtype.ts";
 import { PANEL_ROWS } from "../../src/core/packed.ts";
-import { quantizedRowBytes } from "../../src/core/quantized_rows.ts";
 import type { PackedMatmulSpec } from "../../src/plan/kernel_spec.ts";
 import type { Local } from "./assembler.ts";
 import { at, i32, v128 } from "./assembler_ops.ts";
 import { levelLanes } from "./integer_levels.ts";
+import { advanceRows, copyPointers, type RowPointers, rowPointers } from "./integer_rows.ts";
 import { integerPanelBytes, type IntegerTile, type Place, tileSums } from "./integer_tile.ts";
 import { assembleKernel, type Features, type Kernel, type KernelFrame } from "./kernel.ts";
 import { LANE_BYTES, LANES, VECTOR_BYTES } from "./lanes.ts";
@@ -21,8 +21,6 @@ import { copyEdge, PANEL_BYTES } from "./matmul_tile.ts";
 import { startWalk } from "./walk.ts";
 
 const QUARTERS = PANEL_ROWS / LANES;
-/** Panels that a single row reads in turns: memory gives more from several places than from one. */
-const STREAMS = 2;
 /** Up to this many rows, levels as bytes stream past activations. */
 const STREAMED_ROWS = 2;
 
@@ -30,6 +28,8 @@ const STREAMED_ROWS = 2;
 interface Tiling {
   /** Rows of a full tile. */
   readonly rows: number;
+  /** Panels that a single row reads in turns. */
+  readonly streams: number;
   /** What a tile of so many rows holds, and the places that each of its passes takes. */
   passes(rows: number, panels: number): Pick<IntegerTile, "holds" | "places">[];
 }
@@ -50,6 +50,7 @@ function byteTiling(type: IntegerType): Tiling {
   const most = type === "integer_q8_0" ? 8 : 4;
   return {
     rows: most,
+    streams: 2,
     passes(rows, panels) {
       const all = placesOf(panels);
       if (rows <= STREAMED_ROWS) return [{ holds: "activations", places: all }];
@@ -60,11 +61,21 @@ function byteTiling(type: IntegerType): Tiling {
   };
 }
 
-/** With levels as words activations stay, and panels are read once, in order. */
-const WORD_TILING: Tiling = {
+/**
+ * Elsewhere a tile of four rows takes whole panels, group after group of columns: the integers of a
+ * block stay in registers, and a panel is read once, in order.
+ */
+const GROUP_TILING: Tiling = {
   rows: 4,
-  passes: (_, panels) => [{ holds: "activations", places: placesOf(panels) }],
+  streams: 1,
+  passes: (_, panels) => [{ holds: "group", places: placesOf(panels) }],
 };
+
+/** The tiles for a type on this engine. */
+function tilingOf(features: Features, type: IntegerType): Tiling {
+  const isJoined = features.vectors === "joined" && features.byteDot === "saturating";
+  return isJoined || levelLanes(features, type) === "words" ? GROUP_TILING : byteTiling(type);
+}
 
 /** One tile: its sums, stored to `out`. */
 function tileCode(
@@ -74,7 +85,7 @@ function tileCode(
   sizes: { readonly rows: number; readonly passes: ReturnType<Tiling["passes"]> },
   pointers: {
     readonly panel: Local<"i32">;
-    readonly x: Local<"i32">;
+    readonly x: RowPointers;
     readonly out: Local<"i32">;
     readonly outRowBytes: Local<"i32">;
   },
@@ -87,7 +98,7 @@ function tileCode(
       rows: sizes.rows,
       ...pass,
       weights: builder.local(pointers.panel),
-      x: builder.local(pointers.x),
+      x: copyPointers(builder, pointers.x),
     });
     const out = builder.local(pointers.out);
     for (const row of sums) {
@@ -98,7 +109,7 @@ function tileCode(
       builder.advance(out, pointers.outRowBytes);
     }
   }
-  builder.advance(pointers.x, sizes.rows * quantizedRowBytes(spec.k));
+  advanceRows(builder, pointers.x, sizes.rows, spec.k);
   const outBytes = i32.mul(pointers.outRowBytes, i32.constant(sizes.rows));
   builder.advance(pointers.out, outBytes);
 }
@@ -110,10 +121,10 @@ export function integerMatmulKernel(
   features: Features,
 ): Kernel {
   const { m, n, k } = spec;
-  const tiling = levelLanes(features, type) === "words" ? WORD_TILING : byteTiling(type);
+  const tiling = tilingOf(features, type);
   const edge = n % PANEL_ROWS;
   const all = m === 0 ? 0 : Math.ceil(n / PANEL_ROWS);
-  const together = m === 1 && edge === 0 && all % STREAMS === 0 ? STREAMS : 1;
+  const together = m === 1 && edge === 0 && all % tiling.streams === 0 ? tiling.streams : 1;
   const panels = all / together;
   const panelBytes = together * integerPanelBytes({ type, k });
   const axes = [{ size: panels, steps: [panelBytes, together * PANEL_BYTES] }];
@@ -133,7 +144,7 @@ export function integerMatmulKernel(
       const isEdge = builder.local(
         edge === 0 ? i32.constant(0) : i32.eq(walk.indices[0], i32.constant(panels - 1)),
       );
-      const x = builder.local(args[0]);
+      const x = rowPointers(builder, args[0], m, k);
       const out = builder.local(i32.select(isEdge, scratch, column));
       const rowBytes = i32.select(isEdge, i32.constant(PANEL_BYTES), i32.constant(n * LANE_BYTES));
       const pointers = { panel, x, out, outRowBytes: builder.local(rowBytes) };

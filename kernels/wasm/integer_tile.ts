@@ -8,13 +8,19 @@
  */
 import type { IntegerType } from "../../src/core/dtype.ts";
 import { BLOCK_COLUMNS, PACKED_LAYOUT } from "../../src/core/packed.ts";
-import { QUANTIZED_BLOCK, quantizedRowBytes } from "../../src/core/quantized_rows.ts";
 import type { Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
 import { at, f32x4, i32x4, v128 } from "./assembler_ops.ts";
 import { HALF_GROUPS, halfLevels, type LevelProducts, levelProducts } from "./integer_levels.ts";
+import {
+  advanceBlock,
+  type BlockHead,
+  blockHead,
+  repeatedGroups,
+  type RowPointers,
+} from "./integer_rows.ts";
 import { type KernelFrame, multiplyAdd } from "./kernel.ts";
-import { splatLane, VECTOR_BYTES } from "./lanes.ts";
+import { VECTOR_BYTES } from "./lanes.ts";
 import { PANEL_BYTES } from "./matmul_tile.ts";
 
 type V128 = Expression<"v128">;
@@ -27,13 +33,16 @@ export interface IntegerTile {
   readonly type: IntegerType;
   readonly k: number;
   readonly rows: number;
-  /** What stays while the other streams past it: the repeated activations, or the levels. */
-  readonly holds: "activations" | "levels";
+  /**
+   * What stays while the other streams past it: the repeated activations of a block, the levels of
+   * half a block, or the levels of one group of columns.
+   */
+  readonly holds: "activations" | "levels" | "group";
   /** Panels and their quarters. */
   readonly places: readonly Place[];
   readonly weights: Local<"i32">;
-  /** At the first row's record. */
-  readonly x: Local<"i32">;
+  /** At the first row. */
+  readonly x: RowPointers;
 }
 
 /** Four rows of a panel. */
@@ -47,31 +56,13 @@ export function integerPanelBytes({ type, k }: Pick<IntegerTile, "type" | "k">):
   return k / BLOCK_COLUMNS * PACKED_LAYOUT[type].bytes;
 }
 
-/** What a row's record says of a block beside its levels. */
-interface BlockHead {
-  /** In every lane. */
-  readonly scale: Local<"v128">;
-  /** The negative sum of the levels, in every lane. */
-  readonly negativeSum: Local<"v128">;
-}
-
-function blockHead({ builder }: KernelFrame, tile: IntegerTile, row: number): BlockHead {
-  const head = builder.local(v128.load(at(tile.x, row * quantizedRowBytes(tile.k))));
-  return {
-    scale: builder.local(splatLane(head, 0)),
-    negativeSum: builder.local(splatLane(head, 1)),
-  };
-}
-
-/** A row's activation levels of one half of a block. */
-function rowLevels(
-  { builder }: KernelFrame,
-  tile: IntegerTile,
-  row: number,
-  half: number,
-): Local<"v128"> {
-  const place = row * quantizedRowBytes(tile.k) + QUANTIZED_BLOCK.head + half * VECTOR_BYTES;
-  return builder.local(v128.load(at(tile.x, place)));
+/** One block of a tile at work. */
+interface TileBlock {
+  readonly frame: KernelFrame;
+  readonly tile: IntegerTile;
+  readonly products: LevelProducts;
+  /** The f32 sums, row by row. */
+  readonly sums: readonly (readonly Local<"v128">[])[];
 }
 
 /** The address of a place's scales, counted from the block that `weights` is at. */
@@ -96,7 +87,7 @@ function addBlock(
 }
 
 /** The scales, and minima where there are any, of one place. */
-function placeScales({ builder }: KernelFrame, tile: IntegerTile, place: Place) {
+function placeScales({ frame: { builder }, tile }: TileBlock, place: Place) {
   const first = placeOffset(tile, place);
   const hasMinima = tile.type === "integer_q4_1";
   return {
@@ -107,84 +98,130 @@ function placeScales({ builder }: KernelFrame, tile: IntegerTile, place: Place) 
   };
 }
 
-/** What a sum of products begins with: what the offset of the stored levels adds too much. */
-function startSum(products: LevelProducts, row: BlockHead): readonly Local<"v128">[] {
-  const { offsetBits } = products;
-  return products.start(
-    offsetBits === undefined ? undefined : i32x4.shl(row.negativeSum, offsetBits),
-  );
+/** What the offset of the stored levels adds too much to a row's sums, negative. */
+function offsetOf({ offsetBits }: LevelProducts, { negativeSum }: BlockHead): V128 | undefined {
+  return offsetBits === undefined ? undefined : i32x4.shl(negativeSum, offsetBits);
 }
 
-function levelsOf(
-  { builder }: KernelFrame,
-  tile: IntegerTile,
+function headsOf({ frame, tile, sums }: TileBlock): BlockHead[] {
+  return sums.map((_, row) => blockHead(frame, tile.x, row, tile.k));
+}
+
+/** The activations of a row in half a block, in every lane. */
+function rowGroups({ frame, tile, products }: TileBlock, row: number, half: number): V128[][] {
+  return repeatedGroups(frame, tile.x, products.lanes, row, half, tile.k);
+}
+
+/** The levels of one place in one group of columns of a half block. */
+function groupLevels(
+  { frame: { builder }, tile, products }: TileBlock,
   { panel, quarter }: Place,
   half: number,
   group: number,
-): V128 {
+): readonly V128[] {
   const block = { pointer: tile.weights, offset: panel * integerPanelBytes(tile) };
-  return halfLevels(builder, tile.type, block, { quarter, half, group });
+  return products.prepare(halfLevels(builder, tile.type, block, { quarter, half, group }));
 }
 
 /** Repeated activations of all rows first, then each level vector read once and used at once. */
-function streamBlock(
-  frame: KernelFrame,
-  tile: IntegerTile,
-  products: LevelProducts,
-  sums: readonly (readonly Local<"v128">[])[],
-): void {
+function streamBlock(block: TileBlock): void {
+  const { frame, tile, products, sums } = block;
   const { builder } = frame;
-  const heads = sums.map((_, row) => blockHead(frame, tile, row));
+  const heads = headsOf(block);
   const repeated = HALVES.map((half) =>
-    sums.map((_, row) => {
-      const repeat = products.repeat(rowLevels(frame, tile, row, half));
-      return GROUPS.map((group) => builder.local(repeat(group)));
-    })
+    sums.map((_, row) =>
+      rowGroups(block, row, half).map((group) => group.map((value) => builder.local(value)))
+    )
   );
   tile.places.forEach((place, index) => {
-    const integers = heads.map((head) => startSum(products, head));
+    const integers = heads.map((head) => products.start(offsetOf(products, head)));
     for (const half of HALVES) {
       for (const group of GROUPS) {
-        const levels = products.prepare(levelsOf(frame, tile, place, half, group));
+        const levels = groupLevels(block, place, half, group);
         integers.forEach((sum, row) => products.add(sum, levels, repeated[half][row][group]));
       }
     }
-    const scales = placeScales(frame, tile, place);
-    integers.forEach((sum, row) =>
-      addBlock(frame, products.finish(sum), heads[row], scales, sums[row][index])
-    );
+    const scales = placeScales(block, place);
+    integers.forEach((sum, row) => {
+      const whole = products.finish(sum, offsetOf(products, heads[row]));
+      addBlock(frame, whole, heads[row], scales, sums[row][index]);
+    });
   });
 }
 
-/** The levels of all places stay in registers, and row after row streams past them. */
-function holdBlock(
-  frame: KernelFrame,
-  tile: IntegerTile,
-  products: LevelProducts,
-  sums: readonly (readonly Local<"v128">[])[],
+/** Finishes the integers of a block, place by place, and adds them to the f32 sums. */
+function addIntegers(
+  block: TileBlock,
+  heads: readonly BlockHead[],
+  integers: readonly (readonly Local<"v128">[])[],
 ): void {
-  const { builder } = frame;
-  const heads = sums.map((_, row) => blockHead(frame, tile, row));
-  const integers = heads.map((head) => tile.places.map(() => startSum(products, head)));
+  const { frame, tile, products, sums } = block;
+  const scales = tile.places.map((place) => placeScales(block, place));
+  integers.forEach((ofRow, row) =>
+    ofRow.forEach((sum, index) => {
+      const whole = products.finish(sum, offsetOf(products, heads[row]));
+      addBlock(frame, whole, heads[row], scales[index], sums[row][index]);
+    })
+  );
+}
+
+/** The levels of half a block stay in registers, and row after row streams past them. */
+function holdBlock(block: TileBlock): void {
+  const { frame: { builder }, tile, products } = block;
+  const heads = headsOf(block);
+  const integers = heads.map((head) =>
+    tile.places.map(() => products.start(offsetOf(products, head)))
+  );
   for (const half of HALVES) {
     const held = tile.places.map((place) =>
-      GROUPS.map((group) => products.prepare(levelsOf(frame, tile, place, half, group)))
+      GROUPS.map((group) => groupLevels(block, place, half, group))
     );
     integers.forEach((ofRow, row) => {
-      const repeat = products.repeat(rowLevels(frame, tile, row, half));
+      const repeated = rowGroups(block, row, half);
       for (const group of GROUPS) {
-        const activations = builder.local(repeat(group));
+        const activations = repeated[group].map((value) => builder.local(value));
         ofRow.forEach((sum, place) => products.add(sum, held[place][group], activations));
       }
     });
   }
-  tile.places.forEach((place, index) => {
-    const scales = placeScales(frame, tile, place);
-    integers.forEach((ofRow, row) =>
-      addBlock(frame, products.finish(ofRow[index]), heads[row], scales, sums[row][index])
-    );
-  });
+  addIntegers(block, heads, integers);
 }
+
+/** Places whose integers stay in registers together, with four rows. */
+const PLACES_TOGETHER = { apart: 2, joined: 4 } as const;
+
+/** Group by group of columns: the levels of some places, then row after row of activations. */
+function groupPlaces(block: TileBlock, heads: readonly BlockHead[]): void {
+  const { frame: { builder }, tile, products, sums } = block;
+  const integers = heads.map((head) =>
+    tile.places.map(() => products.start(offsetOf(products, head)))
+  );
+  for (const half of HALVES) {
+    const repeated = sums.map((_, row) => rowGroups(block, row, half));
+    for (const group of GROUPS) {
+      const levels = tile.places.map((place) => groupLevels(block, place, half, group));
+      integers.forEach((ofRow, row) => {
+        const activations = repeated[row][group].map((value) => builder.local(value));
+        ofRow.forEach((sum, place) => products.add(sum, levels[place], activations));
+      });
+    }
+  }
+  addIntegers(block, heads, integers);
+}
+
+/** All places, as many at once as registers hold. */
+function groupBlock(block: TileBlock): void {
+  const { frame: { features }, tile, sums } = block;
+  const heads = headsOf(block);
+  const together = PLACES_TOGETHER[features.vectors];
+  for (let first = 0; first < tile.places.length; first += together) {
+    const part = <T>(all: readonly T[]): readonly T[] => all.slice(first, first + together);
+    const places = part(tile.places);
+    groupPlaces({ ...block, tile: { ...tile, places }, sums: sums.map(part) }, heads);
+  }
+}
+
+const TAKE_BLOCK = { activations: streamBlock, levels: holdBlock, group: groupBlock } as const;
 
 /** All blocks of some places of one panel for a tile of rows; gives the f32 sums, row by row. */
 export function tileSums(frame: KernelFrame, tile: IntegerTile): Local<"v128">[][] {
@@ -196,10 +233,9 @@ export function tileSums(frame: KernelFrame, tile: IntegerTile): Local<"v128">[]
     () => tile.places.map(() => builder.local(zero)),
   );
   builder.repeat(tile.k / BLOCK_COLUMNS, () => {
-    const takeBlock = tile.holds === "activations" ? streamBlock : holdBlock;
-    takeBlock(frame, tile, products, sums);
+    TAKE_BLOCK[tile.holds]({ frame, tile, products, sums });
     builder.advance(tile.weights, PACKED_LAYOUT[tile.type].bytes);
-    builder.advance(tile.x, QUANTIZED_BLOCK.bytes);
+    advanceBlock(builder, tile.x);
   });
   return sums;
 }

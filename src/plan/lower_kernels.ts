@@ -4,7 +4,7 @@
  * @module
  */
 import { isInteger, isPacked } from "../core/dtype.ts";
-import { quantizedRowBytes } from "../core/quantized_rows.ts";
+import { quantizedBytes } from "../core/quantized_rows.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import {
@@ -95,7 +95,7 @@ function quantizedRows(builder: Builder, x: Tensor): number {
   if (known !== undefined) return known;
   const [m, k] = x.shape;
   const source = materialize(builder, x);
-  const target = addBuffer(builder, { home: "temporary", bytes: m * quantizedRowBytes(k) });
+  const target = addBuffer(builder, { home: "temporary", bytes: quantizedBytes(m, k) });
   emit(builder, { family: "quantize", m, k }, [source, target]);
   builder.quantized.set(x, target);
   return target;
