@@ -8,14 +8,9 @@ import { hostTensor } from "../core/host_tensor.ts";
 import { type Device, read, upload } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
 import type { Logits, TokenId } from "./language_model.ts";
-import {
-  likeliestOf,
-  type LlamaPasses,
-  readLogits,
-  splitRows,
-  viewLogits,
-} from "./llama_passes.ts";
+import type { LlamaPasses } from "./llama_passes.ts";
 import { nextToken } from "./next_token.ts";
+import { likeliestOf, readLogits, splitRows, viewLogits } from "./pass_rows.ts";
 import {
   drawFromNucleus,
   hasStatistics,

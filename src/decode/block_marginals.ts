@@ -16,7 +16,7 @@ import type { DraftRequest } from "./draft.ts";
 import { type DraftClasses, trimmedClasses } from "./draft_classes.ts";
 import type { Logits } from "./language_model.ts";
 import type { LlamaCache } from "./llama_model.ts";
-import { readLogits, splitRows } from "./llama_passes.ts";
+import { readLogits, splitRows } from "./pass_rows.ts";
 
 /** What a block drafter is made of. */
 export interface BlockDraftOptions {

@@ -17,6 +17,8 @@ export interface DraftClasses {
   tokenOf(drawn: number): TokenId;
   /** The logits `[classes]` with what cannot be drafted at `-Infinity`. */
   possible(logits: Logits): Logits;
+  /** The class of all tokens that cannot be drafted, where there is one. */
+  readonly other?: number;
   /** The logit of all tokens that cannot be drafted, `-Infinity` where every one can. */
   otherLogit(logits: Logits): number;
   /** Brings probabilities of classes, `[classes]`, to the target's tokens, `[vocabulary]`. */
@@ -49,6 +51,7 @@ export function sameClasses(tokens: number): DraftClasses {
 export function trimmedClasses(trimmed: TrimmedVocabulary): DraftClasses {
   const { tokenIds, targetVocabulary, classOf, other } = trimmed;
   return {
+    other,
     check: (vocabulary) => {
       if (vocabulary === targetVocabulary) return;
       throw new OutriderError(

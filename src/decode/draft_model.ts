@@ -7,7 +7,7 @@
 import type { TrimmedVocabulary } from "../nn/trimmed_vocabulary.ts";
 import type { Draft, DraftRequest, Proposal } from "./draft.ts";
 import { classesOf, type DraftClasses } from "./draft_classes.ts";
-import { draftOne } from "./drafted_token.ts";
+import { draftFromPass } from "./drafted_token.ts";
 import type { LanguageModel, Probs, TokenId } from "./language_model.ts";
 import { lazyRows } from "./lazy_rows.ts";
 import { releasing } from "./releasing.ts";
@@ -96,8 +96,7 @@ async function draftTokens<Cache>(
     const step = await model.forward(cache, text.slice(model.lengthOf(cache)), 1);
     cache = step.cache;
     hold(cache);
-    const row = classes.possible(step.logits[0]);
-    const drafted = draftOne(request, row, text, classes);
+    const drafted = draftFromPass(request, step, text, classes);
     text = [...text, drafted.drawn];
     tokens.push(classes.tokenOf(drafted.drawn));
     rows.push(drafted.probs);

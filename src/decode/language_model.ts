@@ -30,6 +30,11 @@ export interface Pass<Cache> {
    * model knows it; left out as well where a row has logits that are not numbers.
    */
   readonly likeliest?: readonly TokenId[];
+  /**
+   * `exp((logit - largest) / temperature)` in f32 of each of these rows, `[vocabulary]`, where the model
+   * has a device compute it; readable until it is asked at another temperature.
+   */
+  readonly weights?: (temperature: number) => readonly Float32Array[];
 }
 
 /**
@@ -201,6 +206,40 @@ export function normalise(weights: Float64Array, sum: number): Probs {
     if (weight !== 0) weights[token] = divides ? weight / sum : weight * scale;
   }
   return marked(weights);
+}
+
+/**
+ * Probabilities of weights, `[vocabulary]`, `without` one of them that gets 0; undefined where they are
+ * not numbers, or so small that they may have lost digits.
+ */
+export function sharesOf(weights: Float32Array, without: TokenId = -1): Probs | undefined {
+  const sum = wholeOf(weights, without);
+  if (sum === undefined) return undefined;
+  const scale = 1 / sum;
+  const shares = new Float64Array(weights.length);
+  for (let token = 0; token < weights.length; token++) shares[token] = weights[token] * scale;
+  if (without >= 0) shares[without] = 0;
+  return marked(shares);
+}
+
+/** The sum that {@link sharesOf} divides by. */
+export function wholeOf(weights: Float32Array, without: TokenId = -1): number | undefined {
+  const sum = sumOf(weights, 0, without) + sumOf(weights, without + 1, weights.length);
+  return sum > 1e-30 && sum < Infinity ? sum : undefined;
+}
+
+/** The sum of weights from a place up to another, in f64; four chains, since each waits for itself. */
+function sumOf(weights: Float32Array, from: number, to: number): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  let i = from;
+  for (; i + 4 <= to; i += 4) {
+    a += weights[i];
+    b += weights[i + 1];
+    c += weights[i + 2];
+    d += weights[i + 3];
+  }
+  for (; i < to; i++) a += weights[i];
+  return a + b + (c + d);
 }
 
 /**

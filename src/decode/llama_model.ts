@@ -14,15 +14,12 @@ import { type Logits, logitsOf, type Pass, type TokenId } from "./language_model
 import {
   type CacheType,
   compilePasses,
-  likeliestOf,
   type LlamaMemory,
   packRows,
   paddedBatchRows,
-  readLogits,
   type Row,
-  splitRows,
-  viewLogits,
 } from "./llama_passes.ts";
+import { type KeptRows, keptRows, readLogits, splitRows } from "./pass_rows.ts";
 import { checkPath, checkTree, type TreeLanguageModel, type TreeRow } from "./tree/tree_model.ts";
 import { movesOf, treeRows } from "./tree/tree_rows.ts";
 
@@ -52,8 +49,8 @@ export interface LlamaSequence {
   readonly length: number;
   /** The tree that the last pass has read into the slots above them, if it read one. */
   readonly tree?: readonly TreeRow[];
-  /** The last pass's logits, where they can be read in place. */
-  readonly logits?: DeviceArray;
+  /** The last pass's rows, where they can be read in place. */
+  readonly kept?: Pick<KeptRows, "release">;
   /** Memory of the last pass's logits where they had to be copied, which the next one writes over. */
   readonly room?: Float32Array;
 }
@@ -72,9 +69,9 @@ const MOST_ROWS = 128;
 const KEPT_LOGITS = 16;
 
 /** Gives back all that a sequence holds. */
-function releaseSequence({ memory, logits }: LlamaSequence): void {
+function releaseSequence({ memory, kept }: LlamaSequence): void {
   releaseTree(memory);
-  logits?.release();
+  kept?.release();
 }
 
 /** A chain of tokens that continues a sequence: row i sees the sequence and the rows up to i. */
@@ -156,32 +153,27 @@ export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaC
     maxima: DeviceArray | undefined,
     wanted: number,
   ): Promise<Passed> => {
-    const split = (values: Float32Array) => splitRows(values, config.vocabulary).slice(0, wanted);
     const isKept = wanted <= KEPT_LOGITS;
-    const values = isKept ? viewLogits(logits) : undefined;
-    if (values !== undefined) {
-      const rows = split(values);
-      return {
-        sequence: { ...sequence, logits },
-        logits: rows,
-        likeliest: likeliestOf(rows, maxima),
-      };
-    }
+    const kept = isKept ? keptRows(device, compiled, logits, maxima, wanted) : undefined;
+    if (kept !== undefined) return { ...kept, sequence: { ...sequence, kept } };
     using copied = logits;
     const { room } = sequence;
     const read = await readLogits(copied, sequence.memory, room);
     const isLarger = isKept && read.length > (room?.length ?? 0);
-    return { sequence: isLarger ? { ...sequence, room: read } : sequence, logits: split(read) };
+    return {
+      sequence: isLarger ? { ...sequence, room: read } : sequence,
+      logits: splitRows(read, config.vocabulary).slice(0, wanted),
+    };
   };
 
   /** Runs packed rows and gives the logits of the first `wanted` places. */
   const run = async (
-    { logits: previous, ...sequence }: LlamaSequence,
+    { kept, ...sequence }: LlamaSequence,
     packed: HostTensor,
     places: Int32Array,
     wanted: number,
   ): Promise<Passed> => {
-    previous?.release();
+    kept?.release();
     using rows = upload(device, packed);
     if (wanted === 0) {
       const memory = compiled.fill(parameters, sequence.memory, rows);
@@ -220,16 +212,16 @@ export function llamaModel(options: LlamaModelOptions): TreeLanguageModel<LlamaC
         for (let from = 0;; from += MOST_ROWS) {
           const chunk = tokens.slice(from, from + MOST_ROWS);
           const rows = Math.min(chunk.length, Math.max(0, from + chunk.length - (total - wanted)));
-          const { logits, likeliest, ...passed } = await advance(sequence, chunk, rows);
-          sequence = passed.sequence;
+          const { sequence: next, ...passed } = await advance(sequence, chunk, rows);
+          sequence = next;
           if (from + MOST_ROWS >= total) {
             const cache = own("cache", sequence);
             return before.length === 0
-              ? { cache, logits, likeliest }
-              : { cache, logits: [...before, ...logits] };
+              ? { ...passed, cache }
+              : { cache, logits: [...before, ...passed.logits] };
           }
           // The next pass writes over them.
-          before.push(...logits.map((row) => logitsOf(Float32Array.from(row))));
+          before.push(...passed.logits.map((row) => logitsOf(Float32Array.from(row))));
         }
       } catch (error) {
         releaseSequence(sequence);

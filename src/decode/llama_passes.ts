@@ -9,7 +9,6 @@ import { HALF_BLOCK } from "../core/half_layout.ts";
 import { type HostTensor, hostTensor } from "../core/host_tensor.ts";
 import { argmax, gather, scatterSet, sum } from "../core/linear_ops.ts";
 import { concat, reshape, sliceAxis } from "../core/movement_ops.ts";
-import { sizeOf } from "../core/shape.ts";
 import type { Tensor } from "../core/tensor.ts";
 import {
   type KvLayers,
@@ -22,15 +21,15 @@ import type { LlamaConfig } from "../nn/llama_config.ts";
 import type { LlamaParameters } from "../nn/llama_parameters.ts";
 import { tappedFeatures } from "../nn/tapped_features.ts";
 import { compile } from "../runtime/compile.ts";
-import { type Device, read, releaseTree, view } from "../runtime/device.ts";
+import type { Device } from "../runtime/device.ts";
 import type { DeviceArray } from "../runtime/device_array.ts";
-import { type Logits, logitsOf, type TokenId } from "./language_model.ts";
+import type { TokenId } from "./language_model.ts";
 import {
   blockMaxima,
   hasStatistics,
-  likeliestToken,
   type LogitStatistics,
   logitStatistics,
+  weightsAt,
 } from "./row_statistics.ts";
 
 /** One row of a pass. */
@@ -135,6 +134,8 @@ export interface LlamaPasses {
     logits: DeviceArray,
     temperatures: DeviceArray,
   ) => LogitStatistics<DeviceArray>;
+  /** `exp((logit - largest) / temperature)`, f32 `[n, vocabulary]`, of a temperature, f32 `[1, 1]`. */
+  readonly weights: (logits: DeviceArray, temperature: DeviceArray) => DeviceArray;
   /** Runs packed rows for their keys and values alone. */
   readonly fill: (
     parameters: LlamaParameters<DeviceArray>,
@@ -262,61 +263,10 @@ export function compilePasses(
     step: compile(device, step, { name: "a forward pass", donate: [1] }),
     likeliest: compile(device, likeliest, { name: "the likeliest tokens" }),
     statistics: compile(device, logitStatistics, { name: "statistics of logits" }),
+    weights: compile(device, weightsAt, { name: "weights of logits" }),
     fill: compile(device, fill, { name: "a prefill pass", donate: [1] }),
     move: compile(device, move, { name: "keeping a path", donate: [0] }),
     grow: compile(device, grow, { name: "cache growth" }),
     empty: compile(device, empty, { name: "a new cache" }),
   };
-}
-
-/**
- * Reads logits, into `room` where that is large enough; where reading fails, the cache that came
- * with them is released.
- */
-export async function readLogits(
-  logits: DeviceArray,
-  cache: unknown,
-  room: Float32Array = new Float32Array(),
-): Promise<Float32Array> {
-  try {
-    const count = sizeOf(logits.shape);
-    const values = await read(logits, 0, count, room.subarray(0, count));
-    if (values instanceof Float32Array) return values;
-    throw new OutriderError("f32 logits", logits.type, "compile the pass with f32 weights");
-  } catch (error) {
-    releaseTree(cache);
-    throw error;
-  }
-}
-
-/** Logits where they are, f32 `[rows, vocabulary]`; undefined where they have to be read. */
-export function viewLogits(logits: DeviceArray): Float32Array | undefined {
-  const values = view(logits);
-  return values instanceof Float32Array ? values : undefined;
-}
-
-/** The likeliest token of each row, where the maxima of its blocks are known and all are numbers. */
-export function likeliestOf(
-  rows: readonly Logits[],
-  maxima: DeviceArray | undefined,
-): readonly TokenId[] | undefined {
-  const values = maxima && viewLogits(maxima);
-  if (maxima === undefined || values === undefined) return undefined;
-  const blocks = maxima.shape[1];
-  const tokens: TokenId[] = [];
-  for (const [i, row] of rows.entries()) {
-    const token = likeliestToken(row, values.subarray(i * blocks, (i + 1) * blocks));
-    if (token === undefined) return undefined;
-    tokens.push(token);
-  }
-  return tokens;
-}
-
-/** Values `[rows, width]` as one logits row each, without copying. */
-export function splitRows(values: Float32Array, width: number): Logits[] {
-  const count = values.length / width;
-  return Array.from(
-    { length: count },
-    (_, i) => logitsOf(values.subarray(i * width, (i + 1) * width)),
-  );
 }

@@ -68,7 +68,7 @@ export * from "./on_worker/mod.ts";
 export * from "./pearl/mod.ts";
 export { type PassCache, rememberPass } from "./remember_pass.ts";
 export { type PrefixCache, type RememberingModel, rememberPrefix } from "./remember_prefix.ts";
-export * from "./sample.ts";
+export { sample } from "./sample.ts";
 export * from "./speculative.ts";
 export type { StepTimes } from "./step_times.ts";
 export * from "./stream.ts";

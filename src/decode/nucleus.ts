@@ -24,7 +24,8 @@ import { topP } from "./warp_truncate.ts";
 export function nucleus(value: number, mass: number): Warp {
   if (value === 0) return temperature(0);
   const warp = mass === 1 ? temperature(value) : chainWarps(temperature(value), topP(mass));
-  const shorter = warp.probs === undefined ? {} : { probs: warp.probs };
+  const { probs, temperature: only } = warp;
+  const shorter = { ...(probs && { probs }), ...(only !== undefined && { temperature: only }) };
   return Object.assign(
     (...given: Parameters<Warp>) => warp(...given),
     { ...shorter, nucleus: { temperature: value, mass } },

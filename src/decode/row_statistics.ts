@@ -54,6 +54,11 @@ export function likeliestToken(logits: Logits, maxima: Float32Array): TokenId | 
   return first + logits.subarray(first, first + BLOCK).indexOf(best);
 }
 
+/** What `Pass.weights` are: f32 `[rows, vocabulary]`, at a temperature, f32 `[1, 1]`. */
+export function weightsAt(logits: Tensor, temperature: Tensor): Tensor {
+  return exp(div(sub(logits, maxKeeping(logits, [1])), temperature));
+}
+
 /** Sums up logits, f32 `[rows, vocabulary]`, at the temperature of each row, f32 `[rows, 1]`. */
 export function logitStatistics(logits: Tensor, temperature: Tensor): LogitStatistics<Tensor> {
   const maxima = blockMaxima(logits);

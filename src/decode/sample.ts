@@ -22,9 +22,7 @@ import type { Probs, TokenId } from "./language_model.ts";
  * ```
  */
 export function sample(probs: Probs, coin: number): TokenId {
-  if (!(coin >= 0 && coin < 1)) {
-    throw new OutriderError("a coin in [0, 1)", `${coin}`, "draw it with uniform");
-  }
+  checkCoin(coin);
   let cumulative = 0;
   let lastPossible = -1;
   for (let token = 0; token < probs.length; token++) {
@@ -35,4 +33,34 @@ export function sample(probs: Probs, coin: number): TokenId {
   }
   if (lastPossible >= 0) return lastPossible;
   throw new OutriderError("a token with a probability above 0", "none", "check the warp");
+}
+
+/**
+ * The token that {@link sample} draws where probabilities are the weights above 0 of so many tokens,
+ * divided by their sum, which is above 0.
+ */
+export function sampleScaled(
+  tokens: number,
+  sum: number,
+  weightOf: (token: TokenId) => number,
+  coin: number,
+): TokenId {
+  checkCoin(coin);
+  const scale = 1 / sum;
+  let cumulative = 0;
+  let lastPossible = -1;
+  for (let token = 0; token < tokens; token++) {
+    const weight = weightOf(token);
+    if (!(weight > 0)) continue;
+    // A sum so small that its inverse overflows has to be divided by.
+    cumulative += scale === Infinity ? weight / sum : weight * scale;
+    if (coin < cumulative) return token;
+    lastPossible = token;
+  }
+  return lastPossible;
+}
+
+function checkCoin(coin: number): void {
+  if (coin >= 0 && coin < 1) return;
+  throw new OutriderError("a coin in [0, 1)", `${coin}`, "draw it with uniform");
 }

@@ -10,9 +10,9 @@ import type { Decoder, Step } from "./decoder.ts";
 import { checkProposal, checkTokens, type Draft, type Proposal } from "./draft.ts";
 import { type DraftLength, fixedLength } from "./draft_length.ts";
 import { draftedDecoder, type Held } from "./drafted_decoder.ts";
-import type { LanguageModel, Pass, TokenId } from "./language_model.ts";
+import type { LanguageModel, TokenId } from "./language_model.ts";
 import { lazyRows } from "./lazy_rows.ts";
-import { nextOfPass, onlyToken } from "./next_token.ts";
+import { nextOfPass, onlyToken, type PassRows, probabilitiesOf } from "./next_token.ts";
 import {
   checkLogits,
   type Clock,
@@ -23,7 +23,7 @@ import {
   type TextState,
 } from "./text_state.ts";
 import type { Round, Verdict, Verify } from "./verify.ts";
-import { probabilities, type Warp } from "./warp.ts";
+import type { Warp } from "./warp.ts";
 
 /** The parts of a {@link speculative} decoder. */
 export interface SpeculativeOptions<Cache, DraftState> {
@@ -211,7 +211,7 @@ function judge<Cache, DraftState>(
   { warp, verify }: SpeculativeOptions<Cache, DraftState>,
   { text, coins }: TextState<Cache>,
   { tokens, probs }: Proposal<DraftState>,
-  pass: Pick<Pass<Cache>, "logits" | "likeliest">,
+  pass: PassRows,
 ): Verdict {
   const { logits } = pass;
   const start = text.length;
@@ -223,7 +223,7 @@ function judge<Cache, DraftState>(
   }
   const target = lazyRows(
     logits.length,
-    (place) => probabilities(warp, logits[place], [...text, ...tokens.slice(0, place)]),
+    (place) => probabilitiesOf(warp, pass, place, () => [...text, ...tokens.slice(0, place)]),
   );
   const round: Round = { tokens, draft: probs, target };
   return verify(round, {
@@ -237,7 +237,7 @@ function judgeCertain(
   only: NonNullable<Warp["only"]>,
   text: readonly TokenId[],
   tokens: readonly TokenId[],
-  pass: Pick<Pass<unknown>, "logits" | "likeliest">,
+  pass: PassRows,
 ): Verdict {
   for (let place = 0;; place++) {
     const next = onlyToken(only, pass, place, () => [...text, ...tokens.slice(0, place)]);

@@ -11,7 +11,14 @@
 
 import type { Probs } from "./language_model.ts";
 import { sample } from "./sample.ts";
-import { residual, residualMass, type Round, type RoundCoins, type Verdict } from "./verify.ts";
+import {
+  residual,
+  residualMass,
+  type Round,
+  type RoundCoins,
+  sampleResidual,
+  type Verdict,
+} from "./verify.ts";
 
 /**
  * The weights `w_0..w_gamma` of a block's prefixes, `[gamma + 1]`: `w_0 = 1` and
@@ -110,6 +117,10 @@ export function verifyBlock(round: Round, coins: RoundCoins): Verdict {
     accepted > 0 &&
     !(coins.accept[accepted - 1] < blockAcceptProbability(round, weights, accepted))
   ) accepted--;
-  const next = nextAfterBlock(round, weights, accepted);
-  return { accepted, next: sample(next, coins.sample[accepted]) };
+  const { tokens, draft, target } = round;
+  const coin = coins.sample[accepted];
+  const next = accepted === tokens.length
+    ? sample(target[accepted], coin)
+    : sampleResidual(target[accepted], draft[accepted], weights[accepted], coin);
+  return { accepted, next };
 }

@@ -6,7 +6,7 @@
 
 import type { Probs, TokenId } from "./language_model.ts";
 import { sample } from "./sample.ts";
-import { residual, type Round, type RoundCoins, type Verdict } from "./verify.ts";
+import { residual, type Round, type RoundCoins, sampleResidual, type Verdict } from "./verify.ts";
 
 /**
  * The probability with which a drafted token is accepted: `min(1, target / draft)`.
@@ -65,5 +65,9 @@ export function verifyToken(round: Round, coins: RoundCoins): Verdict {
     coins.accept[accepted] <
       acceptProbability(target[accepted], draft[accepted], tokens[accepted])
   ) accepted++;
-  return { accepted, next: sample(nextAfterTokens(round, accepted), coins.sample[accepted]) };
+  const coin = coins.sample[accepted];
+  const next = accepted === tokens.length
+    ? sample(target[accepted], coin)
+    : sampleResidual(target[accepted], draft[accepted], 1, coin);
+  return { accepted, next };
 }

@@ -41,6 +41,8 @@ export interface Warp {
   readonly only?: (logits: Logits, previous: readonly TokenId[]) => TokenId;
   /** What the warp keeps, where that is a nucleus at a temperature and nothing else. */
   readonly nucleus?: Nucleus;
+  /** The temperature, where the warp is that and nothing else. */
+  readonly temperature?: number;
 }
 
 /**
@@ -185,12 +187,13 @@ export function temperature(value: number): Warp {
   if (!(value >= 1e-6 && value <= 1e6)) {
     throw new OutriderError("a temperature of 0, or from 1e-6 to 1e6", `${value}`, "choose 0 to 2");
   }
-  return (logits) => {
+  const warp = (logits: Logits): Logits => {
     if (value === 1) return logits;
     const out = new Float32Array(logits.length);
     for (let token = 0; token < logits.length; token++) out[token] = logits[token] / value;
     return logitsOf(out);
   };
+  return Object.assign(warp, { temperature: value });
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What decoders rely on in a transformer with a cache: rollback, growth, no compiling, no leaks. */
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { OutriderError } from "../../src/core/errors.ts";
 import { foldIn, keyOf, uniformInteger } from "../../src/core/random.ts";
 import {
@@ -12,6 +12,7 @@ import {
   generate,
   type LanguageModel,
   limit,
+  probabilities,
   repetitionPenalty,
   speculative,
   temperature,
@@ -114,7 +115,11 @@ Deno.test("no temperature, no rule and no seed is part of a plan", async () => {
     await generate(limit(ahead, 12), tokensOf(seed, 10), { key: keyOf(seed) });
   };
   // Every row count of up to gamma + 1 occurs here.
-  for (let rows = 1; rows <= 4; rows++) await freshLogits(model, tokensOf(1, rows), rows);
+  for (let rows = 1; rows <= 4; rows++) {
+    const passed = await model.forward(model.open(), tokensOf(1, rows), rows);
+    passed.weights?.(1);
+    model.close(passed.cache);
+  }
   await write(temperature(0), 1);
   const { compiles } = device.counters();
   for (const value of [0, 0.3, 0.71, 1, 1.9]) await write(temperature(value), 2 + value);
@@ -260,4 +265,24 @@ Deno.test("a model that knows the likeliest tokens says those of its logits, and
   model.close(cache);
   assertEquals(device.counters().liveSlots, parameterSlots);
   device.close();
+});
+
+Deno.test("weights of a device are the probabilities of its logits, and go with the next pass", async () => {
+  for (const vocabulary of [40, 1024, 1025]) {
+    const { device, model, parameterSlots } = openTiny({ config: { ...TINY, vocabulary } });
+    let passed = await model.forward(model.open(), tokensOf(1, 9), 3);
+    for (const at of [1, 0.3, 2, 1]) {
+      const weights = passed.weights?.(at);
+      if (weights === undefined) throw new Error("a model in shared memory has weights");
+      passed.logits.forEach((row, i) => {
+        const expected = probabilities(temperature(at), row, []);
+        const sum = weights[i].reduce((a, b) => a + b, 0);
+        expected.forEach((p, id) => assertAlmostEquals(weights[i][id] / sum, p, 2e-6 * (p + 1e-3)));
+      });
+      passed = await model.forward(passed.cache, tokensOf(2, 2), 1 + (at > 1 ? 1 : 0));
+    }
+    model.close(passed.cache);
+    assertEquals(device.counters().liveSlots, parameterSlots);
+    device.close();
+  }
 });

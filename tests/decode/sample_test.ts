@@ -6,8 +6,10 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
-import { keyOf } from "../../src/core/random.ts";
+import { foldIn, keyOf, normals, uniform } from "../../src/core/random.ts";
+import { sharesOf, wholeOf } from "../../src/decode/language_model.ts";
 import { coinsOf, logitsOf, oneHot, probsOf, sample, softmax } from "../../src/decode/mod.ts";
+import { sampleScaled } from "../../src/decode/sample.ts";
 import { hashLogits } from "./mock_models.ts";
 
 const highest = 1 - 2 ** -53;
@@ -61,4 +63,28 @@ Deno.test("coins are uniform in mean and variance", () => {
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
   assertAlmostEquals(mean, 1 / 2, 0.02);
   assertAlmostEquals(variance, 1 / 12, 0.005);
+});
+
+Deno.test("weights are drawn from as their shares are, and what is left out never comes", () => {
+  for (let seed = 0; seed < 30; seed++) {
+    const weights = normals(foldIn(keyOf(seed), "weights"), 3 + seed).map((x) => Math.exp(9 * x));
+    const sum = wholeOf(weights);
+    const shares = sharesOf(weights);
+    const without = sharesOf(weights, seed % weights.length);
+    if (sum === undefined || shares === undefined || without === undefined) {
+      throw new Error(`seed ${seed}: weights above 0 have shares`);
+    }
+    assertAlmostEquals(shares.reduce((a, b) => a + b), 1, 1e-12);
+    assertEquals(without[seed % weights.length], 0);
+    assertAlmostEquals(without.reduce((a, b) => a + b), 1, 1e-12);
+    for (let i = 0; i < 20; i++) {
+      const coin = i === 0 ? 0 : i === 1 ? 1 - 2 ** -53 : uniform(foldIn(keyOf(seed), i));
+      const drawn = sampleScaled(weights.length, sum, (token) => weights[token], coin);
+      assertEquals(drawn, sample(shares, coin));
+    }
+  }
+  for (const bad of [[NaN, 1], [Infinity, 1], [0, 0], [1e-38, 1e-38]]) {
+    assertEquals(sharesOf(Float32Array.from(bad)), undefined);
+  }
+  assertEquals(sharesOf(Float32Array.of(1, 1e-38), 0), undefined);
 });

@@ -3,13 +3,18 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
   acceptProbability,
   blockWeights,
+  logitsOf,
   oneHot,
   probsOf,
   residual,
   residualMass,
+  sample,
+  sampleResidual,
+  softmax,
   verifyBlock,
   verifyToken,
 } from "../../src/decode/mod.ts";
+import { foldIn, keyOf, normals, uniform } from "../../src/core/random.ts";
 
 const lowest = 0;
 const highest = 1 - 2 ** -53;
@@ -92,4 +97,19 @@ Deno.test("accept and residual of one token add up to the target", () => {
     const emitted = draft[token] * acceptProbability(target, draft, token) + rejected * left[token];
     assertAlmostEquals(emitted, q, 1e-15);
   });
+});
+
+Deno.test("a draw from the residual is the draw from its array, coin by coin", () => {
+  for (let seed = 0; seed < 40; seed++) {
+    const row = (name: string) =>
+      softmax(logitsOf(normals(foldIn(foldIn(keyOf(seed), name), "row"), 1 + seed)));
+    const [target, draft] = [row("target"), seed % 5 === 0 ? row("target") : row("draft")];
+    for (const weight of [1, 0.7, 0.01, 0]) {
+      const whole = residual(target, draft, weight);
+      for (let i = 0; i < 20; i++) {
+        const coin = i === 0 ? lowest : i === 1 ? highest : uniform(foldIn(keyOf(seed), i));
+        assertEquals(sampleResidual(target, draft, weight, coin), sample(whole, coin));
+      }
+    }
+  }
 });
