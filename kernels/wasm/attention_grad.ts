@@ -115,12 +115,19 @@ function addToSlots(
     ...part,
     factor: builder.local(loadLanes(at(operands.vector, part.bytes), part.count)),
   }));
+  // Vectors can be joined where all of them are loaded before the first is stored.
+  const together = features.vectors === "joined" ? 4 : 1;
   eachSlot(frame, spec, row, operands.out, 1, (slot, entry) => {
     const weight = builder.local(v128.load32Splat(at(entry, arrayBytes)));
-    for (const { bytes, count, factor } of parts) {
-      const old = loadLanes(at(slot, bytes), count);
-      const sum = builder.local(multiplyAdd(features, weight, factor, old));
-      scatterLanes(builder, at(slot, bytes), LANE_BYTES, count, sum);
+    for (let first = 0; first < parts.length; first += together) {
+      const some = parts.slice(first, first + together);
+      const sums = some.map(({ bytes, count, factor }) => {
+        const old = loadLanes(at(slot, bytes), count);
+        return builder.local(multiplyAdd(features, weight, factor, old));
+      });
+      some.forEach(({ bytes, count }, i) =>
+        scatterLanes(builder, at(slot, bytes), LANE_BYTES, count, sums[i])
+      );
     }
   });
 }

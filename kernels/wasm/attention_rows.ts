@@ -10,7 +10,7 @@
  */
 import type { Local } from "./assembler.ts";
 import type { Expression } from "./assembler_code.ts";
-import { at, f32x4, i32, v128 } from "./assembler_ops.ts";
+import { type Address, at, f32x4, i32, v128 } from "./assembler_ops.ts";
 import {
   type AttentionSizes,
   ENTRY_PADDING,
@@ -189,16 +189,19 @@ function foldPairs(
   end: Local<"i32">,
   identity: Expression<"v128">,
   fold: (sum: Expression<"v128">, value: Expression<"v128">) => Expression<"v128">,
-  visit: (entry: Local<"i32">) => readonly Expression<"v128">[],
+  visit: (entries: readonly Address[]) => readonly Expression<"v128">[],
 ): Local<"v128"> {
+  const isJoined = features.vectors === "joined";
   const sums = PAIR.map(() => builder.local(identity));
   const entry = builder.local(scratch);
   builder.loopWhile(i32.ltU(entry, end), () => {
-    visit(entry).forEach((value, half) => builder.assign(sums[half], fold(sums[half], value)));
+    const entries = PAIR.map((bytes) => at(entry, bytes));
+    const values = isJoined ? visit(entries) : entries.flatMap((one) => visit([one]));
+    values.forEach((value, half) => builder.assign(sums[half], fold(sums[half], value)));
     builder.advance(entry, 2 * VECTOR_BYTES);
   });
   const places = PAIR.map((bytes) => at(end, 2 * VECTOR_BYTES + bytes));
-  if (features.vectors === "joined") {
+  if (isJoined) {
     places.forEach((place, half) => builder.emit(v128.store(place, sums[half])));
     places.forEach((place, half) => builder.assign(sums[half], v128.load(place)));
   }
@@ -215,16 +218,16 @@ export function exponentials(frame: KernelFrame, end: Local<"i32">): Softmax {
     end,
     lowest,
     (most, score) => f32x4.pmax(score, most),
-    (entry) => PAIR.map((bytes) => v128.load(at(entry, bytes))),
+    (entries) => entries.map((entry) => v128.load(entry)),
   );
   const none = builder.constant(f32x4.constant(0));
-  const sum = foldPairs(frame, end, none, f32x4.add, (entry) => {
-    const scores = PAIR.map((bytes) => builder.local(v128.load(at(entry, bytes))));
+  const sum = foldPairs(frame, end, none, f32x4.add, (entries) => {
+    const scores = entries.map((entry) => builder.local(v128.load(entry)));
     const powers = scores.map((score) => {
       const difference = builder.local(f32x4.sub(score, largest));
       return builder.local(expOfNegative(frame, difference));
     });
-    PAIR.forEach((bytes, half) => builder.emit(v128.store(at(entry, bytes), powers[half])));
+    entries.forEach((entry, half) => builder.emit(v128.store(entry, powers[half])));
     return powers;
   });
   return { largest, sum };

@@ -11,7 +11,7 @@ import { at, i32 } from "./assembler_ops.ts";
 import { emitBody, toMemory } from "./body.ts";
 import { accessCursor, cursorLocals, lanesAt, sourceCursors } from "./elements.ts";
 import { assembleKernel, type Features, type Kernel, type KernelFrame } from "./kernel.ts";
-import { LANES, scatterLanes } from "./lanes.ts";
+import { LANE_BYTES, LANES, scatterLanes } from "./lanes.ts";
 import { axesOf, type Axis, coalesce, positions, startWalk } from "./walk.ts";
 
 /** Longest run of one unit; a multiple of the lanes. */
@@ -46,6 +46,10 @@ export function mapKernel(spec: MapSpec, features: Features): Kernel {
   const merged = coalesce(axesOf(spec.shape, cursors.map((cursor) => cursor.steps)));
   const { outer, inner, chunk } = cutAxes(empty ? [] : vectorAxes(merged));
   const laneSteps = cursors.map((_, i) => inner.steps[i] ?? 0);
+  // Vectors that lie side by side, or the same number in both.
+  const hasPairs =
+    sources.every(({ kind }, i) => kind === "memory" && [0, LANE_BYTES].includes(laneSteps[i])) &&
+    laneSteps[cursors.length - 1] === LANE_BYTES;
   const shape = {
     args: spec.inputs.length + 1,
     units: empty ? 0 : positions(outer),
@@ -57,26 +61,35 @@ export function mapKernel(spec: MapSpec, features: Features): Kernel {
     const { builder, lo, hi, args } = frame;
     const starts = cursorLocals(builder, cursors, args);
     const walk = startWalk(builder, outer, starts, lo);
-    const vectors = (moving: typeof starts, vector: number, count: number): void => {
-      const source = lanesAt(builder, cursors, moving, laneSteps, vector, count);
-      const value = builder.local(
-        toMemory(frame, emitBody(frame, spec.body, source), spec.output.type),
-      );
+    const vectors = (moving: typeof starts, numbers: readonly number[], count: number): void => {
+      const values = numbers.map((vector) => {
+        const source = lanesAt(builder, cursors, moving, laneSteps, vector, count);
+        return builder.local(
+          toMemory(frame, emitBody(frame, spec.body, source), spec.output.type),
+        );
+      });
       const step = laneSteps[cursors.length - 1];
-      const target = at(moving[cursors.length - 1], vector * LANES * step);
-      scatterLanes(builder, target, step, count, value);
+      numbers.forEach((vector, i) => {
+        const target = at(moving[cursors.length - 1], vector * LANES * step);
+        scatterLanes(builder, target, step, count, values[i]);
+      });
     };
     const run = (length: number): void => {
       const moving = starts.map((start) => builder.local(start));
-      const pointers = moving.map((pointer, i) => ({ pointer, bytes: LANES * laneSteps[i] }));
       const unroll = spec.body.length <= SHORT_BODY ? 2 : 1;
-      builder.stream(
-        Math.floor(length / LANES),
-        pointers,
-        unroll,
-        (vector) => vectors(moving, vector, LANES),
-      );
-      if (length % LANES > 0) vectors(moving, 0, length % LANES);
+      const pass = (count: number, together: number): void => {
+        const bytes = together * LANES;
+        const pointers = moving.map((pointer, i) => ({ pointer, bytes: bytes * laneSteps[i] }));
+        builder.stream(count, pointers, unroll, (step) => {
+          const first = step * together;
+          vectors(moving, Array.from({ length: together }, (_, i) => first + i), LANES);
+        });
+      };
+      const full = Math.floor(length / LANES);
+      const together = features.vectors === "joined" && hasPairs ? 2 : 1;
+      pass(Math.floor(full / together), together);
+      if (full % together > 0) pass(1, 1);
+      if (length % LANES > 0) vectors(moving, [0], length % LANES);
     };
     const rest = inner.size % chunk;
     const isLast = i32.eq(

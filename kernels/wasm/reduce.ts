@@ -12,7 +12,7 @@ import type { ReduceSpec } from "../../src/plan/kernel_spec.ts";
 import { assembleKernel, type Features, type Kernel } from "./kernel.ts";
 import { LANE_BYTES, LANES } from "./lanes.ts";
 import { reduceAcross } from "./reduce_across.ts";
-import { reduceAlong } from "./reduce_along.ts";
+import { MEETING_BYTES, reduceAlong } from "./reduce_along.ts";
 import { type ReduceLoops, reduceLoops } from "./reduce_loops.ts";
 import { positions } from "./walk.ts";
 
@@ -34,7 +34,7 @@ export function reduceKernel(spec: ReduceSpec, features: Features): Kernel {
     args: spec.inputs.length + 1,
     units: positions(loops.kept) === 0 ? 0 : plan.units,
     unitCost: Math.ceil(plan.unitLanes * length / LANES) * (spec.body.length + 1),
-    scratchBytes: 0,
+    scratchBytes: MEETING_BYTES,
   };
   return assembleKernel(features, shape, plan.write);
 }

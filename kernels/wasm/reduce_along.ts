@@ -9,13 +9,33 @@ import { at, i32, i32x4, v128 } from "./assembler_ops.ts";
 import { emitBody, toMemory } from "./body.ts";
 import { cursorLocals, lanesAt } from "./elements.ts";
 import type { KernelFrame } from "./kernel.ts";
-import { LANES, scatterLanes } from "./lanes.ts";
-import { foldOf } from "./reduce_fold.ts";
+import { LANES, scatterLanes, VECTOR_BYTES } from "./lanes.ts";
+import { type Accumulator, foldOf } from "./reduce_fold.ts";
 import type { ReduceLoops, ReducePlan } from "./reduce_loops.ts";
 import { positions, startWalk } from "./walk.ts";
 
 /** Vectors in flight; also the number of accumulators of a result. */
 const ACCUMULATORS = 4;
+
+/** Bytes of scratch in which accumulators meet. */
+export const MEETING_BYTES = 2 * ACCUMULATORS * VECTOR_BYTES;
+
+/** Vectors of a run from which it pays that accumulators of joined vectors meet in memory. */
+const LONG_RUN = 16;
+
+/**
+ * Stores the accumulators side by side and loads them again: an engine that joins vectors starts from
+ * stores, so it keeps those that meet so in vectors of 256 bits.
+ */
+function throughMemory({ builder, scratch }: KernelFrame, accumulators: readonly Accumulator[]) {
+  const locals = [
+    ...accumulators.map(({ value }) => value),
+    ...accumulators.flatMap(({ value, index }) => index === value ? [] : [index]),
+  ];
+  const places = locals.map((_, i) => at(scratch, i * VECTOR_BYTES));
+  locals.forEach((local, i) => builder.emit(v128.store(places[i], local)));
+  locals.forEach((local, i) => builder.assign(local, v128.load(places[i])));
+}
 
 /** The mask of the lanes that exist in a tail of `count` elements. */
 function laneMask(count: number): Expression<"v128"> {
@@ -29,6 +49,8 @@ export function reduceAlong(loops: ReduceLoops): ReducePlan {
   const bodyType = spec.body[spec.body.length - 1].type;
   const inner = reduced.at(-1) ?? { size: 1, steps: cursors.map(() => 0) };
   const laneSteps = inner.steps;
+  const meetInMemory = spec.combine !== "argmax" && inner.size >= LONG_RUN * LANES &&
+    cursors.every(({ kind }) => kind === "memory");
 
   const write = (frame: KernelFrame): void => {
     const { builder, lo, hi, args } = frame;
@@ -78,6 +100,7 @@ export function reduceAlong(loops: ReduceLoops): ReducePlan {
     builder.loopWhile(i32.ltU(lo, hi), () => {
       accumulators.forEach(fold.reset);
       if (positions(reduced) > 0) runs(0, starts);
+      if (meetInMemory && frame.features.vectors === "joined") throughMemory(frame, accumulators);
       const [a, b, c, d] = accumulators;
       fold.merge(a, b);
       fold.merge(c, d);

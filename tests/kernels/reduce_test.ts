@@ -161,3 +161,36 @@ Deno.test("the sum of a row has the same bits alone and among 1 to 16 rows", () 
     }
   }
 });
+
+Deno.test("sums and largest values have the same bits for joined vectors and for others", () => {
+  const below: Instruction[] = [
+    { op: "load", access: 0, type: "f32" },
+    { op: "load", access: 1, type: "f32" },
+    { op: "sub", args: [0, 1], type: "f32" },
+    { op: "exp", args: [2], type: "f32" },
+  ];
+  for (const columns of [3, 63, 64, 67, 80, 131]) {
+    const input = randomFloats(columns, 5 * columns);
+    const other = randomFloats(columns + 1, 5);
+    for (const combine of ["sum", "max"] as const) {
+      const spec: ReduceSpec = {
+        family: "reduce",
+        ...{ shape: [5, columns], reduced: 1, combine },
+        inputs: [
+          { type: "f32", strides: [columns, 1], offset: 0 },
+          { type: "f32", strides: [1, 0], offset: 0 },
+        ],
+        output: { type: "f32", strides: [1], offset: 0 },
+        body: below,
+      };
+      for (const features of FEATURE_SETS) {
+        const [joined, apart] = (["joined", "apart"] as const).map((vectors) => {
+          const out = new Float32Array(5).fill(NaN);
+          kernelRunner(spec, { ...features, vectors })([input, other, out]);
+          return out;
+        });
+        assertSameBits(joined, apart, `${combine} of ${columns}`);
+      }
+    }
+  }
+});
