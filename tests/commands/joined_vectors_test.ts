@@ -48,7 +48,8 @@ Deno.test({
       const args = ["--target", "embedded", "--prompt", prompt, "--json", ...how];
       // What a pass over all rows, and one row after another, compute.
       for (const [name, more] of [["logits", ["--top", "200"]], ["generate", TEXT]] as const) {
-        const texts = [vectorFlags(HERE, undefined), "--stack-size=1024"].map((flags) =>
+        const joinedFlags = `${vectorFlags(HERE, undefined)},--no-liftoff`;
+        const texts = [joinedFlags, "--stack-size=1024"].map((flags) =>
           runCommand(name, [...args, ...more], "", { DENO_V8_FLAGS: flags })
         );
         const [joined, apart] = await Promise.all(texts);
