@@ -61,14 +61,14 @@ await runBench(import.meta, {
   settings: {
     threads: [1, 2],
     sequences: [1, 4, 16],
-    texts: { promptTokens: 8, newTokens: 34 },
+    texts: { promptTokens: 8, newTokens: 38 },
     rounds: 3,
     warmUp: 1,
   },
   quick: {
     threads: [1],
     sequences: [1, 4],
-    texts: { promptTokens: 4, newTokens: 6 },
+    texts: { promptTokens: 4, newTokens: 10 },
     rounds: 2,
     warmUp: 1,
   },

@@ -38,7 +38,10 @@ interface Turns {
 const HIDDEN_ROWS = 8;
 /** Most rows of this kind: with more, memory is a small part of the time. */
 const MOST_ROWS = 16;
-const MOST_PANELS = 4;
+/** One row takes its panels in one tile, so that several are on their way; more rows take two. */
+const MOST_PANELS = { oneRow: 4, moreRows: 2 } as const;
+/** Columns of a turn: sums go through scratch once a turn. */
+const TURN_COLUMNS = { oneRow: 8, moreRows: 12 } as const;
 /** Units that two threads can share evenly enough; with fewer, units are smaller. */
 const FEWEST_UNITS = 12;
 /** Rows of one tile, times panels: their sums, a column of weights and a factor fill registers. */
@@ -54,10 +57,11 @@ export function takesTurns({ weights, m, n }: PackedMatmulSpec, { vectors }: Fea
 
 function turnsOf({ m, n }: PackedMatmulSpec): Turns {
   if (m > HIDDEN_ROWS) return { panels: 1, columns: 16 };
+  const kind = m === 1 ? "oneRow" : "moreRows";
   const all = n / PANEL_ROWS;
-  let panels = MOST_PANELS;
+  let panels: number = MOST_PANELS[kind];
   while (panels > 1 && (all % panels > 0 || all / panels < FEWEST_UNITS)) panels--;
-  return { panels, columns: 8 };
+  return { panels, columns: TURN_COLUMNS[kind] };
 }
 
 /** The numbers 0 .. count-1 in parts of at most `size`, as equal as can be. */
