@@ -18,7 +18,13 @@ import { quantizeKernel } from "./quantize.ts";
 import { reduceKernel } from "./reduce.ts";
 import { scatterKernel } from "./scatter.ts";
 
-export { type Features, type Kernel, probeFeatures, type Vectors, withoutRelaxed } from "./kernel.ts";
+export {
+  type Features,
+  type Kernel,
+  probeFeatures,
+  type Vectors,
+  withoutRelaxed,
+} from "./kernel.ts";
 
 type Generator<Family extends KernelFamily> = (
   spec: Extract<KernelSpec, { readonly family: Family }>,

@@ -261,7 +261,7 @@ function afterDraft(
  *   const rule = automaticLength({ draftCost });
  *   const second = rule.step(rule.step(rule.init(), plain), plain);
  *   const third = rule.step(second, { ...plain, drafted: 1, accepted: 1, emitted: 2 });
- *   return [rule.init(), second, third].map(rule.gamma);
+ *   return [rule.init(), second, third].map((state) => rule.gamma(state));
  * };
  * assertEquals([lengthsOf(1), lengthsOf(0)], [[0, 0, 0], [0, 1, 3]]);
  * ```

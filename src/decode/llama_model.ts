@@ -19,7 +19,7 @@ import {
   paddedBatchRows,
   type Row,
 } from "./llama_passes.ts";
-import { type KeptRows, keptRows, readLogits, splitRows } from "./pass_rows.ts";
+import { keptRows, readLogits, splitRows } from "./pass_rows.ts";
 import { checkPath, checkTree, type TreeLanguageModel, type TreeRow } from "./tree/tree_model.ts";
 import { movesOf, treeRows } from "./tree/tree_rows.ts";
 
@@ -50,7 +50,7 @@ export interface LlamaSequence {
   /** The tree that the last pass has read into the slots above them, if it read one. */
   readonly tree?: readonly TreeRow[];
   /** The last pass's rows, where they can be read in place. */
-  readonly kept?: Pick<KeptRows, "release">;
+  readonly kept?: { release(): void };
   /** Memory of the last pass's logits where they had to be copied, which the next one writes over. */
   readonly room?: Float32Array;
 }
