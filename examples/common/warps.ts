@@ -20,8 +20,8 @@ export const decodingFlags = {
   draft: text({
     placeholder: "DRAFT|auto|lookup|lookup+DRAFT|none",
     default: "none",
-    help: "what runs ahead: the path of a draft, auto for the one that comes with the package, " +
-      "lookup for the text itself; or both",
+    help:
+      "what runs ahead: a draft's path, auto for the package's own, lookup for the text itself, or both",
   }),
   gamma: integerOr({
     word: "auto",
