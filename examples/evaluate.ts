@@ -60,13 +60,13 @@ const flags = {
   draft: texts({
     placeholder: "[NAME=]MODEL",
     help:
-      "a draft to compare: a model, a draft file, lookup, lookup+MODEL, self or self:LAYERS (the target's first), none",
+      "a draft to compare: a model, lookup, lookup+MODEL, self or self:LAYERS (the target's first), or none",
   }),
   systems: optionalText({
     placeholder: "all|NAME,...",
     help:
-      "whole systems side by side: plain, lookup, kld, tvd, tvd++, lookup-chain, pearl, ctc, multi-draft, " +
-      "dflash, ddtree, drawn-tree",
+      "whole systems: plain, lookup, kld, tvd, tvd++, lookup-chain, pearl, ctc, multi-draft, dflash, " +
+      "ddtree, drawn-tree",
   }),
   ...taskFlags,
   ...settingFlags,
