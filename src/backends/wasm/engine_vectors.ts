@@ -26,8 +26,9 @@ export const JOINED_VECTORS: readonly string[] = [
 /** Reads a variable of the environment where that needs no question; undefined elsewhere. */
 function variable(name: string): string | undefined {
   if (!("Deno" in globalThis)) return undefined;
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) : undefined;
+  const { permissions, env } = globalThis.Deno;
+  const { state } = permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? env.get(name) : undefined;
 }
 
 /**
