@@ -45,7 +45,7 @@ export interface StepReport {
    * drafted; left out where it had none or does not guess.
    */
   readonly guessed?: boolean;
-  /** Whether the drafter had a guess before the step; left out where it had none. */
+  /** True where the drafter was asked for a guess before the step and had one. */
   readonly hasGuess?: boolean;
   /** Where the time went. */
   readonly seconds: Seconds;

@@ -12,10 +12,10 @@ export interface DraftLength<State> {
   /** The state before the first step. */
   init(): State;
   /**
-   * How many tokens to draft next, 0 for none. `hasGuess` is whether the drafter has a guess; false
-   * where it does not guess.
+   * How many tokens to draft next, 0 for none. `hasGuess` finds out whether the drafter has a guess,
+   * which takes time: a rule that does not need it does not ask. Left out, there is none.
    */
-  gamma(state: State, hasGuess?: boolean): number;
+  gamma(state: State, hasGuess?: () => boolean): number;
   /** The state after a step. */
   step(state: State, report: StepReport): State;
   /**

@@ -25,21 +25,24 @@ export interface LengthByGuessState<Guessed, Other> {
  *
  * const rule = lengthByGuess(fixedLength(5), fixedLength(1));
  * const state = rule.init();
- * assertEquals([rule.gamma(state, true), rule.gamma(state, false)], [5, 1]);
+ * assertEquals([rule.gamma(state, () => true), rule.gamma(state, () => false)], [5, 1]);
  * ```
  */
 export function lengthByGuess<Guessed, Other>(
   guessed: DraftLength<Guessed>,
   other: DraftLength<Other>,
 ): DraftLength<LengthByGuessState<Guessed, Other>> {
+  const isPlain = guessed.isPlain === true && other.isPlain === true;
   return {
     init: () => ({ guessed: guessed.init(), other: other.init() }),
     gamma: (state, hasGuess) =>
-      hasGuess ? guessed.gamma(state.guessed, true) : other.gamma(state.other, false),
+      !isPlain && hasGuess?.() === true
+        ? guessed.gamma(state.guessed, () => true)
+        : other.gamma(state.other, () => false),
     step: (state, report) =>
       report.hasGuess === true
         ? { ...state, guessed: guessed.step(state.guessed, report) }
         : { ...state, other: other.step(state.other, report) },
-    isPlain: guessed.isPlain === true && other.isPlain === true,
+    isPlain,
   };
 }

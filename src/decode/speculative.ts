@@ -100,10 +100,11 @@ function decoderOf<Cache, DraftState, LengthState>(
     init: (prompt, key) => initialState(options, rule, prompt, key),
     step: async (state: SpeculativeState<Cache, DraftState, LengthState>, held) => {
       const room = target.contextLength - state.text.length;
-      const guess = rule.isPlain === true ? undefined : draft.guess?.(held.draft, state.text);
-      const gamma = Math.min(rule.gamma(state.length, guess !== undefined), room);
+      const guess = guessOf(() => draft.guess?.(held.draft, state.text));
+      const hasGuess = (): boolean => guess.ask() !== undefined;
+      const gamma = Math.min(rule.gamma(state.length, hasGuess), room);
       return gamma > 0
-        ? await speculate(options, rule, state, held, { gamma, hasGuess: guess !== undefined })
+        ? await speculate(options, rule, state, held, gamma, guess)
         : await waitOneToken(options, rule, state, held, guess);
     },
   });
@@ -128,14 +129,32 @@ async function initialState<Cache, DraftState, LengthState>(
   }
 }
 
+/** What a drafter guesses: looked for when it is first asked for, since that takes time. */
+interface Guess {
+  ask(): TokenId | undefined;
+  /** What was found, if anybody has asked. */
+  readonly known: TokenId | undefined;
+}
+
+function guessOf(look: () => TokenId | undefined): Guess {
+  let found: { readonly token: TokenId | undefined } | undefined;
+  return {
+    ask: () => (found ??= { token: look() }).token,
+    get known() {
+      return found?.token;
+    },
+  };
+}
+
 /** A step of plain decoding, at its price: the drafter is asked for no more than its guess. */
 async function waitOneToken<Cache, DraftState, LengthState>(
   options: SpeculativeOptions<Cache, DraftState>,
   rule: DraftLength<LengthState>,
   state: SpeculativeState<Cache, DraftState, LengthState>,
   held: Held<Cache, DraftState>,
-  guess: TokenId | undefined,
+  { ask }: Guess,
 ): Promise<Step<SpeculativeState<Cache, DraftState, LengthState>>> {
+  const guess = rule.isPlain === true ? undefined : ask();
   const step = await plainStep(options, state, (cache) => held.cache = cache);
   const [next] = step.tokens;
   const report = guess === undefined
@@ -150,7 +169,8 @@ async function speculate<Cache, DraftState, LengthState>(
   rule: DraftLength<LengthState>,
   state: SpeculativeState<Cache, DraftState, LengthState>,
   held: Held<Cache, DraftState>,
-  { gamma, hasGuess }: { readonly gamma: number; readonly hasGuess: boolean },
+  gamma: number,
+  { known }: Guess,
 ): Promise<Step<SpeculativeState<Cache, DraftState, LengthState>>> {
   const { target, draft, now = machineClock } = options;
   const started = now();
@@ -180,7 +200,7 @@ async function speculate<Cache, DraftState, LengthState>(
     host: now() - committed,
   };
   const drafting = { drafted: proposal.tokens.length, accepted, emitted: tokens.length };
-  const report = { ...drafting, ...(hasGuess ? { hasGuess } : {}), seconds };
+  const report = { ...drafting, ...(known === undefined ? {} : { hasGuess: true }), seconds };
   return {
     state: { ...extended, draft: held.draft, length: rule.step(state.length, report) },
     tokens,

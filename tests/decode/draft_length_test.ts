@@ -5,6 +5,7 @@ import {
   automaticLength,
   bestLength,
   draftFirst,
+  type DraftLength,
   draftModel,
   draftPromptLookup,
   fixedLength,
@@ -82,8 +83,30 @@ Deno.test("each of two rules sees its own steps only", () => {
     if (hasGuess) freeState = free.step(freeState, right);
     else dearState = dear.step(dearState, none);
     assertEquals(state, { guessed: freeState, other: dearState });
-    assertEquals(both.gamma(state, true), free.gamma(freeState));
-    assertEquals(both.gamma(state, false), dear.gamma(dearState));
+    assertEquals(both.gamma(state, () => true), free.gamma(freeState));
+    assertEquals(both.gamma(state, () => false), dear.gamma(dearState));
   }
-  assertEquals(both.gamma(state, true) > 0, true);
+  assertEquals(both.gamma(state, () => true) > 0, true);
+});
+
+Deno.test("a rule that does not ask whether there is a guess costs no search for one", async () => {
+  const lookup = draftPromptLookup();
+  let searches = 0;
+  const draft = {
+    ...lookup,
+    guess: (...given: Parameters<NonNullable<typeof lookup.guess>>) => {
+      searches++;
+      return lookup.guess?.(...given);
+    },
+  };
+  const parts = { target: hashModel(3, 4, 200), draft, verify: verifyBlock, warp: temperature(1) };
+  const write = async (decoder: Parameters<typeof limit>[0]) =>
+    (await generate(limit(decoder, 60), [0, 1, 2], { key: keyOf(4) })).reports.length;
+  await write(speculative({ ...parts, gamma: 3 }));
+  assertEquals(searches, 0);
+  await write(speculative({ ...parts, gamma: lengthByGuess(fixedLength(0), fixedLength(0)) }));
+  assertEquals(searches, 0);
+  const never: DraftLength<null> = { init: () => null, gamma: () => 0, step: () => null };
+  const steps = await write(speculative({ ...parts, gamma: lengthByGuess(never, never) }));
+  assertEquals(searches, steps, "one search a step where the rule asks");
 });
